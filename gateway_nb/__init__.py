@@ -1,0 +1,1 @@
+"""The notebook client for the OpenClaw Gateway."""
