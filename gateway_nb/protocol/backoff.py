@@ -1,0 +1,41 @@
+"""How long to wait before the next attempt."""
+
+from __future__ import annotations
+
+import random
+
+FIRST = 1.0
+LONGEST = 30.0
+DEVICE_TOKEN_RETRY = 0.25
+STARTING = 0.5
+STARTING_LIMITS = (0.1, 2.0)
+
+
+class Backoff:
+    """Pauses of up to 1 s, doubling to up to 30 s, each drawn at random between nothing and the whole.
+
+    Full jitter keeps the clients of one gateway from coming back in step after a restart.
+
+    Args:
+        rng: source of randomness, for tests.
+    """
+
+    def __init__(self, rng: random.Random | None = None) -> None:
+        self._rng = rng or random.Random()
+        self._ceiling = FIRST
+
+    def reset(self) -> None:
+        """Begin again at 1 s: hello-ok was received."""
+        self._ceiling = FIRST
+
+    def next(self) -> float:
+        """Return the seconds to wait, and double the pause for the next time."""
+        pause = self._rng.uniform(0.0, self._ceiling)
+        self._ceiling = min(self._ceiling * 2, LONGEST)
+        return pause
+
+
+def starting_pause(retry_after: float | None) -> float:
+    """Return the seconds to wait for a gateway that is starting: its own wish within 0.1..2 s, else 0.5 s."""
+    low, high = STARTING_LIMITS
+    return min(max(STARTING if retry_after is None else retry_after, low), high)

@@ -1,0 +1,256 @@
+"""Everything that can go wrong, as one small tree under `GatewayError`.
+
+Each error is one line that says what happened, why, and what to do next. In a notebook only that line
+is shown (`_render_traceback_` is what IPython asks for); ``%tb`` still gives the whole traceback.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
+_LONGEST_MESSAGE = 600
+
+
+def one_line(text: object) -> str:
+    """Turn text of a gateway into one printable line.
+
+    What a gateway says is hostile until shown otherwise: line breaks, terminal escapes and
+    direction marks become blanks, and a page becomes a line.
+    """
+    line = _CONTROL.sub(" ", str(text)).strip()
+    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
+
+
+class GatewayError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Attributes:
+        code: the gateway's code (``"INVALID_REQUEST"``) or ours; ``None`` where there is none.
+        method: the method that was called, if one was.
+        request_id: id of the request frame, or of the pairing request.
+        details: what the gateway sent along, decoded; ``None`` if nothing.
+        retryable: the gateway says that the same request may succeed later.
+        retry_after: seconds to wait before that, or ``None``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        method: str | None = None,
+        request_id: str | None = None,
+        details: Any = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(one_line(message))
+        self.code = code
+        self.method = method
+        self.request_id = request_id
+        self.details = details
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class GatewayRequestError(GatewayError):
+    """The gateway answered a request with an error."""
+
+
+class MissingScopeError(GatewayRequestError):
+    """The connection was not granted the scope that the method needs (`missing_scope`)."""
+
+    missing_scope: str = ""
+
+
+class RateLimitedError(GatewayRequestError):
+    """Too many calls of this method; `retry_after` says in how many seconds the next may be made."""
+
+
+class GatewayConnectError(GatewayError):
+    """No connection: nothing listens there, it is not a gateway, or the gateway refused."""
+
+
+class InsecureUrlError(GatewayConnectError):
+    """The URL is not allowed by policy. Nothing was sent, no socket was opened."""
+
+
+class TlsPinError(GatewayConnectError):
+    """The server's certificate is not the pinned one. Nothing was sent."""
+
+
+class AuthenticationError(GatewayConnectError):
+    """The gateway did not accept the credentials or the device's signature."""
+
+
+class PairingRequiredError(GatewayConnectError):
+    """The gateway's owner has to approve this device first.
+
+    Attributes:
+        request_id: what to approve, or ``None`` if the gateway named no (valid) id.
+        reason: ``not-paired``, ``role-upgrade``, ``scope-upgrade`` or ``metadata-upgrade``.
+        approve_command: the exact command for the gateway's owner, or ``None``.
+    """
+
+    reason: str | None = None
+    approve_command: str | None = None
+
+
+class ProtocolMismatchError(GatewayConnectError):
+    """Client and gateway have no protocol version in common."""
+
+
+class HandshakeTimeoutError(GatewayConnectError, TimeoutError):
+    """The server took the connection but did not finish the handshake in time."""
+
+
+class GatewayTimeoutError(GatewayError, TimeoutError):
+    """No answer within the time given."""
+
+
+class GatewayClosedError(GatewayError, ConnectionError):
+    """The connection is closed, or closed before the answer came."""
+
+
+class RunFailedError(GatewayError):
+    """An agent run ended with an error (`run_id` tells which)."""
+
+    run_id: str | None = None
+
+
+class RunAbortedError(RunFailedError):
+    """An agent run was aborted before its end."""
+
+
+class CaptureError(GatewayError):
+    """Events could not be written to, or read from, a capture."""
+
+
+class FrameTooLargeError(GatewayRequestError, ValueError):
+    """The request is larger than the gateway takes. It was not sent."""
+
+
+class BadParamsError(GatewayError, TypeError):
+    """The params are not JSON (or hold NaN). They were not sent."""
+
+
+def request_error(
+    method: str,
+    request_id: str,
+    *,
+    code: str | None,
+    message: str | None,
+    details: Any = None,
+    retryable: bool = False,
+    retry_after_ms: float | None = None,
+) -> GatewayRequestError:
+    """Return the error for a response that is not ok (seed: `GatewayClientRequestError`).
+
+    Args:
+        method: the method that was called.
+        request_id: the id of its frame.
+        code: the gateway's code; ``UNAVAILABLE`` if it sent none.
+        message: the gateway's message.
+        details: the gateway's details.
+        retryable: the gateway's flag.
+        retry_after_ms: milliseconds to wait.
+    """
+    text = one_line(message or "unknown error")
+    code = code or "UNAVAILABLE"
+    kind: type[GatewayRequestError] = GatewayRequestError
+    advice = ""
+    scope = _missing_scope(text, details)
+    if scope is not None:
+        kind = MissingScopeError
+        advice = f"; connect with scopes=[..., {scope!r}] (or operator.admin)"
+    elif retryable and retry_after_ms is not None and isinstance(details, dict) and "limit" in details:
+        kind = RateLimitedError
+        advice = f"; call again in {retry_after_ms / 1000:.3g} s"
+    elif text.startswith("unknown method"):
+        advice = "; gw.methods lists what this gateway advertises"
+    error = kind(
+        f"{method}: {text} [{one_line(code)}]{advice}",
+        code=code,
+        method=method,
+        request_id=request_id,
+        details=details,
+        retryable=retryable,
+        retry_after=None if retry_after_ms is None else retry_after_ms / 1000,
+    )
+    if isinstance(error, MissingScopeError):
+        error.missing_scope = scope or ""
+    return error
+
+
+def _missing_scope(text: str, details: Any) -> str | None:
+    """Return the scope that is missing; old gateways say it in the message only (protocol.md, 6)."""
+    if isinstance(details, dict) and details.get("code") == "MISSING_SCOPE":
+        return one_line(details.get("missingScope") or "?")
+    found = re.match(r"missing scope: (\S+)", text)
+    return found.group(1) if found else None
+
+
+def connect_error(error: GatewayRequestError) -> GatewayConnectError:
+    """Return the error for a refused ``connect``, by its detail code (protocol.md, 2).
+
+    Args:
+        error: what the gateway answered.
+    """
+    details = error.details if isinstance(error.details, dict) else {}
+    code = detail_code(error)
+    message = str(error).removeprefix("connect: ")
+    kind, advice = _connect_kind(code, message)
+    refused = kind(
+        f"the gateway refused the connection: {message}{advice}",
+        code=code or error.code,
+        method="connect",
+        request_id=error.request_id,
+        details=error.details,
+        retryable=error.retryable,
+        retry_after=error.retry_after,
+    )
+    if isinstance(refused, PairingRequiredError):
+        _add_pairing(refused, details)
+    return refused
+
+
+def detail_code(error: GatewayError) -> str | None:
+    """Return ``details.code``, which drives recovery; old gateways only say it in the message."""
+    if isinstance(error.details, dict) and isinstance(error.details.get("code"), str):
+        return str(error.details["code"])
+    return "PROTOCOL_MISMATCH" if "protocol mismatch" in str(error).lower() else None
+
+
+def _connect_kind(code: str | None, message: str) -> tuple[type[GatewayConnectError], str]:
+    if code == "PAIRING_REQUIRED":
+        return PairingRequiredError, ""
+    if code in ("PROTOCOL_MISMATCH", "CLIENT_VERSION_MISMATCH"):
+        return ProtocolMismatchError, "; update gateway-nb or the gateway, whichever is older"
+    if code == "DEVICE_AUTH_SIGNATURE_EXPIRED":
+        return AuthenticationError, "; set this computer's clock"
+    if code is not None and code.startswith(("AUTH_TOKEN", "AUTH_PASSWORD")):
+        return AuthenticationError, "; pass token= or password=, or set OPENCLAW_GATEWAY_TOKEN"
+    if code is not None and code.endswith("DEVICE_IDENTITY_REQUIRED"):
+        return AuthenticationError, "; pass token= or password=, or leave device_identity on"
+    if code is not None and code.startswith(("AUTH_", "DEVICE_AUTH_")):
+        return AuthenticationError, ""
+    return GatewayConnectError, ""
+
+
+def _add_pairing(error: PairingRequiredError, details: dict[str, Any]) -> None:
+    request_id = details.get("requestId")
+    valid = isinstance(request_id, str) and _REQUEST_ID.match(request_id) is not None
+    error.request_id = request_id if valid else None
+    error.reason = one_line(details["reason"]) if isinstance(details.get("reason"), str) else None
+    if valid:
+        error.approve_command = f"openclaw devices approve {shlex.quote(str(request_id))}"
+        error.args = (f"{error}; on the gateway's host run: {error.approve_command}",)
+    else:
+        error.args = (f"{error}; on the gateway's host run: openclaw devices list",)
