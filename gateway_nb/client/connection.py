@@ -1,0 +1,259 @@
+"""One socket from handshake to close: carries out what the protocol's `Session` asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from ..protocol import effects
+from ..protocol.effects import Effect
+from ..protocol.errors import GatewayConnectError
+from ..protocol.frames import EventFrame
+from ..protocol.handshake import Challenge, HelloOk
+from ..protocol.session import Session
+from .transport import Transport, TransportClosed
+
+CLOSE_GRACE = 0.25
+PING_EVERY = 10.0
+
+
+class Owner(Protocol):
+    """What a connection tells the client that owns it."""
+
+    def answer_challenge(self, challenge: Challenge) -> dict[str, Any]:
+        """Return the params of the ``connect`` request."""
+
+    def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
+        """The handshake is done."""
+
+    def event(self, frame: EventFrame) -> None:
+        """An event came."""
+
+    def gap(self, expected: int, received: int) -> None:
+        """Events are missing."""
+
+    def dropped(self, reason: str) -> None:
+        """A frame was of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a connection ended.
+
+    Attributes:
+        code: close code.
+        reason: the close frame's text.
+        error: why connecting failed, if it did.
+    """
+
+    code: int
+    reason: str
+    error: GatewayConnectError | None
+
+
+class Connection:
+    """Drives one session over one transport.
+
+    Args:
+        transport: an open socket.
+        owner: who is told what happens.
+        challenge_timeout: seconds.
+        tick_min_interval: seconds.
+    """
+
+    def __init__(
+        self, transport: Transport, owner: Owner, *, challenge_timeout: float, tick_min_interval: float
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._owner = owner
+        self._session = Session(
+            self._loop.time(), challenge_timeout=challenge_timeout, tick_min_interval=tick_min_interval
+        )
+        self._waiters: dict[str, asyncio.Future[msgspec.Raw]] = {}
+        self._acknowledged: dict[str, Callable[[msgspec.Raw], None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._close: effects.Close | None = None
+        self.frames = 0
+        self.rtt: float | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not answered."""
+        return self._session.pending - self._session.waiting
+
+    @property
+    def queued(self) -> int:
+        """Requests waiting for a place."""
+        return self._session.waiting
+
+    @property
+    def binary_frames(self) -> int:
+        """Binary messages received and dropped."""
+        return self._transport.binary_frames
+
+    async def run(self) -> Ended:
+        """Live until the socket is closed, whoever closes it; no waiter and no task is left behind."""
+        self._arm()
+        try:
+            await self._read()
+        except TransportClosed as closed:
+            return self._ended(closed.code, closed.reason)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._transport.abort()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._perform(self._session.closed(1006, "connection dropped"))
+        raise AssertionError("reading ends with TransportClosed or a cancellation")
+
+    async def request(
+        self,
+        method: str,
+        params: Any,
+        *,
+        timeout: float | None,
+        expect_final: bool = False,
+        on_acknowledged: Callable[[msgspec.Raw], None] | None = None,
+    ) -> msgspec.Raw:
+        """Return the payload of the answer, as JSON bytes.
+
+        Args:
+            method: gateway method.
+            params: mapping or ``None``.
+            timeout: seconds, ``None`` for no limit.
+            expect_final: wait past an ``accepted``.
+            on_acknowledged: called with the ``accepted`` payload.
+
+        Raises:
+            GatewayRequestError: the gateway said no.
+            GatewayTimeoutError: it said nothing.
+            GatewayClosedError: the connection closed before it said anything.
+        """
+        request_id = str(uuid.uuid4())
+        asked = self._session.request(
+            request_id, method, params, self._loop.time(), timeout=timeout, expect_final=expect_final
+        )
+        waiter: asyncio.Future[msgspec.Raw] = self._loop.create_future()
+        self._waiters[request_id] = waiter
+        if on_acknowledged is not None:
+            self._acknowledged[request_id] = on_acknowledged
+        self._arm()
+        try:
+            for effect in asked:
+                assert isinstance(effect, effects.Send)
+                # A send that fails says nothing of its own: the reader meets the same end and fails the waiter.
+                with contextlib.suppress(TransportClosed):
+                    await self._transport.send(effect.data)
+            return await waiter
+        except asyncio.CancelledError:
+            self._perform(self._session.cancel(request_id))
+            raise
+        finally:
+            self._waiters.pop(request_id, None)
+            self._acknowledged.pop(request_id, None)
+
+    async def stop(self) -> None:
+        """End the connection: every waiter fails, a close frame, 250 ms of grace, then the line is cut."""
+        for effect in self._session.stop():
+            if isinstance(effect, effects.Close):
+                await self._transport.close(effect.code, effect.reason, CLOSE_GRACE)
+            else:
+                self._perform([effect])
+
+    async def _read(self) -> None:
+        receive, recv, time = self._session.receive, self._transport.recv, self._loop.time
+        event = self._owner.event
+        while True:
+            data = await recv()
+            self.frames += 1
+            for effect in receive(data, time()):
+                if type(effect) is EventFrame:
+                    event(effect)
+                else:
+                    self._perform([effect])
+
+    def _perform(self, asked: list[Effect]) -> None:
+        for effect in asked:
+            match effect:
+                case effects.Answered(request_id, payload):
+                    self._settle(request_id, payload, None)
+                case effects.Failed(request_id, error):
+                    self._settle(request_id, None, error)
+                case effects.Acknowledged(request_id, payload):
+                    if request_id in self._acknowledged:
+                        self._acknowledged[request_id](payload)
+                case effects.Send(data):
+                    self.spawn(self._send(data))
+                case effects.Gap(expected, received):
+                    self._owner.gap(expected, received)
+                case effects.Dropped(reason):
+                    self._owner.dropped(reason)
+                case effects.Challenged(challenge):
+                    params = self._owner.answer_challenge(challenge)
+                    self._perform(self._session.connect(str(uuid.uuid4()), params, self._loop.time()))
+                    self._arm()
+                case effects.Welcomed(hello, secrets):
+                    self._arm()
+                    self.spawn(self._measure())
+                    self._owner.welcomed(hello, secrets)
+                case effects.Close():
+                    if self._close is None:
+                        self._close = effect
+                        self.spawn(self._transport.close(effect.code, effect.reason, CLOSE_GRACE))
+
+    def _settle(self, request_id: str, payload: msgspec.Raw | None, error: Exception | None) -> None:
+        waiter = self._waiters.get(request_id)
+        if waiter is None or waiter.done():
+            return
+        if error is not None:
+            waiter.set_exception(error)
+        else:
+            assert payload is not None
+            waiter.set_result(payload)
+
+    def _ended(self, code: int, reason: str) -> Ended:
+        """Our own close code counts where the peer only echoed it or cut the line."""
+        if self._close is not None:
+            code, reason = self._close.code, reason or self._close.reason
+        self._perform(self._session.closed(code, reason))
+        return Ended(code, reason, self._close.error if self._close else None)
+
+    def _arm(self) -> None:
+        """Call the session's timer when it wants to be called; later than armed for is never a change."""
+        when = self._session.next_timer()
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = None if when == float("inf") else self._loop.call_at(when, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._perform(self._session.timer(self._loop.time()))
+        self._arm()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside reading; it ends with the connection at the latest."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, data: bytes) -> None:
+        with contextlib.suppress(TransportClosed):
+            await self._transport.send(data)
+
+    async def _measure(self) -> None:
+        with contextlib.suppress(TransportClosed):
+            while True:
+                self.rtt = await self._transport.ping()
+                await asyncio.sleep(PING_EVERY)

@@ -1,0 +1,46 @@
+"""An event as the user meets it: the frame, when it came, and on which connection."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+
+from ..protocol.frames import NULL, decode_payload
+
+
+class Event(msgspec.Struct, gc=False, frozen=True):
+    """One event of a gateway.
+
+    Attributes:
+        received: seconds since 1970 when it came, by the local clock.
+        epoch: number of the connection it came on, from 1; `seq` counts anew on each.
+        event: its name, e.g. ``"agent"``.
+        seq: its number on that connection, or ``None``.
+        raw: the payload as JSON bytes; `payload` decodes it.
+
+    Example:
+        >>> Event(0.0, 1, "tick", 7, msgspec.Raw(b'{"ts":5}')).payload
+        {'ts': 5}
+    """
+
+    received: float
+    epoch: int
+    event: str
+    seq: int | None
+    raw: msgspec.Raw = NULL
+
+    @property
+    def payload(self) -> Any:
+        """The payload as Python objects, decoded anew at each look."""
+        return decode_payload(self.raw)
+
+    @property
+    def time(self) -> dt.datetime:
+        """When it came, in UTC."""
+        return dt.datetime.fromtimestamp(self.received, dt.UTC)
+
+    def __repr__(self) -> str:
+        text = bytes(self.raw).decode("utf-8", "replace")
+        return f"Event({self.event!r}, seq={self.seq}, payload={text if len(text) <= 80 else text[:79] + '…'})"

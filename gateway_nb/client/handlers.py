@@ -1,0 +1,154 @@
+"""Who wants to hear of which events: handlers by name pattern, and streams with an end to their length."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import functools
+import re
+from collections import deque
+from collections.abc import Callable
+
+from .events import Event
+from .redact import Log
+
+STREAM_LENGTH = 100_000
+
+
+@functools.lru_cache(maxsize=256)
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(glob))
+
+
+@functools.lru_cache(maxsize=4096)
+def matches(glob: str, name: str) -> bool:
+    """Return whether an event's name matches a pattern such as ``chat``, ``session.*`` or ``*``."""
+    return glob == "*" or glob == name or _pattern(glob).match(name) is not None
+
+
+class Subscription:
+    """A handler's place in the list; `cancel` takes it out. Also a context manager.
+
+    Attributes:
+        event: the pattern it listens to.
+    """
+
+    __slots__ = ("_remove", "event")
+
+    def __init__(self, event: str, remove: Callable[[], None]) -> None:
+        self.event = event
+        self._remove = remove
+
+    def cancel(self) -> None:
+        """Hear nothing more; calling it again does nothing."""
+        self._remove()
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
+
+    def __repr__(self) -> str:
+        return f"Subscription({self.event!r})"
+
+
+class Handlers:
+    """Handlers by pattern, called in the order in which they were added.
+
+    Args:
+        log: where a handler's exception is noted; it never stops the events.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._entries: dict[object, tuple[str, Callable[[Event], object]]] = {}
+        self._by_name: dict[str, tuple[Callable[[Event], object], ...]] = {}
+        self.errors = 0
+
+    def add(self, event: str, handler: Callable[[Event], object]) -> Subscription:
+        """Call a handler for each event whose name matches.
+
+        Args:
+            event: name or glob pattern.
+            handler: called with the `Event`.
+
+        Raises:
+            TypeError: the pattern is no string, or the handler not callable.
+        """
+        if not isinstance(event, str) or not event:
+            raise TypeError(f"event must be a name or a pattern like 'chat' or 'session.*', not {event!r}")
+        if not callable(handler):
+            raise TypeError(f"handler must be callable, not {handler!r}")
+        key = object()
+        self._entries[key] = (event, handler)
+        self._by_name = {}
+
+        def remove() -> None:
+            if self._entries.pop(key, None) is not None:
+                self._by_name = {}
+
+        return Subscription(event, remove)
+
+    def __call__(self, event: Event) -> None:
+        """Call every handler that wants this event."""
+        if not self._entries:
+            return
+        for handler in self._wanting(event.event):
+            self.call(f"a handler of {event.event!r}", handler, event)
+
+    def call(self, what: str, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function of the user's; what it raises is counted and logged, and goes no further."""
+        try:
+            function(*arguments)
+        except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
+            self.errors += 1
+            self._log.warning(f"{what} raised {type(error).__name__}: {error}")
+
+    def _wanting(self, name: str) -> tuple[Callable[[Event], object], ...]:
+        wanting = self._by_name.get(name)
+        if wanting is None:
+            wanting = tuple(h for pattern, h in self._entries.values() if matches(pattern, name))
+            if len(self._by_name) < 1024:  # names come from the other side; memory must not
+                self._by_name[name] = wanting
+        return wanting
+
+
+class EventStream:
+    """Events as an async iterator. It ends when the client is closed.
+
+    Args:
+        subscribe: called with this stream's `put`; returns the subscription.
+        length: events kept for a reader that lags; the oldest give way, counted in `dropped`.
+    """
+
+    def __init__(self, length: int = STREAM_LENGTH) -> None:
+        self._events: deque[Event] = deque()
+        self._length = length
+        self._wake = asyncio.Event()
+        self._ended = False
+        self.dropped = 0
+
+    def put(self, event: Event) -> None:
+        """Add an event."""
+        if len(self._events) >= self._length:
+            self._events.popleft()
+            self.dropped += 1
+        self._events.append(event)
+        self._wake.set()
+
+    def end(self) -> None:
+        """Let the reader finish what is there, and stop."""
+        self._ended = True
+        self._wake.set()
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._ended:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        return self._events.popleft()

@@ -1,0 +1,255 @@
+"""Every option of a connection: checked before any I/O, so that a wrong one is named at once."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from ..protocol import endpoint as endpoints
+from ..protocol.auth import DEFAULT_ROLE, Credentials, secret
+from ..protocol.endpoint import Endpoint
+from ..protocol.errors import GatewayError
+from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, PROTOCOL_RANGE, ClientInfo, HelloOk
+from ..protocol.session import CHALLENGE_TIMEOUT, LONGEST_TIMER
+
+if TYPE_CHECKING:
+    from ..identity.device import DeviceIdentity
+    from .events import Event
+    from .status import Status
+
+URL_VARIABLE = "OPENCLAW_GATEWAY_URL"
+TOKEN_VARIABLE = "OPENCLAW_GATEWAY_TOKEN"
+PASSWORD_VARIABLE = "OPENCLAW_GATEWAY_PASSWORD"
+
+
+class ConnectOptions(TypedDict, total=False):
+    """Options of `connect` and `AsyncGateway` beside the credentials (the seed's, in snake_case, seconds)."""
+
+    role: str
+    scopes: Iterable[str] | None
+    caps: Iterable[str]
+    commands: Iterable[str] | None
+    permissions: Mapping[str, bool] | None
+    path_env: str | None
+    client_name: str
+    client_display_name: str | None
+    client_version: str | None
+    mode: str
+    platform: str | None
+    device_family: str | None
+    instance_id: str | None
+    device_identity: DeviceIdentity | str | os.PathLike[str] | Literal["auto"] | None
+    min_protocol: int
+    max_protocol: int
+    tls_fingerprint: str | None
+    ssl_context: ssl.SSLContext | None
+    request_timeout: float
+    connect_challenge_timeout: float
+    tick_watch_min_interval: float
+    on_event: Callable[[Event], object] | None
+    on_hello_ok: Callable[[HelloOk], object] | None
+    on_connect_error: Callable[[GatewayError], object] | None
+    on_close: Callable[[int, str], object] | None
+    on_gap: Callable[[int, int], object] | None
+    on_reconnect_paused: Callable[[GatewayError], object] | None
+    on_state: Callable[[Status], object] | None
+
+
+CALLBACKS = (
+    "on_event",
+    "on_hello_ok",
+    "on_connect_error",
+    "on_close",
+    "on_gap",
+    "on_reconnect_paused",
+    "on_state",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options, checked and complete."""
+
+    endpoint: Endpoint
+    credentials: Credentials
+    client: ClientInfo
+    scopes: tuple[str, ...] | None
+    device_identity: DeviceIdentity | Path | Literal["auto"] | None
+    ssl_context: ssl.SSLContext | None
+    request_timeout: float
+    connect_challenge_timeout: float
+    tick_watch_min_interval: float
+    callbacks: dict[str, Callable[..., object]] = field(repr=False)
+
+
+def resolve(
+    url: str | None,
+    *,
+    token: str | None = None,
+    password: str | None = None,
+    device_token: str | None = None,
+    bootstrap_token: str | None = None,
+    options: Mapping[str, Any],
+) -> Settings:
+    """Return the settings for what a user passed; the environment fills in what was left out.
+
+    Args:
+        url: else `OPENCLAW_GATEWAY_URL`, else ``ws://127.0.0.1:18789``.
+        token: shared gateway token. Where no credential at all is passed, `OPENCLAW_GATEWAY_TOKEN` and
+            `OPENCLAW_GATEWAY_PASSWORD` are used.
+        password: shared gateway password.
+        device_token: a device token to use instead of the stored one.
+        bootstrap_token: a token for a device's first connection.
+        options: the keys of `ConnectOptions`.
+
+    Raises:
+        TypeError: an option that does not exist, or of the wrong type.
+        ValueError: an option out of its range.
+        InsecureUrlError: the URL is refused by policy.
+    """
+    unknown = set(options) - set(ConnectOptions.__annotations__)
+    if unknown:
+        raise TypeError(
+            f"unknown option {sorted(unknown)[0]!r}; the options are {', '.join(ConnectOptions.__annotations__)}"
+        )
+    given = Credentials(
+        token=secret(token, "token"),
+        bootstrap_token=secret(bootstrap_token, "bootstrap_token"),
+        device_token=secret(device_token, "device_token"),
+        password=secret(password, "password"),
+    )
+    if given == Credentials():
+        given = Credentials(
+            token=secret(os.environ.get(TOKEN_VARIABLE), TOKEN_VARIABLE),
+            password=secret(os.environ.get(PASSWORD_VARIABLE), PASSWORD_VARIABLE),
+        )
+    take = _Taker(options)
+    endpoint = endpoints.parse(
+        url or os.environ.get(URL_VARIABLE, "").strip() or endpoints.DEFAULT_URL,
+        tls_fingerprint=take.text("tls_fingerprint"),
+        allow_private=os.environ.get(endpoints.ALLOW_PRIVATE_VARIABLE) == "1",
+    )
+    return Settings(
+        endpoint=endpoint,
+        credentials=given,
+        client=_client(take),
+        scopes=take.strings("scopes"),
+        device_identity=_identity(options.get("device_identity", "auto")),
+        ssl_context=take.instance("ssl_context", ssl.SSLContext),
+        request_timeout=take.seconds("request_timeout", 30.0, 0.001, LONGEST_TIMER),
+        connect_challenge_timeout=take.seconds("connect_challenge_timeout", 15.0, 0.25, CHALLENGE_TIMEOUT, clamp=True),
+        tick_watch_min_interval=take.seconds("tick_watch_min_interval", 1.0, 0.001, 30.0, clamp=True),
+        callbacks=take.callbacks(),
+    )
+
+
+def timeout(value: float | None, name: str = "timeout") -> float | None:
+    """Return a timeout in seconds, clamped to what a timer can hold; ``None`` is none.
+
+    Raises:
+        TypeError: not a number.
+        ValueError: negative, or not finite.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds or None, not {value!r}")
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be 0 or more seconds, or None for no limit, not {value!r}")
+    return min(float(value), LONGEST_TIMER)
+
+
+class _Taker:
+    """Reads options of one type each; an error names the option and what is allowed."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+
+    def text(self, name: str, default: str | None = None, allowed: Iterable[str] = ()) -> str | None:
+        value = self._options.get(name, default)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a string, not {value!r}")
+        choices = tuple(allowed)
+        if choices and value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}: the gateway's list is closed")
+        return value
+
+    def strings(self, name: str) -> tuple[str, ...] | None:
+        value = self._options.get(name)
+        if value is None:
+            return None
+        if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+            raise TypeError(f"{name} must be a list of strings, not {value!r}")
+        items = tuple(value)
+        if not all(isinstance(item, str) and item.strip() for item in items):
+            raise TypeError(f"{name} must be a list of non-empty strings, not {value!r}")
+        return items
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        value = self._options.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+        if not low <= value <= high:
+            raise ValueError(f"{name} must be from {low:g} to {high:g}, not {value!r}")
+        return value
+
+    def seconds(self, name: str, default: float, low: float, high: float, *, clamp: bool = False) -> float:
+        value = self._options.get(name, default)
+        if clamp and isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf"):
+            return min(max(float(value), low), high)
+        return float(self.number(name, default, low, high))
+
+    def instance(self, name: str, kind: type) -> Any:
+        value = self._options.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__} or None, not {value!r}")
+        return value
+
+    def callbacks(self) -> dict[str, Callable[..., object]]:
+        chosen = {name: self._options[name] for name in CALLBACKS if self._options.get(name) is not None}
+        for name, value in chosen.items():
+            if not callable(value):
+                raise TypeError(f"{name} must be callable, not {value!r}")
+        return chosen
+
+
+def _client(take: _Taker) -> ClientInfo:
+    low = int(take.number("min_protocol", PROTOCOL_RANGE[0], 1, 1000))
+    high = int(take.number("max_protocol", PROTOCOL_RANGE[1], 1, 1000))
+    if low > high:
+        raise ValueError(f"min_protocol must not be above max_protocol ({low} > {high})")
+    permissions = take.instance("permissions", Mapping)
+    return ClientInfo(
+        id=take.text("client_name", "gateway-client", CLIENT_IDS) or "",
+        mode=take.text("mode", "backend", CLIENT_MODES) or "",
+        version=take.text("client_version") or version("gateway-nb"),
+        platform=take.text("platform") or sys.platform,  # Python's names are Node's: linux, darwin, win32
+        display_name=take.text("client_display_name", "gateway_nb"),
+        device_family=take.text("device_family"),
+        instance_id=take.text("instance_id"),
+        role=take.text("role", DEFAULT_ROLE) or DEFAULT_ROLE,
+        caps=take.strings("caps") or (),
+        commands=take.strings("commands"),
+        permissions=permissions,
+        path_env=take.text("path_env"),
+        min_protocol=low,
+        max_protocol=high,
+    )
+
+
+def _identity(value: Any) -> Any:
+    if value is None or value == "auto":
+        return value
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value).expanduser()
+    if not all(hasattr(value, name) for name in ("device_id", "public_key", "sign")):
+        raise TypeError(f"device_identity must be a DeviceIdentity, the path of one, None or 'auto', not {value!r}")
+    return value

@@ -1,0 +1,203 @@
+"""A run: one turn of an agent, from acceptance to its end, across a dropped socket (protocol.md, 5)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.errors import (
+    GatewayClosedError,
+    GatewayError,
+    GatewayRequestError,
+    GatewayTimeoutError,
+    RunAbortedError,
+    RunFailedError,
+)
+from ..protocol.frames import MalformedFrame
+from .events import Event
+
+if TYPE_CHECKING:
+    from .gateway import AsyncGateway
+
+_WAIT_SLICE = 30.0
+_RECONNECT_PATIENCE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended well.
+
+    Attributes:
+        run_id: the run's id.
+        text: the agent's answer.
+        payload: the gateway's final payload, decoded.
+    """
+
+    run_id: str
+    text: str
+    payload: dict[str, Any] = field(repr=False)
+
+
+class AsyncRun:
+    """One turn of an agent. Iterate it for the answer's pieces, or `result` for the whole.
+
+    The run starts with the first of these. It lives in the gateway: a dropped socket does not end it, and
+    its result is fetched after the reconnect.
+
+    Args:
+        gateway: a connected client.
+        message: what to say.
+        agent: agent id.
+        session: session key; default: the agent's main session.
+        timeout: seconds for the whole run, ``None`` for no limit.
+
+    Attributes:
+        run_id: the run's id, known from the start (it is the request's idempotency key).
+        session: session key.
+        events: every event of this run so far.
+    """
+
+    def __init__(
+        self, gateway: AsyncGateway, message: str, *, agent: str, session: str | None, timeout: float | None
+    ) -> None:
+        self.run_id = str(uuid.uuid4())
+        self.session = session or f"agent:{agent}:main"
+        self.events: list[Event] = []
+        self._gateway = gateway
+        self._message = message
+        self._agent = agent
+        self._timeout = timeout
+        self._deltas: asyncio.Queue[str | None] = asyncio.Queue()
+        self._text = ""
+        self._task: asyncio.Task[RunResult] | None = None
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return self._text
+
+    def start(self) -> asyncio.Task[RunResult]:
+        """Start the run if it is not started; return the task whose result is the run's."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._live())
+        return self._task
+
+    async def result(self) -> RunResult:
+        """Return the run's result.
+
+        Raises:
+            RunFailedError: it ended with an error.
+            RunAbortedError: it was aborted.
+            GatewayTimeoutError: it took longer than `timeout`; it goes on in the gateway.
+        """
+        return await asyncio.shield(self.start())
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """Yield the answer's pieces as they come; raise what `result` raises at the end."""
+        task = self.start()
+        while (delta := await self._deltas.get()) is not None:
+            yield delta
+        await task
+
+    async def abort(self) -> bool:
+        """Ask the gateway to abort the run; return whether there was something to abort."""
+        answer = await self._gateway.request("chat.abort", {"sessionKey": self.session, "runId": self.run_id})
+        return bool(isinstance(answer, dict) and answer.get("aborted"))
+
+    async def _live(self) -> RunResult:
+        try:
+            async with asyncio.timeout(self._timeout):
+                with self._gateway.on("agent", self._take), self._gateway.on("chat", self._take):
+                    return self._judge(await self._finish())
+        except TimeoutError as error:
+            if isinstance(error, GatewayError):
+                raise
+            raise GatewayTimeoutError(
+                f"run {self.run_id} took longer than {self._timeout:g} s; it goes on, .abort() ends it"
+            ) from None
+        finally:
+            self._deltas.put_nowait(None)
+
+    async def _finish(self) -> dict[str, Any]:
+        """Ask, and wait for the final answer; after a dropped socket ask for the result instead."""
+        params = {
+            "message": self._message,
+            "agentId": self._agent,
+            "sessionKey": self.session,
+            "idempotencyKey": self.run_id,
+        }
+        try:
+            return _dict(await self._gateway.request("agent", params, timeout=None, expect_final=True))
+        except GatewayRequestError as error:
+            raise _run_error(RunFailedError, self.run_id, f"run failed: {error}", error.details) from None
+        except GatewayClosedError:
+            if self._gateway.status.state == "closed":
+                raise
+        return await self._ask_again()
+
+    async def _ask_again(self) -> dict[str, Any]:
+        give_up = time.monotonic() + _RECONNECT_PATIENCE
+        while True:
+            try:
+                answer = _dict(
+                    await self._gateway.request(
+                        "agent.wait",
+                        {"runId": self.run_id, "timeoutMs": int(_WAIT_SLICE * 1000)},
+                        timeout=_WAIT_SLICE + 10,
+                    )
+                )
+            except GatewayClosedError:
+                if self._gateway.status.state in ("closed", "paused") or time.monotonic() > give_up:
+                    raise
+                await asyncio.sleep(0.1)
+                continue
+            give_up = time.monotonic() + _RECONNECT_PATIENCE
+            if answer.get("status") != "timeout" or answer.get("summary") == "aborted" or "endedAt" in answer:
+                return answer
+
+    def _judge(self, final: dict[str, Any]) -> RunResult:
+        status, summary = final.get("status"), final.get("summary")
+        if summary == "aborted" or final.get("stopReason") in ("rpc", "aborted") or status == "aborted":
+            raise _run_error(RunAbortedError, self.run_id, f"run {self.run_id} was aborted", final)
+        if status != "ok":
+            why = final.get("error") or summary or status
+            raise _run_error(RunFailedError, self.run_id, f"run {self.run_id} ended with {status}: {why}", final)
+        self._text = _text(final) or self._text
+        return RunResult(self.run_id, self._text, final)
+
+    def _take(self, event: Event) -> None:
+        try:
+            payload = event.payload
+        except MalformedFrame:
+            return
+        if not isinstance(payload, dict) or payload.get("runId") != self.run_id:
+            return
+        self.events.append(event)
+        if event.event == "chat" and payload.get("state") == "delta":
+            delta = payload.get("deltaText")
+            if isinstance(delta, str):
+                self._text = delta if payload.get("replace") is True else self._text + delta
+                self._deltas.put_nowait(delta)
+
+
+def _dict(payload: Any) -> dict[str, Any]:
+    return payload if isinstance(payload, dict) else {}
+
+
+def _text(final: dict[str, Any]) -> str | None:
+    """Return the answer of a final ``agent`` payload, or of an ``agent.wait``."""
+    payloads = _dict(final.get("result")).get("payloads")
+    if isinstance(payloads, list):
+        return "\n".join(str(item["text"]) for item in payloads if isinstance(item, dict) and item.get("text"))
+    reply = _dict(final.get("terminalReply")).get("text")
+    return reply if isinstance(reply, str) else None
+
+
+def _run_error(kind: type[RunFailedError], run_id: str, message: str, details: Any) -> RunFailedError:
+    error = kind(message, code="RUN_ABORTED" if kind is RunAbortedError else "RUN_FAILED", details=details)
+    error.run_id = run_id
+    return error

@@ -1,0 +1,76 @@
+"""What a user sees of a connection at a glance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What went over the wire since the client was made.
+
+    Attributes:
+        frames: frames received.
+        events: events received.
+        gaps: holes in the sequence numbers.
+        missed: events in those holes.
+        malformed: frames that were of no use.
+        reconnects: connections after the first.
+        retries: requests sent again because the gateway asked for it.
+        in_flight: requests sent and not answered, now.
+        queued: requests waiting for a place, now.
+        handler_errors: exceptions in the user's handlers.
+    """
+
+    frames: int = 0
+    events: int = 0
+    gaps: int = 0
+    missed: int = 0
+    malformed: int = 0
+    reconnects: int = 0
+    retries: int = 0
+    in_flight: int = 0
+    queued: int = 0
+    handler_errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A snapshot of a connection.
+
+    Attributes:
+        state: ``connecting``, ``connected``, ``reconnecting``, ``restarting``, ``paused`` or ``closed``.
+        url: where to, without query.
+        protocol: negotiated protocol version, or ``None`` before the first hello-ok.
+        server_version: e.g. ``"2026.9.6"``, or ``None``.
+        role: granted role, or ``None``.
+        scopes: granted scopes.
+        epoch: number of the connection, from 1; 0 before the first.
+        rtt: round trip of a WebSocket ping in seconds, or ``None``.
+        reason: why it is not connected, or ``None``.
+        retry_in: seconds to the next attempt when the snapshot was taken, or ``None``.
+        counters: what went over the wire.
+    """
+
+    state: str
+    url: str
+    protocol: int | None = None
+    server_version: str | None = None
+    role: str | None = None
+    scopes: tuple[str, ...] = ()
+    epoch: int = 0
+    rtt: float | None = None
+    reason: str | None = None
+    retry_in: float | None = None
+    counters: Counters = Counters()
+
+    def __str__(self) -> str:
+        """One line: state, url, server, round trip."""
+        parts = [self.state if self.retry_in is None else f"{self.state} in {self.retry_in:.0f} s", self.url]
+        if self.server_version is not None:
+            parts.append(f"OpenClaw {self.server_version}, protocol {self.protocol}")
+        if self.rtt is not None:
+            parts.append(f"round trip {self.rtt * 1000:.1f} ms")
+        if self.reason is not None:
+            parts.append(self.reason)
+        return " · ".join(parts)

@@ -1,0 +1,223 @@
+"""The socket: a WebSocket whose certificate pin is checked before a byte of HTTP is sent (protocol.md, 4).
+
+`open_transport` is the only place that knows the websockets library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from typing import Any, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    InvalidURI,
+    WebSocketException,
+)
+from websockets.frames import Frame, Opcode
+
+from ..protocol.close_codes import ABNORMAL
+from ..protocol.endpoint import Endpoint
+from ..protocol.errors import GatewayConnectError, HandshakeTimeoutError, TlsPinError
+from ..protocol.frames import MAX_FRAME_BYTES
+
+
+class TransportClosed(Exception):
+    """The socket is closed.
+
+    Attributes:
+        code: close code, 1006 if there was no close frame.
+        reason: the close frame's text.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class Transport(Protocol):
+    """What a connection needs of a socket."""
+
+    @property
+    def binary_frames(self) -> int:
+        """Binary messages received and dropped: the protocol has none."""
+
+    async def recv(self) -> bytes:
+        """Return the next text message; raise `TransportClosed` at the end."""
+
+    async def send(self, data: bytes) -> None:
+        """Send one text message; raise `TransportClosed` at the end."""
+
+    async def ping(self) -> float:
+        """Return the seconds to the answer of a ping; raise `TransportClosed` at the end."""
+
+    async def close(self, code: int, reason: str, grace: float) -> None:
+        """Close with a close frame; cut the line if the peer does not answer within `grace` seconds."""
+
+    def abort(self) -> None:
+        """Cut the line now."""
+
+
+async def open_transport(endpoint: Endpoint, *, timeout: float, ssl_context: ssl.SSLContext | None) -> Transport:
+    """Return an open socket.
+
+    Args:
+        endpoint: where to, allowed by policy.
+        timeout: seconds for TCP, TLS and the upgrade together.
+        ssl_context: for ``wss`` without a pin; default: the system's certificate authorities.
+
+    Raises:
+        GatewayConnectError: nothing listens there, or it is no WebSocket server.
+        TlsPinError: the certificate is not the pinned one; nothing was sent.
+        HandshakeTimeoutError: no answer in time.
+    """
+    try:
+        socket = await connect(
+            endpoint.url,
+            create_connection=_Socket.factory(endpoint),
+            ssl=_tls(endpoint, ssl_context),
+            compression=None,
+            max_size=MAX_FRAME_BYTES,
+            open_timeout=timeout,
+            ping_interval=None,  # the session's watchdog looks for signs of life
+            proxy=None,
+            user_agent_header="gateway-nb",
+        )
+    except (OSError, WebSocketException, TimeoutError, EOFError) as error:
+        raise _connect_error(endpoint, error, timeout) from None
+    return _WebSocketTransport(socket)
+
+
+def fingerprint_of(certificate: bytes | None) -> str | None:
+    """Return the SHA-256 of a DER certificate as hex, or ``None`` for no certificate."""
+    return hashlib.sha256(certificate).hexdigest() if certificate else None
+
+
+class _Socket(ClientConnection):
+    """A WebSocket that checks the pin before its upgrade request, and takes no binary messages."""
+
+    endpoint: Endpoint
+    binary_frames = 0
+    _in_binary = False
+
+    @classmethod
+    def factory(cls, endpoint: Endpoint) -> Any:
+        def create(*args: Any, **kwargs: Any) -> _Socket:
+            socket = cls(*args, **kwargs)
+            socket.endpoint = endpoint
+            return socket
+
+        return create
+
+    async def handshake(self, *args: Any, **kwargs: Any) -> None:
+        # TLS is up, nothing has been sent over it: the last moment at which a wrong server learns nothing.
+        if self.endpoint.pin is not None:
+            tls = self.transport.get_extra_info("ssl_object")
+            found = fingerprint_of(tls.getpeercert(binary_form=True) if tls else None)
+            if found != self.endpoint.pin:
+                self.transport.abort()
+                raise TlsPinError(
+                    f"the certificate of {self.endpoint.display} is not the pinned one (it has SHA-256 {found}); "
+                    "if the gateway's certificate was renewed, pin the new one, else somebody is in between",
+                    code="TLS_PIN_MISMATCH",
+                )
+        await super().handshake(*args, **kwargs)
+
+    def process_event(self, event: Any) -> None:
+        if isinstance(event, Frame) and (
+            event.opcode is Opcode.BINARY or (event.opcode is Opcode.CONT and self._in_binary)
+        ):
+            self._in_binary = not event.fin
+            self.binary_frames += event.opcode is Opcode.BINARY
+            return
+        super().process_event(event)
+
+
+class _WebSocketTransport:
+    """`Transport` over the websockets library."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+
+    @property
+    def binary_frames(self) -> int:
+        return int(self._socket.binary_frames)
+
+    async def recv(self) -> bytes:
+        try:
+            return await self._socket.recv(decode=False)  # type: ignore[no-any-return]
+        except ConnectionClosed as error:
+            raise _closed(error) from None
+
+    async def send(self, data: bytes) -> None:
+        try:
+            await self._socket.send(data, text=True)
+        except ConnectionClosed as error:
+            raise _closed(error) from None
+
+    async def ping(self) -> float:
+        try:
+            return float(await (await self._socket.ping()))
+        except ConnectionClosed as error:
+            raise _closed(error) from None
+
+    async def close(self, code: int, reason: str, grace: float) -> None:
+        try:
+            async with asyncio.timeout(grace):
+                await self._socket.close(code, reason)
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        self._socket.transport.abort()
+
+
+def _closed(error: ConnectionClosed) -> TransportClosed:
+    """The peer's close frame if there is one, else ours (a frame too large, say), else 1006."""
+    close = error.rcvd or error.sent
+    return TransportClosed(close.code, close.reason) if close else TransportClosed(ABNORMAL, "")
+
+
+def _tls(endpoint: Endpoint, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
+    if not endpoint.secure:
+        return None
+    if endpoint.pin is None:
+        return context or ssl.create_default_context()
+    pinned = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    pinned.check_hostname = False  # the pin alone decides
+    pinned.verify_mode = ssl.CERT_NONE
+    return pinned
+
+
+def _connect_error(endpoint: Endpoint, error: BaseException, timeout: float) -> GatewayConnectError:
+    where = endpoint.display
+    if isinstance(error, TimeoutError):
+        return HandshakeTimeoutError(f"{where} did not answer within {timeout:g} s; is this a gateway's port?")
+    if isinstance(error, InvalidStatus):
+        return GatewayConnectError(
+            f"{where} is a web server, not a gateway: it answered HTTP {error.response.status_code}; check the port"
+        )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return GatewayConnectError(
+            f"the certificate of {where} can't be verified: {error.verify_message}; for a self-signed one pass "
+            "tls_fingerprint="
+        )
+    if isinstance(error, ssl.SSLError):
+        return GatewayConnectError(f"{where} does not speak TLS ({error.reason}); use ws:// if it is this machine")
+    if isinstance(error, (InvalidMessage, EOFError)):
+        advice = "is it a TLS port? then use wss://" if not endpoint.secure else "check the port"
+        return GatewayConnectError(f"{where} does not speak WebSocket; {advice}")
+    if isinstance(error, (InvalidHandshake, InvalidURI, WebSocketException)):
+        return GatewayConnectError(f"{where} refused the WebSocket: {error}; is this a gateway's port?")
+    if isinstance(error, ConnectionRefusedError):
+        return GatewayConnectError(
+            f"nothing listens on {where}; start the gateway (openclaw gateway run, or gateway-nb serve for a local one)"
+        )
+    reason = getattr(error, "strerror", None) or error
+    return GatewayConnectError(f"{where} can't be reached: {reason}; check host, port and network")
