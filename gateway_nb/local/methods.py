@@ -1,0 +1,322 @@
+"""The methods of the embedded gateway: name, scope, params, and what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..protocol.frames import RequestFrame
+from .agents import Agents
+from .answers import LATER, Refusal
+from .params import Params
+
+if TYPE_CHECKING:
+    from .gateway import LocalGateway
+    from .peer import Peer
+
+EVENTS = (
+    "connect.challenge",
+    "agent",
+    "chat",
+    "session.message",
+    "sessions.changed",
+    "presence",
+    "tick",
+    "talk.mode",
+    "shutdown",
+    "health",
+    "task",
+    "device.pair.resolved",
+    "exec.approval.requested",
+    "exec.approval.resolved",
+)
+
+READ, WRITE, ADMIN = "operator.read", "operator.write", "operator.admin"
+_ANY = Params({}, open=True)
+_SESSION = Params({"key": "string", "label": "string", "agentId": "string", "model": "string"}, ("key",))
+_CHAT = {"sessionKey": "string", "message": "string", "idempotencyKey": "string"}
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method: the scope it needs, the params it takes, and the function that answers."""
+
+    scope: str | None
+    params: Params
+    answer: Callable[[Peer, str, dict[str, Any]], Any]
+
+
+class Methods:
+    """The methods, and the state they work on.
+
+    Args:
+        gateway: whose methods.
+    """
+
+    def __init__(self, gateway: LocalGateway) -> None:
+        self._gateway = gateway
+        self._sessions: dict[str, dict[str, Any]] = {}
+        self._approvals: dict[str, tuple[asyncio.Future[str | None], dict[str, Any]]] = {}
+        self._refusals: dict[str, Refusal] = {}
+        self.agents = Agents(gateway, self._touch)
+        self._table = self._methods()
+
+    @property
+    def names(self) -> set[str]:
+        """The advertised methods."""
+        return set(self._table)
+
+    def call(self, peer: Peer, request: RequestFrame) -> None:
+        """Answer one request, now or later.
+
+        Raises:
+            Refusal: the answer is no.
+        """
+        method = self._table.get(request.method)
+        if method is None:
+            raise Refusal("INVALID_REQUEST", f"unknown method: {request.method}")
+        if not peer.allows(method.scope):
+            details = {"code": "MISSING_SCOPE", "missingScope": method.scope, "requiredScopes": [method.scope]}
+            raise Refusal("FORBIDDEN", f"missing scope: {method.scope}", details)
+        params = method.params.check(request.method, None if request.params is msgspec.UNSET else request.params)
+        answer = method.answer(peer, request.id, params)
+        if answer is not LATER:
+            peer.answer(request.id, answer)
+
+    def stop(self) -> None:
+        """End what still runs."""
+        self.agents.stop()
+
+    def presence(self) -> list[dict[str, Any]]:
+        """Return who is there: the gateway itself."""
+        now = int(time.time() * 1000)
+        return [{"host": "localhost", "mode": "gateway", "reason": "self", "text": "Gateway: localhost", "ts": now}]
+
+    def _methods(self) -> dict[str, Method]:
+        agents = self.agents
+        text = {"sessionKey": "string", "runId": "string"}
+        approval = Params({"id": "string", "decision": "string"}, ("id", "decision"))
+        return {
+            "health": Method(None, _ANY, self._health),
+            "status": Method(READ, _ANY, self._status),
+            "system-presence": Method(READ, _ANY, lambda *_: self.presence()),
+            "last-heartbeat": Method(READ, _ANY, lambda *_: None),
+            "sessions.list": Method(
+                READ, Params({"limit": "integer", "offset": "integer", "search": "string"}), self._list
+            ),
+            "sessions.create": Method(WRITE, Params(_SESSION.fields), self._create),
+            "sessions.patch": Method(WRITE, _SESSION, self._patch),
+            "sessions.delete": Method(ADMIN, Params({"key": "string"}, ("key",)), self._delete),
+            "sessions.subscribe": Method(READ, Params({}), self._subscribe),
+            "sessions.messages.subscribe": Method(READ, Params({"key": "string"}, ("key",)), self._messages(True)),
+            "sessions.messages.unsubscribe": Method(READ, Params({"key": "string"}, ("key",)), self._messages(False)),
+            "talk.mode": Method(
+                "operator.talk", Params({"enabled": "boolean", "phase": "string"}, ("enabled",)), self._talk
+            ),
+            "agent": Method(
+                WRITE,
+                Params({**_CHAT, "agentId": "string", "timeout": "integer"}, ("message", "idempotencyKey")),
+                agents.agent,
+            ),
+            "agent.wait": Method(WRITE, Params({"runId": "string", "timeoutMs": "integer"}, ("runId",)), agents.wait),
+            "chat.send": Method(WRITE, Params(_CHAT, ("sessionKey", "message", "idempotencyKey")), agents.chat_send),
+            "chat.history": Method(
+                READ, Params({"sessionKey": "string", "limit": "integer"}, ("sessionKey",)), agents.history
+            ),
+            "chat.abort": Method(WRITE, Params(text, ("sessionKey",)), agents.abort),
+            "exec.approval.request": Method("operator.approvals", _ANY, self._ask_approval),
+            "exec.approval.resolve": Method("operator.approvals", approval, self._resolve),
+            "device.pair.list": Method("operator.pairing", _ANY, self._pairings),
+            "device.pair.approve": Method(
+                "operator.pairing", Params({"requestId": "string"}, ("requestId",)), self._approve
+            ),
+        }
+
+    # What the gateway is
+
+    def _health(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        sessions = {"path": "memory", "count": len(self._sessions), "recent": []}
+        agent = {"agentId": "main", "isDefault": True, "sessions": sessions}
+        return {
+            "ok": True,
+            "ts": int(time.time() * 1000),
+            "durationMs": 0,
+            "channels": {},
+            "channelOrder": [],
+            "channelLabels": {},
+            "heartbeatSeconds": 0,
+            "defaultAgentId": "main",
+            "agents": [agent],
+            "sessions": sessions,
+        }
+
+    def _status(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        from .gateway import VERSION
+
+        return {
+            "runtimeVersion": VERSION,
+            "heartbeat": {"defaultAgentId": "main", "agents": []},
+            "channelSummary": [],
+            "queuedSystemEvents": [],
+            "tasks": {"total": 0, "active": 0, "terminal": 0, "failures": 0},
+            "sessions": {"paths": ["memory"], "count": len(self._sessions), "recent": []},
+        }
+
+    # Sessions
+
+    def _list(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        limit = params.get("limit", 100)
+        rows = sorted(self._sessions.values(), key=lambda row: row["updatedAt"], reverse=True)
+        shown = rows[:limit]
+        return {
+            "ts": int(time.time() * 1000),
+            "path": "memory",
+            "count": len(shown),
+            "totalCount": len(rows),
+            "limitApplied": limit,
+            "nextOffset": None,
+            "hasMore": len(rows) > limit,
+            "defaults": {"modelProvider": "local", "model": "local-1", "contextTokens": 131072},
+            "sessions": [{**row, "hasActiveRun": self.agents.is_active(row["key"])} for row in shown],
+        }
+
+    def _touch(self, key: str) -> dict[str, Any]:
+        """Return a session's row, made if it is new."""
+        now = int(time.time() * 1000)
+        row = self._sessions.get(key)
+        if row is None:
+            row = {
+                "key": key,
+                "kind": "direct",
+                "agentId": key.split(":")[1] if key.count(":") > 1 else "main",
+                "sessionId": str(uuid.uuid4()),
+                "createdAt": now,
+                "updatedAt": now,
+                "archived": False,
+                "modelProvider": "local",
+                "model": "local-1",
+            }
+            self._sessions[key] = row
+        row["updatedAt"] = now
+        return row
+
+    def _entry(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {name: row[name] for name in ("sessionId", "updatedAt", "createdAt", "label") if name in row}
+
+    def _create(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        row = self._touch(params.get("key") or f"agent:main:dashboard:{uuid.uuid4()}")
+        row |= {name: params[name] for name in ("label", "model") if name in params}
+        self._changed(row, "create")
+        resolved = {"modelProvider": "local", "model": row["model"]}
+        return {
+            "ok": True,
+            "key": row["key"],
+            "sessionId": row["sessionId"],
+            "entry": self._entry(row),
+            "runStarted": False,
+            "resolved": resolved,
+        }
+
+    def _patch(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        row = self._touch(params["key"])
+        row |= {name: params[name] for name in ("label", "model") if name in params}
+        self._changed(row, "patch")
+        resolved = {"modelProvider": "local", "model": row["model"]}
+        return {"ok": True, "path": "memory", "key": row["key"], "entry": self._entry(row), "resolved": resolved}
+
+    def _delete(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        row = self._sessions.pop(params["key"], None)
+        if row is not None:
+            self._changed(row, "delete")
+        return {"ok": True, "key": params["key"], "deleted": row is not None, "archived": []}
+
+    def _changed(self, row: dict[str, Any], reason: str) -> None:
+        payload = {
+            "sessionKey": row["key"],
+            "agentId": row["agentId"],
+            "reason": reason,
+            "ts": int(time.time() * 1000),
+        }
+        if reason != "delete":
+            payload["session"] = row
+        peers = [peer for peer in self._gateway.peers if peer.session_events]
+        self._gateway.broadcast("sessions.changed", payload, peers=peers)
+
+    def _subscribe(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        peer.session_events = True
+        return {"subscribed": True}
+
+    def _messages(self, subscribed: bool) -> Callable[[Peer, str, dict[str, Any]], Any]:
+        return lambda peer, request_id, params: {"subscribed": subscribed, "key": params["key"]}
+
+    # Talk, approvals, pairing
+
+    def _talk(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        payload = {**params, "ts": int(time.time() * 1000)}
+        self._gateway.broadcast("talk.mode", payload)
+        return payload
+
+    def _ask_approval(self, peer: Peer, request_id: str, params: dict[str, Any]) -> Any:
+        if not isinstance(params.get("command"), str) or not params["command"]:
+            raise Refusal("INVALID_REQUEST", "command is required")
+        now = int(time.time() * 1000)
+        timeout_ms = params.get("timeoutMs", 120_000)
+        entry = {
+            "id": str(uuid.uuid4()),
+            "request": {name: value for name, value in params.items() if name not in ("timeoutMs", "twoPhase")},
+            "createdAtMs": now,
+            "expiresAtMs": now + timeout_ms,
+        }
+        decided: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._approvals[entry["id"]] = (decided, entry)
+        self._gateway.broadcast("exec.approval.requested", entry, scope="operator.approvals")
+        times = {name: entry[name] for name in ("id", "createdAtMs", "expiresAtMs")}
+        if params.get("twoPhase") is True:
+            peer.answer(request_id, {"status": "accepted", **times})
+        peer.spawn(self._await_decision(peer, request_id, decided, times, timeout_ms / 1000))
+        return LATER
+
+    async def _await_decision(
+        self, peer: Peer, request_id: str, decided: asyncio.Future[str | None], times: dict[str, Any], timeout: float
+    ) -> None:
+        await asyncio.wait([decided], timeout=timeout)
+        self._approvals.pop(times["id"], None)
+        decision = decided.result() if decided.done() else None
+        peer.answer(request_id, {**times, "decision": decision})
+
+    def _resolve(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        decided, entry = self._approvals.get(params["id"], (None, {}))
+        if decided is None or decided.done():
+            details = {"reason": "APPROVAL_NOT_FOUND"}
+            raise Refusal("INVALID_REQUEST", "unknown or expired approval id", details)
+        decided.set_result(params["decision"])
+        resolved = {"id": params["id"], "decision": params["decision"], "ts": int(time.time() * 1000)}
+        self._gateway.broadcast(
+            "exec.approval.resolved", {**resolved, "request": entry["request"]}, scope="operator.approvals"
+        )
+        return {"ok": True}
+
+    def _pairings(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        admission = self._gateway.admission
+        paired = [
+            {"deviceId": device.device_id, "platform": device.platform, "scopes": sorted(device.scopes)}
+            for device in admission.devices.values()
+        ]
+        return {"pending": list(admission.pending.values()), "paired": paired}
+
+    def _approve(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        approved = self._gateway.admission.approve(params["requestId"])
+        resolved = {
+            "requestId": params["requestId"],
+            "deviceId": approved["device"]["deviceId"],
+            "decision": "approved",
+            "ts": int(time.time() * 1000),
+        }
+        self._gateway.broadcast("device.pair.resolved", resolved, scope="operator.pairing")
+        return approved

@@ -1,0 +1,140 @@
+"""One client of the embedded gateway: its handshake, its requests, its own count of events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.exceptions import ConnectionClosed
+
+from ..protocol import frames
+from .admission import Admitted
+from .answers import Refusal
+
+if TYPE_CHECKING:
+    from .gateway import LocalGateway
+
+MAX_BUFFERED_BYTES = 50 * 1024 * 1024
+HANDSHAKE_TIMEOUT = 15.0
+
+
+class Peer:
+    """A connected client.
+
+    Args:
+        gateway: whose client.
+        socket: its open socket.
+    """
+
+    def __init__(self, gateway: LocalGateway, socket: ServerConnection) -> None:
+        self.conn_id = str(uuid.uuid4())
+        self.client: Admitted | None = None
+        self.session_events = False
+        self._gateway = gateway
+        self._socket = socket
+        self._seq = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Answer until the socket closes."""
+        try:
+            if await self._welcome():
+                self._gateway.peers.add(self)
+                async for data in self._socket:
+                    self._take(data if isinstance(data, str) else None)
+        except (ConnectionClosed, TimeoutError):
+            pass
+        finally:
+            self._gateway.peers.discard(self)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def allows(self, scope: str | None) -> bool:
+        """Return whether the client was granted a scope; admin has them all."""
+        if scope is None:
+            return True
+        granted = self.client.scopes if self.client else ()
+        if "operator.admin" in granted or scope in granted:
+            return True
+        return scope == "operator.read" and "operator.write" in granted
+
+    def answer(self, request_id: str, payload: Any) -> None:
+        """Send a response that is ok."""
+        self._write(frames.encode({"type": "res", "id": request_id, "ok": True, "payload": payload}))
+
+    def refuse(self, request_id: str, refusal: Refusal, payload: Any = None) -> None:
+        """Send a response that is not ok."""
+        response = {"type": "res", "id": request_id, "ok": False}
+        if payload is not None:
+            response["payload"] = payload
+        self._write(frames.encode({**response, "error": refusal.shape()}))
+
+    def event(self, name: str, payload: bytes, *, droppable: bool = True) -> None:
+        """Send an event with the next number; a client that does not read loses it, or its connection."""
+        self._seq += 1
+        if self._socket.transport.get_write_buffer_size() > MAX_BUFFERED_BYTES:
+            if not droppable:
+                self.spawn(self._socket.close(1008, "slow consumer"))
+            return
+        head = b'{"type":"event","event":' + frames.encode(name) + b',"payload":'
+        self._write(head + payload + b',"seq":%d}' % self._seq)
+
+    def skip(self, count: int) -> None:
+        """Lose the next events without sending them: the client sees a gap."""
+        self._seq += count
+
+    def spawn(self, work: Any) -> None:
+        """Do something on behalf of this client, which ends with its connection."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection; code 1006 cuts it without a close frame."""
+        if code == 1006:
+            self._socket.transport.abort()
+        else:
+            await self._socket.close(code, reason)
+
+    def _write(self, data: bytes) -> None:
+        broadcast([self._socket], data, text=True)
+
+    async def _welcome(self) -> bool:
+        nonce = str(uuid.uuid4())
+        challenge = {"nonce": nonce, "ts": int(time.time() * 1000)}
+        await self._socket.send(
+            frames.encode({"type": "event", "event": "connect.challenge", "payload": challenge}), text=True
+        )
+        async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+            data = await self._socket.recv()
+        try:
+            request = frames.decode_request(data.encode() if isinstance(data, str) else data)
+        except frames.MalformedFrame:
+            return False
+        try:
+            if request.method != "connect":
+                raise Refusal("INVALID_REQUEST", "invalid handshake: first request must be connect", close=1008)
+            self.client = self._gateway.admission.admit(
+                None if request.params is msgspec.UNSET else request.params, nonce
+            )
+        except Refusal as refusal:
+            self.refuse(request.id, refusal)
+            await self._socket.close(refusal.close or 1008, refusal.message[:120])
+            return False
+        self.answer(request.id, self._gateway.hello(self))
+        return True
+
+    def _take(self, data: str | None) -> None:
+        try:
+            request = frames.decode_request((data or "").encode())
+        except frames.MalformedFrame:
+            return
+        try:
+            self._gateway.methods.call(self, request)
+        except Refusal as refusal:
+            self.refuse(request.id, refusal)
