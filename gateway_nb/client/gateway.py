@@ -237,6 +237,18 @@ class AsyncGateway:
         """
         return self._supervisor.handlers.add(event, handler)
 
+    def listen(self, event: str, listener: Callable[[Event], object]) -> Subscription:
+        """Like `on`, for this package's own listeners: always on the loop, never dispatched elsewhere."""
+        return self._supervisor.handlers.listen(event, listener)
+
+    def dispatch_with(self, dispatch: Callable[[Callable[[], object]], bool]) -> None:
+        """Call handlers and callbacks through this function, instead of on the loop.
+
+        Args:
+            dispatch: calls what it is given, soon and in order; returns whether it will.
+        """
+        self._supervisor.handlers.dispatch = dispatch
+
     async def stream(self, event: str = "*") -> AsyncGenerator[Event, None]:
         """Yield events as they come, until the client is closed.
 
@@ -246,7 +258,7 @@ class AsyncGateway:
         stream = EventStream()
         self._streams.add(stream)
         try:
-            with self._supervisor.handlers.add(event, stream.put):
+            with self._supervisor.handlers.listen(event, stream.put):
                 async for item in stream:
                     yield item
         finally:

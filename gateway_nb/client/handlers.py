@@ -6,6 +6,7 @@ import asyncio
 import fnmatch
 import functools
 import re
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from .events import Event
 from .redact import Log
 
 STREAM_LENGTH = 100_000
+_NAMES_KEPT = 1024
 
 
 @functools.lru_cache(maxsize=256)
@@ -58,67 +60,90 @@ class Handlers:
 
     Args:
         log: where a handler's exception is noted; it never stops the events.
+
+    Attributes:
+        dispatch: how the user's code is called; returns whether it will be. Default: here and now.
+        errors: exceptions in the user's code.
+        missed: calls of the user's code that were not made, since it was too slow.
     """
 
     def __init__(self, log: Log) -> None:
+        self.dispatch: Callable[[Callable[[], object]], bool] = _at_once
+        self.errors = 0
+        self.missed = 0
         self._log = log
+        self._lock = threading.Lock()
         self._entries: dict[object, tuple[str, Callable[[Event], object]]] = {}
         self._by_name: dict[str, tuple[Callable[[Event], object], ...]] = {}
-        self.errors = 0
 
     def add(self, event: str, handler: Callable[[Event], object]) -> Subscription:
-        """Call a handler for each event whose name matches.
+        """Call a function of the user's for each event whose name matches. From any thread.
 
         Args:
             event: name or glob pattern.
-            handler: called with the `Event`.
+            handler: called with the `Event`, through `dispatch`.
 
         Raises:
             TypeError: the pattern is no string, or the handler not callable.
         """
-        if not isinstance(event, str) or not event:
-            raise TypeError(f"event must be a name or a pattern like 'chat' or 'session.*', not {event!r}")
         if not callable(handler):
             raise TypeError(f"handler must be callable, not {handler!r}")
+        return self.listen(event, lambda item: self.call(f"a handler of {event!r}", handler, item))
+
+    def listen(self, event: str, listener: Callable[[Event], object]) -> Subscription:
+        """Call a function of this package's at once, on the loop, for each event whose name matches."""
+        if not isinstance(event, str) or not event:
+            raise TypeError(f"event must be a name or a pattern like 'chat' or 'session.*', not {event!r}")
         key = object()
-        self._entries[key] = (event, handler)
-        self._by_name = {}
+        with self._lock:
+            self._entries = {**self._entries, key: (event, listener)}
+            self._by_name = {}
 
         def remove() -> None:
-            if self._entries.pop(key, None) is not None:
+            with self._lock:
+                self._entries = {other: entry for other, entry in self._entries.items() if other is not key}
                 self._by_name = {}
 
         return Subscription(event, remove)
 
     def __call__(self, event: Event) -> None:
         """Call every handler that wants this event."""
-        if not self._entries:
-            return
-        for handler in self._wanting(event.event):
-            self.call(f"a handler of {event.event!r}", handler, event)
+        if self._entries:
+            for listener in self._wanting(event.event):
+                listener(event)
 
     def call(self, what: str, function: Callable[..., object], *arguments: object) -> None:
         """Call a function of the user's; what it raises is counted and logged, and goes no further."""
-        try:
-            function(*arguments)
-        except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
-            self.errors += 1
-            self._log.warning(f"{what} raised {type(error).__name__}: {error}")
+
+        def guarded() -> None:
+            try:
+                function(*arguments)
+            except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
+                self.errors += 1
+                self._log.warning(f"{what} raised {type(error).__name__}: {error}")
+
+        if not self.dispatch(guarded):
+            self.missed += 1
 
     def _wanting(self, name: str) -> tuple[Callable[[Event], object], ...]:
-        wanting = self._by_name.get(name)
+        by_name = self._by_name
+        wanting = by_name.get(name)
         if wanting is None:
-            wanting = tuple(h for pattern, h in self._entries.values() if matches(pattern, name))
-            if len(self._by_name) < 1024:  # names come from the other side; memory must not
-                self._by_name[name] = wanting
+            wanting = tuple(listener for pattern, listener in self._entries.values() if matches(pattern, name))
+            if len(by_name) < _NAMES_KEPT:  # names come from the other side; memory must not
+                by_name[name] = wanting
         return wanting
+
+
+def _at_once(call: Callable[[], object]) -> bool:
+    call()
+    return True
 
 
 class EventStream:
     """Events as an async iterator. It ends when the client is closed.
 
     Args:
-        subscribe: called with this stream's `put`; returns the subscription.
         length: events kept for a reader that lags; the oldest give way, counted in `dropped`.
     """
 

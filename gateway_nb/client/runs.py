@@ -23,7 +23,7 @@ from .events import Event
 if TYPE_CHECKING:
     from .gateway import AsyncGateway
 
-_WAIT_SLICE = 30.0
+_WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
 
 
@@ -111,7 +111,7 @@ class AsyncRun:
     async def _live(self) -> RunResult:
         try:
             async with asyncio.timeout(self._timeout):
-                with self._gateway.on("agent", self._take), self._gateway.on("chat", self._take):
+                with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
                     return self._judge(await self._finish())
         except TimeoutError as error:
             if isinstance(error, GatewayError):
@@ -141,6 +141,7 @@ class AsyncRun:
 
     async def _ask_again(self) -> dict[str, Any]:
         give_up = time.monotonic() + _RECONNECT_PATIENCE
+        lost = False
         while True:
             try:
                 answer = _dict(
@@ -150,14 +151,23 @@ class AsyncRun:
                         timeout=_WAIT_SLICE + 10,
                     )
                 )
+                if answer.get("status") != "timeout" or answer.get("summary") == "aborted" or "endedAt" in answer:
+                    return answer
+                if lost:
+                    why = f"run {self.run_id} is lost: the gateway restarted during it; start it again"
+                    raise _run_error(RunFailedError, self.run_id, why, None)
+                lost = not await self._is_active()
+                give_up = time.monotonic() + _RECONNECT_PATIENCE
             except GatewayClosedError:
                 if self._gateway.status.state in ("closed", "paused") or time.monotonic() > give_up:
                     raise
                 await asyncio.sleep(0.1)
-                continue
-            give_up = time.monotonic() + _RECONNECT_PATIENCE
-            if answer.get("status") != "timeout" or answer.get("summary") == "aborted" or "endedAt" in answer:
-                return answer
+
+    async def _is_active(self) -> bool:
+        """A gateway that restarted knows nothing of the run, and would answer "timeout" for ever."""
+        history = await self._gateway.request("chat.history", {"sessionKey": self.session, "limit": 1})
+        active = _dict(_dict(history).get("sessionInfo")).get("activeRunIds")
+        return not isinstance(active, list) or self.run_id in active
 
     def _judge(self, final: dict[str, Any]) -> RunResult:
         status, summary = final.get("status"), final.get("summary")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 
 
@@ -20,6 +21,7 @@ class Counters:
         in_flight: requests sent and not answered, now.
         queued: requests waiting for a place, now.
         handler_errors: exceptions in the user's handlers.
+        handler_missed: calls of the user's handlers that were not made, since they were too slow.
     """
 
     frames: int = 0
@@ -32,6 +34,7 @@ class Counters:
     in_flight: int = 0
     queued: int = 0
     handler_errors: int = 0
+    handler_missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +77,22 @@ class Status:
         if self.reason is not None:
             parts.append(self.reason)
         return " · ".join(parts)
+
+    def _repr_html_(self) -> str:
+        counters = self.counters
+        rows = {
+            "state": self.state if self.retry_in is None else f"{self.state} in {self.retry_in:.0f} s",
+            "why": self.reason,
+            "url": self.url,
+            "server": self.server_version and f"OpenClaw {self.server_version}, protocol {self.protocol}",
+            "role and scopes": self.role and f"{self.role}: {', '.join(self.scopes) or 'none'}",
+            "round trip": self.rtt and f"{self.rtt * 1000:.1f} ms",
+            "events": f"{counters.events:,}" + (f", {counters.missed:,} missed" if counters.missed else ""),
+            "reconnects": f"{counters.reconnects:,}" if counters.reconnects else None,
+        }
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
+            for name, text in rows.items()
+            if text
+        )
+        return f"<table>{cells}</table>"

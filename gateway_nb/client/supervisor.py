@@ -145,6 +145,7 @@ class Supervisor:
             in_flight=connection.in_flight if connection else 0,
             queued=connection.queued if connection else 0,
             handler_errors=self.handlers.errors,
+            handler_missed=self.handlers.missed,
         )
         waits = self._status.state in ("reconnecting", "restarting") and connection is None
         return dataclasses.replace(
