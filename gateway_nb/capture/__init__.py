@@ -1,0 +1,1 @@
+"""Keeping events: in memory as Arrow chunks, on disk as a journal."""

@@ -1,0 +1,194 @@
+"""A capture: events as they come, one JSON line each, on disk soon enough that a crash loses next to nothing.
+
+A line is the raw frame with the receive time and the epoch in front:
+``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``; a marker has ``"kind"`` instead of ``"event"``.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..client.events import Event
+from ..client.handlers import matches
+from ..protocol.errors import CaptureError
+from ..protocol.frames import encode
+
+FLUSH_EVENTS = 256
+FLUSH_SECONDS = 0.05
+SYNC_SECONDS = 1.0
+_QUEUE_LENGTH = 200_000
+_STOP_PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureStats:
+    """What a capture has done.
+
+    Attributes:
+        path: the file.
+        events: events written.
+        bytes: bytes written.
+        dropped: events that the disk was too slow for; a marker in the file says where.
+        error: why it stopped by itself, or ``None``.
+    """
+
+    path: Path
+    events: int
+    bytes: int
+    dropped: int
+    error: str | None
+
+
+class Capture:
+    """Writes events to a file from a thread of its own, until `stop`. A context manager.
+
+    Args:
+        path: the file; it must not exist.
+        events: patterns of the event names to keep.
+        detach: called at the end, so that no more events come.
+
+    Raises:
+        CaptureError: the file exists, or can't be made.
+        TypeError: the patterns are no strings.
+    """
+
+    def __init__(self, path: str | Path, events: Iterable[str] = ("*",)) -> None:
+        self.path = Path(path)
+        self._patterns = (events,) if isinstance(events, str) else tuple(events)
+        if not self._patterns or not all(isinstance(pattern, str) for pattern in self._patterns):
+            raise TypeError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed by the writer thread
+        except FileExistsError:
+            raise CaptureError(f"{self.path} exists; choose another name, a capture never overwrites") from None
+        except OSError as error:
+            raise CaptureError(f"{self.path} can't be written: {error.strerror}") from None
+        self.detach: Callable[[], None] = _nothing
+        self._queue: queue.Queue[Event | bytes | None] = queue.Queue(_QUEUE_LENGTH)
+        self._events = self._bytes = self._dropped = self._dropped_told = 0
+        self._error: str | None = None
+        self._stopped = False
+        self._put(_marker("start", 0, {}))
+        self._thread = threading.Thread(target=self._write, name="gateway_nb-capture", daemon=True)
+        self._thread.start()
+
+    # Called by the loop thread
+
+    def append(self, event: Event) -> None:
+        """Take an event, if its name is wanted."""
+        if any(matches(pattern, event.event) for pattern in self._patterns):
+            self._put(event)
+
+    def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
+        """Take a note: ``gap``, ``reconnect``."""
+        self._put(_marker(kind, epoch, detail))
+
+    def _put(self, item: Event | bytes) -> None:
+        if self._stopped:
+            return
+        try:
+            self._queue.put_nowait(item)
+        except queue.Full:
+            self._dropped += 1
+
+    # Called by the user
+
+    def stop(self) -> CaptureStats:
+        """Write what is left, and close the file. Calling it again does nothing.
+
+        Raises:
+            CaptureError: the disk failed; what was written before is readable.
+        """
+        if not self._stopped:
+            self._put(_marker("stop", 0, {}))
+            self._stopped = True
+            self.detach()
+            self._queue.put(None)
+        self._thread.join(_STOP_PATIENCE)
+        if self._error is not None:
+            raise CaptureError(f"{self.path}: {self._error}; what was written before is readable")
+        return self.stats
+
+    @property
+    def stats(self) -> CaptureStats:
+        """What was written so far."""
+        return CaptureStats(self.path, self._events, self._bytes, self._dropped, self._error)
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Capture {self.path}: {self._events:,} events{', stopped' if self._stopped else ''}>"
+
+    # The writer thread
+
+    def _write(self) -> None:
+        synced = time.monotonic()
+        with self._file:
+            try:
+                while (batch := self._next_batch()) is not None:
+                    self._flush(batch)
+                    if time.monotonic() - synced >= SYNC_SECONDS:
+                        os.fsync(self._file.fileno())
+                        synced = time.monotonic()
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                self._error = error.strerror or str(error)
+                self._stopped = True
+                self.detach()
+
+    def _next_batch(self) -> list[Event | bytes] | None:
+        """Wait for the first item, then gather for at most 50 ms or 256 events; ``None`` at the end."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch: list[Event | bytes] = [first]
+        until = time.monotonic() + FLUSH_SECONDS
+        while len(batch) < FLUSH_EVENTS and (left := until - time.monotonic()) > 0:
+            try:
+                item = self._queue.get(timeout=left)
+            except queue.Empty:
+                break
+            if item is None:
+                self._queue.put(None)
+                break
+            batch.append(item)
+        return batch
+
+    def _flush(self, batch: list[Event | bytes]) -> None:
+        lines = [_line(item) if isinstance(item, Event) else item for item in batch]
+        if self._dropped > self._dropped_told:
+            lines.append(_marker("dropped", 0, {"events": self._dropped - self._dropped_told}))
+            self._dropped_told = self._dropped
+        data = b"".join(lines)
+        written = 0
+        while written < len(data):
+            written += self._file.write(data[written:])
+        self._bytes += len(data)
+        self._events += sum(isinstance(item, Event) for item in batch)
+
+
+def _line(event: Event) -> bytes:
+    seq = b"" if event.seq is None else b'"seq":%d,' % event.seq
+    head = b'{"t":%.6f,"epoch":%d,"event":%s,' % (event.received, event.epoch, encode(event.event))
+    # Raw JSON may hold line breaks between its tokens, never inside a string.
+    return head + seq + b'"payload":' + bytes(event.raw).replace(b"\n", b" ").replace(b"\r", b" ") + b"}\n"
+
+
+def _marker(kind: str, epoch: int, detail: dict[str, Any]) -> bytes:
+    return encode({"t": round(time.time(), 6), "epoch": epoch, "kind": kind, "payload": detail}) + b"\n"
+
+
+def _nothing() -> None:
+    """Nobody to tell."""

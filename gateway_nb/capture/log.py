@@ -1,0 +1,154 @@
+"""The event log: what arrived, in memory, as Arrow chunks, bounded.
+
+Only the loop thread appends; any thread reads, at any time, without stopping it.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ..client.events import Event
+from ..protocol.frames import encode
+from .table import SCHEMA, Row, frame_of, table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK_ROWS = 8192
+MAX_ROWS = 1_000_000
+MAX_BYTES = 512 * 1024 * 1024
+_SHOWN_ROWS = 5
+_SHOWN_TEXT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class LogStats:
+    """What a log holds.
+
+    Attributes:
+        rows: rows now, markers included.
+        bytes: of the sealed chunks in memory.
+        dropped: rows that gave way to newer ones.
+        events: rows by event name.
+    """
+
+    rows: int
+    bytes: int
+    dropped: int
+    events: dict[str, int]
+
+
+class EventLog:
+    """Events in the order in which they came, with markers where some are missing.
+
+    Args:
+        max_rows: the oldest rows give way beyond this many.
+        max_bytes: and beyond this many bytes.
+
+    Example:
+        >>> gw.events.df.groupby("event").size()         # doctest: +SKIP
+    """
+
+    def __init__(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+        # One attribute, replaced as a whole: a reader always sees chunks and tail that belong together.
+        self._state: tuple[tuple[pa.Table, ...], list[Row]] = ((), [])
+        self._sealing = threading.Lock()
+        self._dropped = 0
+
+    # Written by the loop thread
+
+    def append(self, event: Event) -> None:
+        """Keep an event."""
+        tail = self._state[1]
+        tail.append(event)
+        if len(tail) >= CHUNK_ROWS:
+            self._seal()
+
+    def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
+        """Keep a note between the events: ``gap``, ``reconnect``, ... with its detail as the payload."""
+        self._state[1].append((kind, time.time(), epoch, encode(detail)))
+
+    def _seal(self) -> None:
+        with self._sealing:
+            chunks, tail = self._state
+            chunks = (*chunks, table_of(tail))
+            rows = sum(chunk.num_rows for chunk in chunks)
+            size = sum(chunk.nbytes for chunk in chunks)
+            while len(chunks) > 1 and (rows > self._max_rows or size > self._max_bytes):
+                rows -= chunks[0].num_rows
+                size -= chunks[0].nbytes
+                self._dropped += chunks[0].num_rows
+                chunks = chunks[1:]
+            self._state = (chunks, [])
+
+    # Read by anybody
+
+    def __len__(self) -> int:
+        chunks, tail = self._state
+        return len(tail) + sum(int(chunk.num_rows) for chunk in chunks)
+
+    def to_arrow(self) -> pa.Table:
+        """Return a snapshot as an Arrow table: time, epoch, seq, event, kind, payload."""
+        chunks, tail = self._state
+        return pa.concat_tables([SCHEMA.empty_table(), *chunks, table_of(tail[:])]).unify_dictionaries()
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """A snapshot as a DataFrame.
+
+        Columns: `time` (datetime64[ns, UTC], local clock), `epoch` (int32, connection number), `seq` (Int64),
+        `event` (category), `kind` (category: event, gap, reconnect), `payload` (string, raw JSON).
+        """
+        return frame_of(self.to_arrow())
+
+    def tail(self, n: int = 10) -> pd.DataFrame:
+        """Return the newest rows as a DataFrame.
+
+        Args:
+            n: how many.
+        """
+        return frame_of(self.to_arrow().slice(max(len(self) - n, 0)))
+
+    def clear(self) -> None:
+        """Forget every row."""
+        with self._sealing:
+            self._state = ((), [])
+            self._dropped = 0
+
+    @property
+    def stats(self) -> LogStats:
+        """Rows, bytes, dropped rows, and rows by event name."""
+        chunks, tail = self._state
+        counts: Counter[str] = Counter(row.event for row in tail[:] if isinstance(row, Event))
+        for chunk in chunks:
+            names = chunk.column("event").combine_chunks()
+            for entry in names.value_counts().to_pylist():
+                if entry["values"] is not None:
+                    counts[entry["values"]] += entry["counts"]
+        return LogStats(
+            rows=sum(chunk.num_rows for chunk in chunks) + len(tail),
+            bytes=sum(chunk.nbytes for chunk in chunks),
+            dropped=self._dropped,
+            events=dict(counts.most_common()),
+        )
+
+    def __repr__(self) -> str:
+        counts = self.stats.events
+        names = ", ".join(f"{name}: {count:,}" for name, count in list(counts.items())[:6])
+        return f"<EventLog {len(self):,} rows{' · ' + names if names else ''}>"
+
+    def _repr_html_(self) -> str:
+        table = self.to_arrow()
+        shown = frame_of(table.slice(max(table.num_rows - _SHOWN_ROWS, 0)))
+        shown["payload"] = shown["payload"].str.slice(0, _SHOWN_TEXT)
+        caption = html.escape(repr(self).strip("<>"))
+        return f"<div>{caption}</div>" + shown.to_html(escape=True, index=False, border=0)
