@@ -1,0 +1,264 @@
+"""The bridge from sync code to asyncio: one background event loop thread per process, handles, a handler thread.
+
+The loop is never the kernel's. Its thread prints nothing: what it printed would land in whichever cell runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import os
+import queue
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+CLEANUP_PATIENCE = 2.0
+_SLICE = 0.25
+_DISPATCH_LENGTH = 100_000
+
+
+class LoopThread:
+    """A daemon thread that runs one event loop. Use `loop_thread` to get the process's one."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self._closers: weakref.WeakSet[Any] = weakref.WeakSet()
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="gateway_nb-loop", daemon=True)
+        self._thread.start()
+        started.wait()
+
+    def owns_this_thread(self) -> bool:
+        """Return whether the caller runs on the loop's own thread, where waiting for it would never end."""
+        return threading.get_ident() == self._thread.ident
+
+    def submit(self, work: Coroutine[Any, Any, T], name: str) -> RequestHandle[T]:
+        """Start a coroutine on the loop, from any thread.
+
+        Args:
+            work: the coroutine.
+            name: for the handle's repr.
+
+        Raises:
+            RuntimeError: the process was forked after the loop was made.
+        """
+        if self.pid != os.getpid():
+            work.close()
+            raise RuntimeError(
+                "this connection belongs to the parent process, and can't be used after fork(); connect anew here"
+            )
+        return RequestHandle(asyncio.run_coroutine_threadsafe(work, self.loop), name)
+
+    def run(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Run a coroutine on the loop and return its result. Ctrl-C cancels it, waits for its cleanup, then raises.
+
+        Args:
+            work: the coroutine.
+            name: for messages.
+
+        Raises:
+            RuntimeError: called on the loop's own thread, or after a fork.
+        """
+        if self.owns_this_thread():
+            work.close()
+            raise RuntimeError(
+                f"{name}: this would wait for the loop on the loop's own thread, for ever; "
+                "use the async client here, or gw.submit()"
+            )
+        handle = self.submit(work, name)
+        try:
+            return handle.result()
+        except BaseException:
+            handle.settle()
+            raise
+
+    def at_exit(self, client: Any) -> None:
+        """Close a client (it has an async `close`) before the interpreter exits."""
+        self._closers.add(client)
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call something on the loop soon, from anywhere: a finalizer, a fork's child, a closed loop."""
+        if self.pid == os.getpid():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to do it to
+                self.loop.call_soon_threadsafe(function)
+
+    def stop(self) -> None:
+        """Close every client that is left with code 1000, and end the thread; at most 2 s."""
+        if self.pid != os.getpid() or not self._thread.is_alive():
+            return
+        with contextlib.suppress(Exception):  # at exit there is nobody to tell
+            asyncio.run_coroutine_threadsafe(self._close_all(), self.loop).result(CLEANUP_PATIENCE)
+        self.call(self.loop.stop)
+        self._thread.join(CLEANUP_PATIENCE)
+
+    async def _close_all(self) -> None:
+        await asyncio.gather(*(client.close() for client in list(self._closers)), return_exceptions=True)
+
+    def _run(self, started: threading.Event) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.call_soon(started.set)
+        try:
+            self.loop.run_forever()
+        finally:
+            _cancel_all(self.loop)
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+
+_lock = threading.Lock()
+_the_one: LoopThread | None = None
+
+
+def loop_thread() -> LoopThread:
+    """Return the process's loop thread, started on first use, and anew in a forked child."""
+    global _the_one
+    with _lock:
+        if _the_one is None or _the_one.pid != os.getpid():
+            _the_one = LoopThread()
+        return _the_one
+
+
+def stop_loop_thread() -> None:
+    """Close what is open and end the loop thread; the next use starts a new one."""
+    global _the_one
+    with _lock:
+        thread, _the_one = _the_one, None
+    if thread is not None:
+        thread.stop()
+
+
+def _renew_lock() -> None:
+    # The lock may have been held by a thread that does not exist in the child.
+    global _lock, _the_one
+    _lock = threading.Lock()
+    _the_one = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+atexit.register(stop_loop_thread)
+
+
+class RequestHandle(Generic[T]):
+    """Something that goes on in the background: wait for it, await it, or cancel it.
+
+    Args:
+        future: its future.
+        name: what it is, for the repr.
+
+    Example:
+        >>> handle = gw.submit("sessions.list")          # doctest: +SKIP
+        >>> handle.result(timeout=5)                     # doctest: +SKIP
+    """
+
+    __slots__ = ("_future", "name")
+
+    def __init__(self, future: concurrent.futures.Future[T], name: str) -> None:
+        self._future = future
+        self.name = name
+
+    def result(self, timeout: float | None = None) -> T:
+        """Return the result. Ctrl-C stops the waiting, not the work; `cancel` does that.
+
+        Args:
+            timeout: seconds to wait, ``None`` for no limit. The work goes on after it.
+
+        Raises:
+            TimeoutError: it is not done yet.
+            concurrent.futures.CancelledError: it was cancelled.
+        """
+        if timeout is None and threading.current_thread() is not threading.main_thread():
+            # Only the main thread's waits are interrupted by a signal; others look up from time to time.
+            while not self._future.done():
+                concurrent.futures.wait([self._future], timeout=_SLICE)
+        return self._future.result(timeout)
+
+    def settle(self) -> None:
+        """Cancel it if it is not done, and wait until its cleanup has run; at most 2 s."""
+        if not self._future.done():
+            self._future.cancel()
+            concurrent.futures.wait([self._future], timeout=CLEANUP_PATIENCE)
+
+    def cancel(self) -> bool:
+        """Cancel it; return whether there was something to cancel."""
+        return self._future.cancel()
+
+    def done(self) -> bool:
+        """Return whether it has ended, in whatever way."""
+        return self._future.done()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what it raised, or ``None``. Waits like `result`."""
+        return self._future.exception(timeout)
+
+    def add_done_callback(self, callback: Callable[[RequestHandle[T]], object]) -> None:
+        """Call a function with this handle when it has ended; on the loop's thread, so it must be quick."""
+        self._future.add_done_callback(lambda _: callback(self))
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return asyncio.wrap_future(self._future).__await__()
+
+    def __repr__(self) -> str:
+        future = self._future
+        state = "running" if not future.done() else "cancelled" if future.cancelled() else "done"
+        if state == "done" and (error := future.exception()) is not None:
+            state = f"failed: {error}"
+        return f"<RequestHandle {self.name}: {state}>"
+
+
+class Dispatcher:
+    """A thread on which the user's handlers run, in order: a slow or failing one can't stall the socket.
+
+    The queue is bounded: a handler that is too slow for it misses calls, instead of filling the memory.
+    """
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Callable[[], object] | None] = queue.Queue(_DISPATCH_LENGTH)
+        self._thread: threading.Thread | None = None
+
+    def call(self, function: Callable[[], object]) -> bool:
+        """Call something on the handler thread, after all that was asked for before.
+
+        Args:
+            function: must not raise.
+
+        Returns:
+            Whether it will be called; never waits.
+        """
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=_dispatch, args=(self._queue,), name="gateway_nb-handlers", daemon=True
+            )
+            self._thread.start()
+        try:
+            self._queue.put_nowait(function)
+        except queue.Full:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """End the thread after what is queued; does not wait."""
+        if self._thread is not None:
+            with contextlib.suppress(queue.Full):
+                self._queue.put_nowait(None)
+            self._thread = None
+
+
+def _dispatch(calls: queue.Queue[Callable[[], object] | None]) -> None:
+    while (call := calls.get()) is not None:
+        call()

@@ -1,0 +1,468 @@
+"""`Gateway`: the sync face of the client, for notebooks. Thin typed lines over `AsyncGateway` on the loop thread."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import EllipsisType
+from typing import Any, Unpack
+
+from .bridge import Dispatcher, LoopThread, RequestHandle, loop_thread
+from .capture.journal import Capture
+from .capture.log import EventLog
+from .client.events import Event
+from .client.gateway import STOP_TIMEOUT, AsyncGateway
+from .client.handlers import Subscription
+from .client.options import ConnectOptions
+from .client.runs import AsyncRun, RunResult
+from .client.status import Status
+
+_connections: dict[str, Gateway] = {}
+_connections_lock = threading.RLock()
+
+
+def connect(
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    password: str | None = None,
+    device_token: str | None = None,
+    bootstrap_token: str | None = None,
+    timeout: float = 15.0,
+    name: str = "default",
+    **options: Unpack[ConnectOptions],
+) -> Gateway:
+    """Connect to a gateway, and stay connected until `close`, across restarts and lost networks.
+
+    Running the cell again closes the former connection of that name and keeps its events.
+
+    Args:
+        url: ``ws://`` to this machine, or ``wss://``; default: the environment variable
+            `OPENCLAW_GATEWAY_URL`, else ``ws://127.0.0.1:18789``.
+        token: shared gateway token. Where no credential is passed, `OPENCLAW_GATEWAY_TOKEN` and
+            `OPENCLAW_GATEWAY_PASSWORD` are used, else the device token of an earlier connection. Do not type a
+            secret into a cell: notebooks and IPython's history keep it.
+        password: shared gateway password.
+        device_token: a device token to use instead of the stored one.
+        bootstrap_token: a token for a device's first connection.
+        timeout: seconds until connected.
+        name: of this connection, for the magics and for running the cell again.
+        **options: times in seconds:
+
+            - ``role`` ("operator"), ``scopes`` (["operator.admin"]), ``caps`` ([]): what to ask for;
+              "tool-events" in caps for tool streams
+            - ``commands``, ``permissions``, ``path_env``: for the node role
+            - ``client_name`` ("gateway-client"), ``mode`` ("backend"): from the gateway's closed lists
+            - ``client_display_name``, ``client_version``, ``platform``, ``device_family``, ``instance_id``
+            - ``device_identity`` ("auto"): the device key; a path, an object, or None for none
+            - ``min_protocol`` (3), ``max_protocol`` (4)
+            - ``tls_fingerprint``: SHA-256 of the server's certificate; then it alone decides; ``ssl_context``
+            - ``request_timeout`` (30), ``connect_challenge_timeout`` (15), ``tick_watch_min_interval`` (1)
+            - ``on_event(event)``, ``on_hello_ok(hello)``, ``on_connect_error(error)``, ``on_close(code, reason)``,
+              ``on_gap(expected, received)``, ``on_reconnect_paused(error)``, ``on_state(status)``: called in order
+              on a thread of their own
+
+    Returns:
+        The connected `Gateway`.
+
+    Raises:
+        TypeError, ValueError: an option is wrong; nothing was sent.
+        InsecureUrlError: plain ``ws://`` to another machine; nothing was sent.
+        AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway said no.
+        TlsPinError: the certificate is not the pinned one; nothing was sent.
+        HandshakeTimeoutError: no hello-ok within `timeout`.
+        GatewayConnectError: nothing listens there, or it is no gateway.
+
+    Example:
+        >>> gw = gnb.connect()                               # doctest: +SKIP
+        >>> gw.request("sessions.list", {"limit": 5})        # doctest: +SKIP
+    """
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name must be a non-empty string, not {name!r}")
+    gateway = Gateway(
+        url,
+        token=token,
+        password=password,
+        device_token=device_token,
+        bootstrap_token=bootstrap_token,
+        timeout=timeout,
+        name=name,
+        **options,
+    )
+    with _connections_lock:
+        former = _connections.pop(name, None)
+    if former is not None:
+        former.close()
+        gateway.adopt_events(former.events)
+    gateway.connect()
+    with _connections_lock:
+        _connections[name] = gateway
+    return gateway
+
+
+def connections() -> dict[str, Gateway]:
+    """Return the named connections of this process that were not closed."""
+    with _connections_lock:
+        return dict(_connections)
+
+
+class Gateway:
+    """A connection to a gateway, for code without ``await``. Made by `connect`.
+
+    Every method may be called from any thread, from a handler, and in a cell with a running loop. Ctrl-C
+    cancels the call, waits for its cleanup, and leaves the connection alive.
+
+    Attributes:
+        name: of the connection.
+        events: what arrived, as an `EventLog`.
+        call: any method as attributes: ``gw.call.sessions.list(limit=5)``.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        password: str | None = None,
+        device_token: str | None = None,
+        bootstrap_token: str | None = None,
+        timeout: float = 15.0,
+        name: str = "default",
+        **options: Unpack[ConnectOptions],
+    ) -> None:
+        self.name = name
+        self.events = EventLog()
+        self.call = MethodPath(self, "")
+        self._client = AsyncGateway(
+            url,
+            token=token,
+            password=password,
+            device_token=device_token,
+            bootstrap_token=bootstrap_token,
+            timeout=timeout,
+            **options,
+        )
+        self._dispatcher = Dispatcher()
+        self._client.dispatch_with(self._dispatcher.call)
+        self._remove_log = self._client.add_sink(self.events)
+        self._thread: LoopThread = loop_thread()
+        self._thread.at_exit(self._client)
+        # The finalizer must not hold this object, and must not wait: it may run on any thread, at any time.
+        self._finalizer = weakref.finalize(self, _abandon, self._thread, self._client, self._dispatcher)
+        self._finalizer.atexit = False  # the loop thread closes what is left, with a close frame
+
+    def connect(self, timeout: float | EllipsisType | None = ...) -> Gateway:
+        """Connect again after `close` or a pause; does nothing while connected.
+
+        Args:
+            timeout: seconds until connected; default: as given to `gateway_nb.connect`.
+
+        Raises:
+            GatewayConnectError: or one of its kinds, saying why.
+        """
+        self._thread.run(self._client.connect(timeout), "connect")
+        return self
+
+    def close(self) -> None:
+        """Close the connection: open requests fail, handlers hear nothing more. The events stay.
+
+        Calling it again does nothing.
+        """
+        with _connections_lock:
+            if _connections.get(self.name) is self:
+                del _connections[self.name]
+        if self._thread.pid == os.getpid():
+            self._thread.run(self._client.close(STOP_TIMEOUT), "close")
+        self._dispatcher.stop()
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def adopt_events(self, log: EventLog) -> None:
+        """Go on with another connection's event log, as `gateway_nb.connect` does when a cell is run again."""
+        self._remove_log()
+        self.events = log
+        self._remove_log = self._client.add_sink(log)
+
+    # Calling
+
+    def request(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+        expect_final: bool = False,
+    ) -> Any:
+        """Call a method and return the payload of its answer.
+
+        Args:
+            method: e.g. ``"sessions.list"``.
+            params: a mapping; an `idempotencyKey` is added for the methods that need one.
+            timeout: seconds, ``None`` for no limit; default `request_timeout` (30 s), and no limit with
+                `expect_final`. Requests that the gateway asks to repeat are repeated within it.
+            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next.
+
+        Returns:
+            The payload, decoded: dict, list, str, number, bool or ``None``.
+
+        Raises:
+            GatewayRequestError: the gateway said no; `MissingScopeError` and `RateLimitedError` are kinds of it.
+            GatewayTimeoutError: no answer in time.
+            GatewayClosedError: not connected, or not any more.
+            BadParamsError: the params are not JSON.
+
+        Example:
+            >>> gw.request("sessions.list", {"limit": 5})["count"]       # doctest: +SKIP
+        """
+        work = self._client.request(method, params, timeout=timeout, expect_final=expect_final)
+        return self._thread.run(work, method)
+
+    def submit(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+        expect_final: bool = False,
+    ) -> RequestHandle[Any]:
+        """Call a method in the background. Arguments as for `request`.
+
+        Returns:
+            A handle: ``.result(timeout)``, ``await handle``, ``.cancel()``, ``.done()``.
+        """
+        work = self._client.request(method, params, timeout=timeout, expect_final=expect_final)
+        return self._thread.submit(work, method)
+
+    def run(
+        self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
+    ) -> Run:
+        """Start a turn of an agent.
+
+        Args:
+            message: what to say to it.
+            agent: agent id.
+            session: session key; default: the agent's main session.
+            timeout: seconds for the whole run, ``None`` for no limit.
+
+        Returns:
+            A `Run`: iterate it for the answer's pieces, ``.result()`` for the whole, ``.abort()`` to end it.
+        """
+        return Run(self._thread, self._client.run(message, agent=agent, session=session, timeout=timeout))
+
+    # Listening
+
+    def on(self, event: str, handler: Callable[[Event], object]) -> Subscription:
+        """Call a handler for each event, in order, on a thread of the handlers' own.
+
+        It may call this object's methods. What it raises is logged, and counted in ``gw.status.counters``.
+
+        Args:
+            event: name or glob pattern, e.g. ``"chat"``, ``"session.*"``.
+            handler: called with an `Event`.
+
+        Returns:
+            A `Subscription`; ``.cancel()`` ends it.
+        """
+        return self._client.on(event, handler)
+
+    def wait_for(
+        self, event: str, where: Callable[[Event], object] | None = None, timeout: float | None = 30.0
+    ) -> Event:
+        """Return the next event of that name for which `where` is true.
+
+        Args:
+            event: name or glob pattern.
+            where: called with each on the loop's thread, so it must be quick; default: the first will do.
+            timeout: seconds, ``None`` for no limit.
+
+        Raises:
+            GatewayTimeoutError: none came in time.
+            GatewayClosedError: the connection was closed.
+        """
+        return self._thread.run(self._client.wait_for(event, where, timeout), f"wait_for({event!r})")
+
+    def capture(self, path: str | Path, events: str | Iterable[str] = ("*",)) -> Capture:
+        """Write events to a file as they come, one JSON line each.
+
+        Args:
+            path: the file; it must not exist.
+            events: patterns of the event names to keep.
+
+        Returns:
+            A `Capture`, a context manager; ``.stop()`` ends it.
+
+        Raises:
+            CaptureError: the file exists, or can't be written.
+        """
+        capture = Capture(path, events)
+        capture.detach = self._client.add_sink(capture)
+        return capture
+
+    # Seeing
+
+    @property
+    def status(self) -> Status:
+        """A frozen snapshot: state, url, protocol, server_version, scopes, epoch, rtt, counters. No I/O."""
+        return self._client.status
+
+    @property
+    def hello(self) -> dict[str, Any] | None:
+        """The last hello-ok, with its secrets replaced; ``None`` before the first."""
+        return self._client.hello
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods the gateway advertised (some callable ones are not among them)."""
+        return self._client.methods
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """The event names the gateway advertised."""
+        return self._client.event_names
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The last 500 log lines, secrets replaced."""
+        return self._client.log
+
+    def __repr__(self) -> str:
+        status = self.status
+        return f"<Gateway {self.name!r} {status.state} {status.url}>"
+
+    def _repr_html_(self) -> str:
+        return f"<div><b>{html.escape(self.name)}</b> · {len(self.events):,} events</div>{self.status._repr_html_()}"
+
+
+def _abandon(thread: LoopThread, client: AsyncGateway, dispatcher: Dispatcher) -> None:
+    thread.call(client.abort)
+    dispatcher.stop()
+
+
+class MethodPath:
+    """A method's name, written as attributes; calling it calls the method.
+
+    ``gw.call.sessions.list(limit=5)`` is ``gw.request("sessions.list", {"limit": 5})``. A dash is written as an
+    underscore (``gw.call.system_presence()``), or as it is: ``gw.call["system-presence"]()``.
+    """
+
+    __slots__ = ("_gateway", "_name")
+
+    def __init__(self, gateway: Gateway, name: str) -> None:
+        self._gateway = gateway
+        self._name = name
+
+    def __getattr__(self, part: str) -> MethodPath:
+        if part.startswith("_"):
+            raise AttributeError(part)
+        return self[part]
+
+    def __getitem__(self, part: str) -> MethodPath:
+        return MethodPath(self._gateway, f"{self._name}.{part}" if self._name else part)
+
+    def __call__(self, **params: Any) -> Any:
+        """Call the method with these params; errors as for `Gateway.request`."""
+        if not self._name:
+            raise TypeError("name a method: gw.call.health()")
+        return self._gateway.request(self._advertised_name(), params or None)
+
+    def __dir__(self) -> Iterable[str]:
+        prefix = f"{self._name}." if self._name else ""
+        names = (name.removeprefix(prefix) for name in self._gateway.methods if name.startswith(prefix))
+        return sorted({name.partition(".")[0].replace("-", "_") for name in names})
+
+    def __repr__(self) -> str:
+        name = self._advertised_name()
+        if name in self._gateway.methods:
+            return f"<method {name}>"
+        near = difflib.get_close_matches(name, self._gateway.methods, n=3)
+        return f"<method {name or '?'}, not advertised{'; near: ' + ', '.join(near) if near else ''}>"
+
+    def _advertised_name(self) -> str:
+        methods = self._gateway.methods
+        if self._name in methods or "_" not in self._name:
+            return self._name
+        dashed = self._name.replace("_", "-")
+        return dashed if dashed in methods else self._name
+
+
+class Run:
+    """One turn of an agent, for code without ``await``. Ctrl-C asks the gateway to abort it, then raises.
+
+    Example:
+        >>> for piece in gw.run("hello"):                    # doctest: +SKIP
+        ...     print(piece, end="")
+    """
+
+    def __init__(self, thread: LoopThread, run: AsyncRun) -> None:
+        self._thread = thread
+        self._run = run
+        self._handle: RequestHandle[RunResult] = thread.submit(run.result(), f"run {run.run_id}")
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._run.run_id
+
+    @property
+    def session(self) -> str:
+        """The session's key."""
+        return self._run.session
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return self._run.text
+
+    @property
+    def events(self) -> list[Event]:
+        """Every event of this run so far."""
+        return list(self._run.events)
+
+    def result(self, timeout: float | None = None) -> RunResult:
+        """Return the run's result.
+
+        Args:
+            timeout: seconds to wait; the run goes on after it.
+
+        Raises:
+            RunFailedError, RunAbortedError: how it ended.
+            TimeoutError: it has not ended yet.
+        """
+        try:
+            return self._handle.result(timeout)
+        except KeyboardInterrupt:
+            self.abort()
+            raise
+
+    def __iter__(self) -> Iterator[str]:
+        pieces = self._run.__aiter__()
+
+        async def next_piece() -> str | None:
+            return await anext(pieces, None)
+
+        try:
+            while (piece := self._thread.run(next_piece(), f"run {self.run_id}")) is not None:
+                yield piece
+        except KeyboardInterrupt:
+            self.abort()
+            raise
+
+    def abort(self) -> bool:
+        """Ask the gateway to abort the run; return whether there was something to abort."""
+        return self._thread.run(self._run.abort(), f"abort run {self.run_id}")
+
+    def done(self) -> bool:
+        """Return whether it has ended."""
+        return self._handle.done()
+
+    def __repr__(self) -> str:
+        return f"<Run {self.run_id}: {'ended' if self.done() else 'running'}, {len(self.text)} characters>"
