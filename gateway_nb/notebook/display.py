@@ -1,0 +1,100 @@
+"""How a result looks: a JSON tree that folds, plain text in a terminal. Everything from a gateway is escaped."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+
+_OPEN_DEPTH = 2
+_CHILDREN = 100
+_NODES = 1000
+_TEXT = 500
+_LINES = 60
+
+_STYLE = (
+    "<style>.gnb-tree details{margin-left:1.2em}.gnb-tree div{margin-left:1.2em}"
+    ".gnb-tree summary{cursor:pointer}.gnb-key{color:var(--jp-mirror-editor-attribute-color,#0050b0)}"
+    ".gnb-note{color:var(--jp-ui-font-color2,#666);font-size:90%}</style>"
+)
+
+
+class Result:
+    """The payload of an answer, as a notebook shows it.
+
+    Args:
+        payload: decoded JSON.
+        caption: what it is the answer to.
+    """
+
+    def __init__(self, payload: Any, caption: str) -> None:
+        self._payload = payload
+        self._caption = caption
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        note = f'<div class="gnb-note">{html.escape(self._caption)}</div>'
+        tree = _Tree().html(self._payload)
+        return {"text/plain": repr(self), "text/html": f'{_STYLE}<div class="gnb-tree">{note}{tree}</div>'}
+
+    def __repr__(self) -> str:
+        lines = json.dumps(self._payload, indent=2, ensure_ascii=False).splitlines()
+        if len(lines) > _LINES:
+            lines = [*lines[:_LINES], f"… {len(lines) - _LINES:,} more lines; -o NAME keeps the whole"]
+        # JSON escapes control characters, so no terminal sequence of a gateway's gets through.
+        return "\n".join(lines)
+
+
+class _Tree:
+    """Writes nested ``details``; stops after `_NODES` values, however they are nested."""
+
+    def __init__(self) -> None:
+        self._left = _NODES
+
+    def html(self, value: Any, key: str = "", depth: int = 0) -> str:
+        self._left -= 1
+        label = f'<span class="gnb-key">{html.escape(key)}</span>: ' if key else ""
+        if isinstance(value, (dict, list)) and value:
+            return self._branch(value, label, depth)
+        text = json.dumps(value, ensure_ascii=False)
+        if len(text) > _TEXT:
+            text = text[:_TEXT] + f"… ({len(text):,} characters)"
+        return f"<div>{label}<code>{html.escape(text)}</code></div>"
+
+    def _branch(self, value: dict[str, Any] | list[Any], label: str, depth: int) -> str:
+        if isinstance(value, dict):
+            items, what = [(str(key), item) for key, item in value.items()], f"{{{len(value)}}}"
+        else:
+            items, what = [(str(index), item) for index, item in enumerate(value)], f"[{len(value)}]"
+        parts = []
+        for name, item in items[:_CHILDREN]:
+            if self._left <= 0:
+                break
+            parts.append(self.html(item, name, depth + 1))
+        if len(parts) < len(items):
+            parts.append(f'<div class="gnb-note">… {len(items) - len(parts):,} more</div>')
+        opened = " open" if depth < _OPEN_DEPTH and len(items) <= 20 else ""
+        return f"<details{opened}><summary>{label}{what}</summary>{''.join(parts)}</details>"
+
+
+class Listing:
+    """Names in columns, for ``%gateway methods`` and ``%gateway events``.
+
+    Args:
+        title: what they are.
+        names: the names.
+    """
+
+    def __init__(self, title: str, names: list[str]) -> None:
+        self._title = title
+        self._names = names
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        items = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self._names)
+        style = "columns:3 16em;list-style:none;padding:0;margin:0"
+        return {
+            "text/plain": repr(self),
+            "text/html": f'<div>{html.escape(self._title)}</div><ul style="{style}">{items}</ul>',
+        }
+
+    def __repr__(self) -> str:
+        return "\n".join([self._title, *(json.dumps(name)[1:-1] for name in self._names)])
