@@ -1,0 +1,138 @@
+"""The command ``gateway-nb``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from .protocol.errors import GatewayError
+
+_token_env = click.option("--token-env", metavar="NAME", help="Environment variable that holds the gateway's token.")
+
+
+class _Group(click.Group):
+    """Shows an expected error as its one line, with exit code 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        from .local.openclaw import OpenClawUnavailable
+
+        try:
+            return super().invoke(context)
+        except (GatewayError, OpenClawUnavailable) as error:
+            click.echo(f"gateway-nb: {error}", err=True)
+            context.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gateway-nb", prog_name="gateway-nb")
+def main() -> None:
+    """The notebook client for the OpenClaw Gateway, from a shell."""
+
+
+@main.command()
+@click.option("--openclaw", is_flag=True, help="Against a real gateway, installed and started for it.")
+@click.option("--url", help="Against a gateway of yours.")
+@_token_env
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def demo(openclaw: bool, url: str | None, token_env: str | None, as_json: bool) -> None:
+    """Connect, call, run an agent, capture a thousand events, and print them."""
+    from tqdm import tqdm
+
+    from . import demo as demo_
+    from .facade import connect
+
+    prompt = "count:5:20" if url is None else "Answer with one word: hello."
+    with contextlib.ExitStack() as stack:
+        options: dict[str, Any] = {"name": "demo", "caps": ["tool-events"]}
+        if url is None:
+            server = stack.enter_context(_server(openclaw))
+            # The gateway is this process's own: its token is enough, and no device key need be left behind.
+            url = server.url
+            options |= {"token": server.token, "device_identity": None}
+        else:
+            options |= {"token": _secret(token_env)}
+        gateway = stack.enter_context(connect(url, **options))
+        # disable=None: a bar on a terminal, nothing in a pipe; delay=1: nothing for what is quick
+        bar = tqdm(total=demo_.EVENTS, desc="events", unit="", disable=None, delay=1, leave=False)
+        result, frame = demo_.run(gateway, prompt=prompt, progress=stack.enter_context(bar))
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), indent=2))
+        return
+    click.echo(f"connected to OpenClaw {result.server_version}, protocol {result.protocol}")
+    for method, fields in result.answers.items():
+        click.echo(f"{method}: {', '.join(fields[:6])}{', …' if len(fields) > 6 else ''}")
+    click.echo(f"the agent said: {result.run}\n")
+    click.echo(frame.head().to_string(max_colwidth=60))
+    click.echo(
+        f"\n{result.events:,} events, {result.gaps} gaps, round trip p50 {result.rtt_p50_ms:.2f} ms, "
+        f"p99 {result.rtt_p99_ms:.2f} ms, {result.seconds:.1f} s\nsaved in {result.saved}"
+    )
+
+
+@main.command()
+@click.argument("method")
+@click.argument("params", required=False)
+@click.option("--url", help="Default: OPENCLAW_GATEWAY_URL, else this machine.")
+@_token_env
+@click.option("--final", is_flag=True, help="Wait for the last answer of a two-phase method.")
+def call(method: str, params: str | None, url: str | None, token_env: str | None, final: bool) -> None:
+    """Call METHOD with PARAMS (a JSON object) and print the answer as JSON."""
+    from .facade import connect
+    from .notebook.grammar import parse_cell
+
+    parsed = parse_cell(method, params or "")
+    with connect(url, token=_secret(token_env), name="cli") as gateway:
+        answer = gateway.request(parsed.method, parsed.params, expect_final=final)
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.option("--openclaw", is_flag=True, help="The real gateway instead of the embedded one.")
+@click.option("--show-token", is_flag=True, help="Print the token, too.")
+def serve(openclaw: bool, show_token: bool) -> None:
+    """Start a gateway on this machine and keep it until Ctrl-C."""
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with _server(openclaw) as server:
+        click.echo(f"url: {server.url}")
+        if show_token:
+            click.echo(f"token: {server.token}")
+        else:
+            click.echo("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
+        sys.stdout.flush()
+        stop.wait()
+
+
+@contextlib.contextmanager
+def _server(openclaw: bool) -> Iterator[Any]:
+    from .client.options import TOKEN_VARIABLE
+
+    token = os.environ.get(TOKEN_VARIABLE, "").strip() or None
+    if openclaw:
+        from .local.openclaw import OpenClaw
+
+        with OpenClaw(token=token, say=lambda line: click.echo(line, err=True)) as server:
+            yield server
+    else:
+        from .local.gateway import LocalGateway
+
+        with LocalGateway(token=token) as server:
+            yield server
+
+
+def _secret(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        raise click.UsageError(f"--token-env {variable}: the environment has no such variable, or it is empty")
+    return value
