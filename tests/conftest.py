@@ -1,0 +1,67 @@
+"""Every test runs in a home of its own, and fails if it leaves a thread, a socket, a file or a process behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support import SESSION_PROCESSES
+
+_PATIENCE = 5.0
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "home"))
+    for name in list(os.environ):
+        if name.startswith("OPENCLAW_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(_own_home: None) -> Iterator[None]:
+    before = _held()
+    yield
+    bridge = sys.modules.get("gateway_nb.bridge")
+    if bridge is not None:
+        bridge.stop_loop_thread()
+    until = time.monotonic() + _PATIENCE
+    while (left := _held() - before) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not left, f"left behind: {sorted(left)}\n{_stacks()}"
+
+
+def _held() -> set[str]:
+    me = psutil.Process()
+    threads = {f"thread {thread.name} {thread.ident}" for thread in threading.enumerate()}
+    sockets = {f"socket {c.laddr} {c.raddr} {c.status}" for c in _tried(me.net_connections) if c.status != "TIME_WAIT"}
+    files = {f"file {file.path}" for file in _tried(me.open_files) if not file.path.endswith((".lock", ".db"))}
+    children = {f"process {child.pid}" for child in _tried(me.children) if child.pid not in SESSION_PROCESSES}
+    return threads | sockets | files | children
+
+
+def _tried(look: Callable[[], list]) -> list:  # type: ignore[type-arg]
+    """A process or a socket may go away while it is looked at."""
+    for _ in range(10):
+        try:
+            return look()
+        except psutil.Error:
+            continue
+    return look()
+
+
+def _stacks() -> str:
+    frames = sys._current_frames()
+    return "\n".join(
+        f"--- {thread.name}\n{''.join(traceback.format_stack(frames[thread.ident])[-4:])}"
+        for thread in threading.enumerate()
+        if thread.ident in frames and thread is not threading.current_thread()
+    )

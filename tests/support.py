@@ -1,0 +1,40 @@
+"""What tests share: coroutines as tests, and requirements that may be missing."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import pytest
+
+SESSION_PROCESSES: set[int] = set()
+"""Processes that live as long as the session, by id: no test leaks them."""
+
+REQUIRED = {name.strip() for name in os.environ.get("GATEWAY_NB_REQUIRE", "").split(",") if name.strip()}
+
+
+def async_test(function: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test on a loop of its own; a task it leaves behind fails it."""
+
+    @functools.wraps(function)
+    def test(*args: Any, **kwargs: Any) -> None:
+        async def body() -> None:
+            before = asyncio.all_tasks()
+            await function(*args, **kwargs)
+            await asyncio.sleep(0)
+            left = asyncio.all_tasks() - before
+            assert not left, f"left behind: {left}"
+
+        asyncio.run(asyncio.wait_for(body(), 120))
+
+    return test
+
+
+def missing(what: str, why: str) -> NoReturn:
+    """Skip, or fail where GATEWAY_NB_REQUIRE names what is missing."""
+    if what in REQUIRED:
+        pytest.fail(f"{what} is required, and missing: {why}")
+    pytest.skip(f"{what} is missing: {why}")

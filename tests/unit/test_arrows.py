@@ -1,0 +1,88 @@
+"""The rooms import only downwards, and the protocol knows no I/O (the table in the README's architecture)."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gateway_nb
+
+PACKAGE = Path(gateway_nb.__file__).parent
+EVERYTHING = {
+    "cli",
+    "demo",
+    "nesting",
+    "notebook",
+    "facade",
+    "handles",
+    "bridge",
+    "capture",
+    "local",
+    "client",
+    "identity",
+    "protocol",
+}
+MAY_IMPORT = {
+    "__init__": EVERYTHING,
+    "cli": EVERYTHING,
+    "demo": {"facade", "handles", "bridge", "protocol"},
+    "nesting": set(),
+    "notebook": {"facade", "handles", "capture", "client", "protocol"},
+    "facade": {"handles", "bridge", "client", "capture", "protocol"},
+    "handles": {"bridge", "client"},
+    "bridge": set(),
+    "capture": {"client", "protocol"},
+    "local": {"protocol"},
+    "client": {"protocol", "identity"},
+    "identity": set(),
+    "protocol": set(),
+}
+NO_IO = {"asyncio", "socket", "ssl", "time", "os", "pathlib", "threading", "io", "tempfile", "subprocess", "logging"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    """Absolute dotted names of what a file imports, `TYPE_CHECKING` blocks left out."""
+    found: set[str] = set()
+    package = ["gateway_nb", *path.relative_to(PACKAGE).parts[:-1]]
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            prefix = ".".join([*base, *([node.module] if node.module else [])])
+            found.update(f"{prefix}.{alias.name}" if not node.module else prefix for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path: Path) -> None:
+    """A room imports itself and the rooms below it, nothing above."""
+    room = _room(path)
+    rooms = {name.split(".")[1] for name in _imports(path) if name.startswith("gateway_nb.")}
+    assert rooms - {room} <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if _room(path) == "protocol"], ids=lambda path: path.name)
+def test_the_protocol_does_no_io(path: Path) -> None:
+    """The protocol can be tested without sockets, clocks or files, since it cannot reach them."""
+    assert not {name.split(".")[0] for name in _imports(path)} & NO_IO
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_stay_small(path: Path) -> None:
+    """A file holds one idea: no more than about 400 lines."""
+    assert len(path.read_text().splitlines()) <= 420
