@@ -1,0 +1,118 @@
+"""Agents: pieces of an answer, its end, failure, abort, and what the methods below say."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+
+import gateway_nb as gnb
+from tests.contract.conftest import AnyGateway
+from tests.support import async_test
+
+
+def session() -> str:
+    return f"agent:main:{uuid.uuid4()}"
+
+
+def test_a_run(gateway: AnyGateway) -> None:
+    """A run's pieces make up its answer, and its events are kept."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        run = gw.run("count:5:60", session=session())
+        pieces = list(run)
+        result = run.result(30)
+        assert "".join(pieces) == result.text == run.text == "1 2 3 4 5"
+        assert result.run_id == run.run_id
+        assert result.payload["status"] == "ok"
+        assert {event.event for event in run.events} == {"agent", "chat"}
+        assert run.done()
+
+
+@async_test
+async def test_an_echo(gateway: AnyGateway) -> None:
+    """The async run gives the same result."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        assert (await agw.run("echo:hello there", session=session()).result()).text == "hello there"
+
+
+@async_test
+async def test_a_failing_run(gateway: AnyGateway) -> None:
+    """A model's failure is a RunFailedError with the run's id."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        run = agw.run("fail:400", session=session())
+        with pytest.raises(gnb.RunFailedError, match="LLM request failed") as caught:
+            await run.result()
+        assert caught.value.run_id == run.run_id
+        assert not isinstance(caught.value, gnb.RunAbortedError)
+
+
+@async_test
+async def test_an_aborted_run(gateway: AnyGateway) -> None:
+    """An aborted run is an error, though the gateway answers ok."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        run = agw.run("count:100:60", session=session())
+        async for _ in run:
+            break
+        assert await run.abort() is True
+        with pytest.raises(gnb.RunAbortedError):
+            await run.result()
+        assert await run.abort() is False
+
+
+@async_test
+async def test_a_run_that_takes_too_long(gateway: AnyGateway) -> None:
+    """A run's timeout is an error that says that the run goes on."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        run = agw.run("count:50:60", session=session(), timeout=0.3)
+        with pytest.raises(gnb.GatewayTimeoutError, match="goes on"):
+            await run.result()
+        await run.abort()
+
+
+@async_test
+async def test_the_methods_below(gateway: AnyGateway) -> None:
+    """agent answers twice, agent.wait knows the end, chat.send answers once and ends with an event."""
+    key = session()
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        run_id = str(uuid.uuid4())
+        params = {"message": "echo:one", "agentId": "main", "sessionKey": key, "idempotencyKey": run_id}
+        accepted = await agw.request("agent", params)
+        assert (accepted["status"], accepted["runId"], accepted["sessionKey"]) == ("accepted", run_id, key)
+        waited = await agw.request("agent.wait", {"runId": run_id, "timeoutMs": 20_000})
+        assert (waited["status"], waited["terminalReply"]["text"]) == ("ok", "one")
+        assert (await agw.request("agent.wait", {"runId": "nobody", "timeoutMs": 1}))["status"] == "timeout"
+
+        chat_id = str(uuid.uuid4())
+        ends = asyncio.create_task(
+            agw.wait_for("chat", lambda e: e.payload["runId"] == chat_id and e.payload["state"] == "final")
+        )
+        await asyncio.sleep(0)
+        chat = {"sessionKey": key, "message": "count:3:50", "idempotencyKey": chat_id}
+        assert await agw.request("chat.send", chat) == {"runId": chat_id, "status": "started"}
+        assert await agw.request("chat.send", chat) == {"runId": chat_id, "status": "in_flight"}
+        final = (await ends).payload
+        assert final["message"]["content"][0]["text"].strip() == "1 2 3"
+        assert await agw.request("chat.send", chat) == {"runId": chat_id, "status": "ok"}
+
+        history = await agw.request("chat.history", {"sessionKey": key})
+        assert [message["role"] for message in history["messages"]] == ["user", "assistant"] * 2
+        assert history["sessionInfo"]["activeRunIds"] == []
+        aborted = await agw.request("chat.abort", {"sessionKey": key, "runId": chat_id})
+        assert (aborted["ok"], aborted["aborted"], aborted["runIds"]) == (True, False, [])
+
+
+@async_test
+async def test_event_fields(gateway: AnyGateway) -> None:
+    """The events of a run have the fields that the captures and plots rely on."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        run = agw.run("count:3:90", session=session())
+        await run.result()
+        payloads = [event.payload for event in run.events if event.event == "agent"]
+        assert all({"runId", "sessionKey", "stream", "data", "seq", "ts"} <= set(payload) for payload in payloads)
+        phases = [payload["data"]["phase"] for payload in payloads if payload["stream"] == "lifecycle"]
+        assert (phases[0], phases[-1]) == ("start", "end")
+        assert {"assistant", "lifecycle", "usage"} <= {payload["stream"] for payload in payloads}
+        chats = [event.payload for event in run.events if event.event == "chat"]
+        assert {chat["state"] for chat in chats} == {"delta", "final"}
+        assert all({"runId", "sessionKey", "seq", "state"} <= set(chat) for chat in chats)
