@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .client.gateway import AsyncGateway as AsyncGateway
     from .client.status import Status as Status
     from .facade import Gateway as Gateway
-    from .facade import Run as Run
     from .facade import connect as connect
     from .facade import connections as connections
+    from .handles import Run as Run
     from .local.gateway import LocalGateway as LocalGateway
     from .protocol.errors import AuthenticationError as AuthenticationError
     from .protocol.errors import BadParamsError as BadParamsError
@@ -53,7 +53,8 @@ _ROOMS = {
     "client.events": ("Event",),
     "client.gateway": ("AsyncGateway",),
     "client.status": ("Status",),
-    "facade": ("Gateway", "Run", "connect", "connections"),
+    "facade": ("Gateway", "connect", "connections"),
+    "handles": ("Run",),
     "local.gateway": ("LocalGateway",),
     "protocol.errors": (
         "AuthenticationError",

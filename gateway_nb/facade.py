@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import html
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, Unpack
@@ -19,8 +18,8 @@ from .client.events import Event
 from .client.gateway import STOP_TIMEOUT, AsyncGateway
 from .client.handlers import Subscription
 from .client.options import ConnectOptions
-from .client.runs import AsyncRun, RunResult
 from .client.status import Status
+from .handles import MethodPath, Run
 
 _connections: dict[str, Gateway] = {}
 _connections_lock = threading.RLock()
@@ -345,124 +344,3 @@ class Gateway:
 def _abandon(thread: LoopThread, client: AsyncGateway, dispatcher: Dispatcher) -> None:
     thread.call(client.abort)
     dispatcher.stop()
-
-
-class MethodPath:
-    """A method's name, written as attributes; calling it calls the method.
-
-    ``gw.call.sessions.list(limit=5)`` is ``gw.request("sessions.list", {"limit": 5})``. A dash is written as an
-    underscore (``gw.call.system_presence()``), or as it is: ``gw.call["system-presence"]()``.
-    """
-
-    __slots__ = ("_gateway", "_name")
-
-    def __init__(self, gateway: Gateway, name: str) -> None:
-        self._gateway = gateway
-        self._name = name
-
-    def __getattr__(self, part: str) -> MethodPath:
-        if part.startswith("_"):
-            raise AttributeError(part)
-        return self[part]
-
-    def __getitem__(self, part: str) -> MethodPath:
-        return MethodPath(self._gateway, f"{self._name}.{part}" if self._name else part)
-
-    def __call__(self, **params: Any) -> Any:
-        """Call the method with these params; errors as for `Gateway.request`."""
-        if not self._name:
-            raise TypeError("name a method: gw.call.health()")
-        return self._gateway.request(self._advertised_name(), params or None)
-
-    def __dir__(self) -> Iterable[str]:
-        prefix = f"{self._name}." if self._name else ""
-        names = (name.removeprefix(prefix) for name in self._gateway.methods if name.startswith(prefix))
-        return sorted({name.partition(".")[0].replace("-", "_") for name in names})
-
-    def __repr__(self) -> str:
-        name = self._advertised_name()
-        if name in self._gateway.methods:
-            return f"<method {name}>"
-        near = difflib.get_close_matches(name, self._gateway.methods, n=3)
-        return f"<method {name or '?'}, not advertised{'; near: ' + ', '.join(near) if near else ''}>"
-
-    def _advertised_name(self) -> str:
-        methods = self._gateway.methods
-        if self._name in methods or "_" not in self._name:
-            return self._name
-        dashed = self._name.replace("_", "-")
-        return dashed if dashed in methods else self._name
-
-
-class Run:
-    """One turn of an agent, for code without ``await``. Ctrl-C asks the gateway to abort it, then raises.
-
-    Example:
-        >>> for piece in gw.run("hello"):                    # doctest: +SKIP
-        ...     print(piece, end="")
-    """
-
-    def __init__(self, thread: LoopThread, run: AsyncRun) -> None:
-        self._thread = thread
-        self._run = run
-        self._handle: RequestHandle[RunResult] = thread.submit(run.result(), f"run {run.run_id}")
-
-    @property
-    def run_id(self) -> str:
-        """The run's id."""
-        return self._run.run_id
-
-    @property
-    def session(self) -> str:
-        """The session's key."""
-        return self._run.session
-
-    @property
-    def text(self) -> str:
-        """The answer so far."""
-        return self._run.text
-
-    @property
-    def events(self) -> list[Event]:
-        """Every event of this run so far."""
-        return list(self._run.events)
-
-    def result(self, timeout: float | None = None) -> RunResult:
-        """Return the run's result.
-
-        Args:
-            timeout: seconds to wait; the run goes on after it.
-
-        Raises:
-            RunFailedError, RunAbortedError: how it ended.
-            TimeoutError: it has not ended yet.
-        """
-        try:
-            return self._handle.result(timeout)
-        except KeyboardInterrupt:
-            self.abort()
-            raise
-
-    def __iter__(self) -> Iterator[str]:
-        pieces = self._run.__aiter__()
-
-        async def next_piece() -> str | None:
-            return await anext(pieces, None)
-
-        try:
-            while (piece := self._thread.run(next_piece(), f"run {self.run_id}")) is not None:
-                yield piece
-        except KeyboardInterrupt:
-            self.abort()
-            raise
-
-    def abort(self) -> bool:
-        """Ask the gateway to abort the run; return whether there was something to abort."""
-        return self._thread.run(self._run.abort(), f"abort run {self.run_id}")
-
-    def done(self) -> bool:
-        """Return whether it has ended."""
-        return self._handle.done()
-
-    def __repr__(self) -> str:
-        return f"<Run {self.run_id}: {'ended' if self.done() else 'running'}, {len(self.text)} characters>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -78,6 +79,7 @@ class Connection:
         )
         self._waiters: dict[str, asyncio.Future[msgspec.Raw]] = {}
         self._acknowledged: dict[str, Callable[[msgspec.Raw], None]] = {}
+        self._outbox: deque[bytes] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._close: effects.Close | None = None
@@ -149,11 +151,12 @@ class Connection:
             self._acknowledged[request_id] = on_acknowledged
         self._arm()
         try:
-            for effect in asked:
-                assert isinstance(effect, effects.Send)
-                # A send that fails says nothing of its own: the reader meets the same end and fails the waiter.
-                with contextlib.suppress(TransportClosed):
-                    await self._transport.send(effect.data)
+            if self._outbox:
+                self._perform(asked)  # behind what is on its way out: requests leave in the order of the calls
+            else:
+                for effect in asked:
+                    assert isinstance(effect, effects.Send)
+                    await self._send(effect.data)
             return await waiter
         except asyncio.CancelledError:
             self._perform(self._session.cancel(request_id))
@@ -193,7 +196,9 @@ class Connection:
                     if request_id in self._acknowledged:
                         self._acknowledged[request_id](payload)
                 case effects.Send(data):
-                    self.spawn(self._send(data))
+                    self._outbox.append(data)
+                    if len(self._outbox) == 1:
+                        self.spawn(self._flush())
                 case effects.Gap(expected, received):
                     self._owner.gap(expected, received)
                 case effects.Dropped(reason):
@@ -248,7 +253,13 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _flush(self) -> None:
+        while self._outbox:
+            await self._send(self._outbox[0])
+            self._outbox.popleft()
+
     async def _send(self, data: bytes) -> None:
+        # A send that fails says nothing of its own: the reader meets the same end and fails the waiters.
         with contextlib.suppress(TransportClosed):
             await self._transport.send(data)
 

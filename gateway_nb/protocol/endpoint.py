@@ -86,6 +86,8 @@ def parse(url: str, *, tls_fingerprint: str | None = None, allow_private: bool =
         raise _refused(url, "it must begin with ws:// (this machine) or wss://")
     if "@" in parts.netloc:
         raise _refused(f"{parts.scheme}://…", "it holds a user name; pass the secret as token= or password=")
+    if "#" in url:
+        raise _refused(url, "a WebSocket URL has no fragment")
     if not host or port == 0:
         raise _refused(url, "it names no host")
     secure = parts.scheme == "wss"

@@ -387,7 +387,7 @@ def _error(method: str, frame: ResponseFrame) -> GatewayRequestError:
 
 def _timeout_error(request_id: str, pending: _Pending) -> GatewayTimeoutError:
     return GatewayTimeoutError(
-        f"gateway request timeout for {pending.method}: no answer within {pending.timeout:g} s; "
+        f"gateway request timeout for {pending.method}: no answer within {pending.timeout:.3g} s; "
         "pass a longer timeout=, or None for no limit",
         method=pending.method,
         request_id=request_id,
