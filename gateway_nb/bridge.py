@@ -35,6 +35,10 @@ class LoopThread:
         self._thread.start()
         started.wait()
 
+    def is_alive(self) -> bool:
+        """Return whether the loop runs in this process: not in a forked child, and not after `stop`."""
+        return self.pid == os.getpid() and self._thread.is_alive() and not self.loop.is_closed()
+
     def owns_this_thread(self) -> bool:
         """Return whether the caller runs on the loop's own thread, where waiting for it would never end."""
         return threading.get_ident() == self._thread.ident
@@ -47,12 +51,14 @@ class LoopThread:
             name: for the handle's repr.
 
         Raises:
-            RuntimeError: the process was forked after the loop was made.
+            RuntimeError: the process was forked after the loop was made, or the loop has ended.
         """
-        if self.pid != os.getpid():
+        if not self.is_alive():
             work.close()
             raise RuntimeError(
                 "this connection belongs to the parent process, and can't be used after fork(); connect anew here"
+                if self.pid != os.getpid()
+                else "this connection ended with its event loop; connect anew"
             )
         return RequestHandle(asyncio.run_coroutine_threadsafe(work, self.loop), name)
 
@@ -91,7 +97,7 @@ class LoopThread:
 
     def stop(self) -> None:
         """Close every client that is left with code 1000, and end the thread; at most 2 s."""
-        if self.pid != os.getpid() or not self._thread.is_alive():
+        if not self.is_alive():
             return
         with contextlib.suppress(Exception):  # at exit there is nobody to tell
             asyncio.run_coroutine_threadsafe(self._close_all(), self.loop).result(CLEANUP_PATIENCE)

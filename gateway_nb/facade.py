@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -175,7 +174,7 @@ class Gateway:
         with _connections_lock:
             if _connections.get(self.name) is self:
                 del _connections[self.name]
-        if self._thread.pid == os.getpid():
+        if self._thread.is_alive():
             self._thread.run(self._client.close(STOP_TIMEOUT), "close")
         self._dispatcher.stop()
 
