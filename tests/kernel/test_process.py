@@ -1,0 +1,272 @@
+"""Signals, threads, forks, exits: each in a process of its own, with true signals and an empty stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+import gateway_nb as gnb
+from gateway_nb.bridge import loop_thread
+from tests.kernel.scripts import Script, running
+
+CONNECT = """
+import os, threading, time
+import gateway_nb as gnb
+gw = gnb.connect(os.environ["URL"], token=os.environ["TOKEN"])
+"""
+
+
+@pytest.fixture
+def local() -> Iterator[gnb.LocalGateway]:
+    with gnb.LocalGateway() as gateway:
+        yield gateway
+
+
+def script(local: gnb.LocalGateway, code: str) -> AbstractContextManager[Script]:
+    return running(CONNECT + code, URL=local.url, TOKEN=local.token)
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it did not happen within 10 s"
+        time.sleep(0.005)
+
+
+def test_ctrl_c_cancels_the_request(local: gnb.LocalGateway) -> None:
+    """Ctrl-C during a request cancels it, cleans up, then raises; the next request works."""
+    code = """
+try:
+    print("waiting")
+    gw.request("agent.wait", {"runId": "nobody", "timeoutMs": 60000}, timeout=None)
+except KeyboardInterrupt:
+    print("interrupted", gw.status.counters.in_flight, gw.status.state)
+print(gw.request("health")["ok"])
+"""
+    with script(local, code) as running_script:
+        running_script.wait_for("waiting")
+        until(lambda: any(peer._tasks for peer in local.peers))
+        running_script.interrupt()
+        assert running_script.rest() == ["interrupted 0 connected", "True"]
+
+
+def test_ctrl_c_aborts_the_run(local: gnb.LocalGateway) -> None:
+    """Ctrl-C during a run asks the gateway to abort it."""
+    code = """
+run = gw.run("count:1000:20")
+print(next(iter(run)))
+try:
+    run.result()
+except KeyboardInterrupt:
+    print("interrupted")
+try:
+    run.result(10)
+except gnb.RunAbortedError:
+    print("aborted")
+"""
+    with script(local, code) as running_script:
+        running_script.wait_for("1")
+        running_script.interrupt()
+        assert running_script.rest() == ["interrupted", "aborted"]
+
+
+def test_ctrl_c_while_iterating(local: gnb.LocalGateway) -> None:
+    """Ctrl-C in a loop over a run's pieces aborts the run, too."""
+    code = """
+run = gw.run("count:1000:20")
+try:
+    for piece in run:
+        if piece == "1":
+            print("going")
+except KeyboardInterrupt:
+    print("interrupted")
+try:
+    run.result(10)
+except gnb.RunAbortedError:
+    print("aborted")
+"""
+    with script(local, code) as running_script:
+        running_script.wait_for("going")
+        running_script.interrupt()
+        assert running_script.rest() == ["interrupted", "aborted"]
+
+
+def test_fork(local: gnb.LocalGateway) -> None:
+    """In a forked child a used connection says what to do, and a new one works; the parent's lives on."""
+    code = """
+pid = os.fork()
+if pid == 0:
+    try:
+        gw.request("health")
+    except RuntimeError as error:
+        print("child:", "connect anew" in str(error))
+    other = gnb.connect(os.environ["URL"], token=os.environ["TOKEN"])
+    print("child:", other.request("health")["ok"])
+    other.close()
+    os._exit(0)
+os.waitpid(pid, 0)
+print("parent:", gw.request("health")["ok"])
+"""
+    with running(
+        "import warnings; warnings.simplefilter('ignore')\n" + CONNECT + code, URL=local.url, TOKEN=local.token
+    ) as it:
+        assert it.rest() == ["child: True", "child: True", "parent: True"]
+
+
+def test_exit_closes_politely(local: gnb.LocalGateway) -> None:
+    """A process that ends without closing closes with code 1000, at once, and prints nothing."""
+    with script(local, 'print("connected"); time.sleep(0.2)') as running_script:
+        running_script.wait_for("connected")
+        (peer,) = local.peers
+        began = time.monotonic()
+        running_script.rest()
+        assert time.monotonic() - began < 3
+        assert peer._socket.close_code == 1000
+
+
+def test_exit_during_a_request(local: gnb.LocalGateway) -> None:
+    """A process that ends while another thread waits for an answer ends all the same."""
+    code = """
+def ask():
+    try:
+        gw.request("agent.wait", {"runId": "nobody", "timeoutMs": 60000}, timeout=None)
+    except gnb.GatewayClosedError:
+        pass
+threading.Thread(target=ask, daemon=True).start()
+while not gw.status.counters.in_flight:
+    time.sleep(0.01)
+print("asked")
+"""
+    with script(local, code) as running_script:
+        assert running_script.rest(10) == ["asked"]
+
+
+def test_garbage(local: gnb.LocalGateway) -> None:
+    """A connection that nobody holds any more is closed by the garbage collector, without waiting."""
+    gateway = gnb.Gateway(local.url, token=local.token)
+    gateway.connect()
+    until(lambda: len(local.peers) == 1)
+    del gateway
+    gc.collect()
+    until(lambda: not local.peers)
+
+
+def test_a_named_connection_is_replaced(local: gnb.LocalGateway) -> None:
+    """Running the connect cell again closes the former connection and keeps its events."""
+    first = gnb.connect(local.url, token=local.token)
+    local.emit("before")
+    until(lambda: len(first.events))
+    second = gnb.connect(local.url, token=local.token)
+    assert first.status.state == "closed"
+    assert list(second.events.df["event"]) == ["before"]
+    assert gnb.connections() == {"default": second}
+    with pytest.raises(gnb.GatewayClosedError):
+        first.request("health")
+
+
+def test_a_failed_connect_leaves_the_former_closed(local: gnb.LocalGateway) -> None:
+    """When connecting again fails, no half-open connection keeps the name."""
+    gnb.connect(local.url, token=local.token)
+    with pytest.raises(gnb.AuthenticationError):
+        gnb.connect(local.url, token="wrong", device_identity=None)
+    assert gnb.connections() == {}
+    until(lambda: not local.peers)
+
+
+def test_from_a_running_loop(local: gnb.LocalGateway) -> None:
+    """The sync face works in a cell with a running loop, and handles can be awaited there."""
+
+    async def cell() -> None:
+        with gnb.connect(local.url, token=local.token) as gw:
+            assert gw.request("health")["ok"] is True
+            assert (await gw.submit("health"))["ok"] is True
+            answers = await asyncio.gather(*(gw.submit("last-heartbeat") for _ in range(20)))
+            assert len(answers) == 20
+
+    asyncio.run(cell())
+
+
+def test_from_many_threads(local: gnb.LocalGateway) -> None:
+    """Calls from several threads do not disturb each other."""
+    results: list[bool] = []
+    with gnb.connect(local.url, token=local.token) as gw:
+        threads = [
+            threading.Thread(target=lambda: results.extend(gw.request("health")["ok"] for _ in range(20)))
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert results == [True] * 160
+
+
+def test_from_a_handler(local: gnb.LocalGateway) -> None:
+    """A handler may call the sync face; a failing or slow one harms neither the socket nor the others."""
+    answered = threading.Event()
+    release = threading.Event()
+
+    def slow(event: gnb.Event) -> None:
+        release.wait(10)
+
+    def failing(event: gnb.Event) -> None:
+        raise RuntimeError("a bug of the user's")
+
+    with gnb.connect(local.url, token=local.token) as gw:
+        gw.on("x", slow)
+        gw.on("x", failing)
+        gw.on("x", lambda event: answered.set() if gw.request("health")["ok"] else None)
+        local.emit("x", 1)
+        until(lambda: len(gw.events))
+        assert gw.request("health")["ok"] is True
+        release.set()
+        assert answered.wait(10)
+        assert gw.status.counters.handler_errors == 1
+        assert any("a bug of the user's" in line for line in gw.log)
+
+
+def test_from_the_loop_thread(local: gnb.LocalGateway) -> None:
+    """Waiting on the loop's own thread would never end: it raises at once and names the way out."""
+    with gnb.connect(local.url, token=local.token) as gw:
+
+        async def on_the_loop() -> None:
+            with pytest.raises(RuntimeError, match=r"gw.submit"):
+                gw.request("health")
+
+        loop_thread().run(on_the_loop(), "test")
+
+
+def test_a_handle(local: gnb.LocalGateway) -> None:
+    """A handle's result can be waited for, given up, and cancelled; its repr says how it stands."""
+    with gnb.connect(local.url, token=local.token) as gw:
+        handle = gw.submit("agent.wait", {"runId": "nobody", "timeoutMs": 60_000}, timeout=None)
+        assert repr(handle) == "<RequestHandle agent.wait: running>"
+        with pytest.raises(TimeoutError):
+            handle.result(timeout=0.05)
+        assert not handle.done()
+        assert handle.cancel()
+        until(lambda: gw.status.counters.in_flight == 0)
+        assert repr(handle) == "<RequestHandle agent.wait: cancelled>"
+        failed = gw.submit("no.such")
+        assert isinstance(failed.exception(10), gnb.GatewayRequestError)
+        assert "unknown method" in repr(failed)
+        done = gw.submit("health")
+        done.result(10)
+        assert repr(done) == "<RequestHandle health: done>"
+
+
+def test_close_twice_and_connect_again(local: gnb.LocalGateway) -> None:
+    """Closing twice is closing once, and a closed connection can be opened again."""
+    gw = gnb.connect(local.url, token=local.token)
+    gw.close()
+    gw.close()
+    assert gw.connect().request("health")["ok"] is True
+    gw.close()
+    assert os.getpid() == loop_thread().pid
