@@ -42,6 +42,9 @@ class Owner(Protocol):
     def dropped(self, reason: str) -> None:
         """A frame was of no use."""
 
+    def lost(self, code: int) -> None:
+        """The socket is closed; open requests fail next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -230,6 +233,7 @@ class Connection:
         """Our own close code counts where the peer only echoed it or cut the line."""
         if self._close is not None:
             code, reason = self._close.code, reason or self._close.reason
+        self._owner.lost(code)
         self._perform(self._session.closed(code, reason))
         return Ended(code, reason, self._close.error if self._close else None)
 

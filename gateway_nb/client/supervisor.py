@@ -230,8 +230,7 @@ class Supervisor:
             self._set_state("paused", why)
             self._call("on_reconnect_paused", error)
             return None
-        restarting = starting or ended.code == close_codes.RESTART or self._status.state == "restarting"
-        self._set_state("restarting" if restarting else "reconnecting", self._shutdown_reason or why)
+        self._set_state(self._way_back(starting, ended.code), self._shutdown_reason or why)
         if starting:
             return starting_pause(error.retry_after if error else None)
         pause = self._backoff.next()
@@ -302,6 +301,16 @@ class Supervisor:
         """A frame was of no use."""
         self._malformed += 1
         self.log.debug(reason)
+
+    def lost(self, code: int) -> None:
+        """The socket is closed: whoever sees a request fail sees the state that goes with it."""
+        if self.connection is not None:
+            self.connection = None
+            self._set_state(self._way_back(False, code), self._shutdown_reason)
+
+    def _way_back(self, starting: bool, code: int) -> str:
+        restarting = starting or code == close_codes.RESTART or self._status.state == "restarting"
+        return "restarting" if restarting else "reconnecting"
 
     def _mark(self, kind: str, detail: dict[str, Any]) -> None:
         for sink in self._sinks:

@@ -78,7 +78,7 @@ async def open_transport(endpoint: Endpoint, *, timeout: float, ssl_context: ssl
         HandshakeTimeoutError: no answer in time.
     """
     try:
-        socket = await connect(
+        socket = await _Connect(
             endpoint.url,
             create_connection=_Socket.factory(endpoint),
             ssl=_tls(endpoint, ssl_context),
@@ -97,6 +97,13 @@ async def open_transport(endpoint: Endpoint, *, timeout: float, ssl_context: ssl
 def fingerprint_of(certificate: bytes | None) -> str | None:
     """Return the SHA-256 of a DER certificate as hex, or ``None`` for no certificate."""
     return hashlib.sha256(certificate).hexdigest() if certificate else None
+
+
+class _Connect(connect):
+    """Follows no redirect: policy allowed this endpoint, not the one that a server names."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
 
 
 class _Socket(ClientConnection):
@@ -210,7 +217,9 @@ def _connect_error(endpoint: Endpoint, error: BaseException, timeout: float) -> 
         )
     if isinstance(error, ssl.SSLError):
         return GatewayConnectError(f"{where} does not speak TLS ({error.reason}); use ws:// if it is this machine")
-    if isinstance(error, (InvalidMessage, EOFError)):
+    if endpoint.secure and isinstance(error, (ConnectionResetError, ConnectionAbortedError)):
+        return GatewayConnectError(f"{where} hung up during the TLS handshake; use ws:// if it is this machine")
+    if isinstance(error, (InvalidMessage, EOFError, ConnectionResetError)):
         advice = "is it a TLS port? then use wss://" if not endpoint.secure else "check the port"
         return GatewayConnectError(f"{where} does not speak WebSocket; {advice}")
     if isinstance(error, (InvalidHandshake, InvalidURI, WebSocketException)):
