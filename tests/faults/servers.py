@@ -1,0 +1,112 @@
+"""Servers that misbehave, each for one reason."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import hashlib
+import ipaddress
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+CHALLENGE = json.dumps({"type": "event", "event": "connect.challenge", "payload": {"nonce": "n", "ts": 1}})
+HELLO: dict[str, Any] = {
+    "protocol": 4,
+    "server": {"version": "fake", "connId": "c"},
+    "features": {"methods": [], "events": []},
+    "auth": {"role": "operator", "scopes": ["operator.admin"]},
+    "policy": {"maxPayload": 26_214_400, "tickIntervalMs": 30_000},
+}
+
+
+@contextlib.asynccontextmanager
+async def raw_server(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], **options: Any
+) -> AsyncIterator[int]:
+    """A TCP server; yields its port."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            await answer(reader, writer)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, **options)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def socket_server(answer: Callable[[ServerConnection], Awaitable[None]], **options: Any) -> AsyncIterator[str]:
+    """A WebSocket server; yields its URL."""
+    async with serve(answer, "127.0.0.1", 0, compression=None, max_size=None, close_timeout=0.2, **options) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def welcome(socket: ServerConnection) -> None:
+    """Do a gateway's side of the handshake, whoever comes."""
+    await socket.send(CHALLENGE)
+    request = json.loads(await socket.recv())
+    await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": HELLO}))
+
+
+async def answer_one(socket: ServerConnection, data: str | bytes) -> None:
+    """Answer a request with its own params."""
+    request = json.loads(data)
+    response = {"type": "res", "id": request["id"], "ok": True, "payload": request.get("params")}
+    await socket.send(json.dumps(response))
+
+
+async def answer_all(socket: ServerConnection) -> None:
+    """Answer every request with its own params, until the socket closes."""
+    with contextlib.suppress(ConnectionClosed):
+        async for data in socket:
+            await answer_one(socket, data)
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, str, Path]:
+    """Make a self-signed certificate; return the server's context, its SHA-256 and its file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    pin = hashlib.sha256(made.public_bytes(serialization.Encoding.DER)).hexdigest()
+    return context, pin, path
