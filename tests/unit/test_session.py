@@ -509,3 +509,14 @@ def test_the_watchdog_looks_no_more_often_than_it_should() -> None:
     assert session.next_timer() == 1.0
     assert session.timer(1.0) == [Close(4000, "tick timeout")]
     assert session.next_timer() == 2.0
+
+
+def test_a_settled_request_leaves_no_timer() -> None:
+    """The deadline of an answered or cancelled request is forgotten, asked or not."""
+    session = ready()
+    ask(session, "1", timeout=3.0)
+    session.receive(response("1"), 1.0)
+    assert session.next_timer() == 10.0
+    ask(session, "2", timeout=3.0)
+    session.cancel("2")
+    assert session.timer(5.0) == []

@@ -1,0 +1,151 @@
+"""A real JupyterLab in Debian's chromium, with folders of its own, on 127.0.0.1 alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import SESSION_PROCESSES, missing
+
+_FOLDERS = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+    "IPYTHONDIR",
+)
+_CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
+_PATIENCE_MS = 60_000
+
+
+class Lab:
+    """A JupyterLab server and its folder.
+
+    Attributes:
+        folder: where the notebooks are.
+        url: where it listens.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "work"
+        self.folder.mkdir(parents=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        own = {name: str(folder / name.lower()) for name in _FOLDERS} | {"GATEWAY_NB_HOME": str(folder / "home")}
+        options = ["--no-browser", "--allow-root", "--expose-app-in-browser", f"--port={port}", "--ip=127.0.0.1"]
+        options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={self.folder}"]
+        self._log = open(folder / "lab.log", "wb")  # noqa: SIM115 - the process keeps it
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options],
+            env={**os.environ, **own},
+            stdout=self._log,
+            stderr=self._log,
+        )
+        SESSION_PROCESSES.add(self._process.pid)
+        until = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/api", timeout=1):
+                    return
+            except OSError:
+                assert time.monotonic() < until, "JupyterLab did not come up within 60 s"
+                time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it and its kernels."""
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+
+class Page:
+    """A notebook in the browser. Any request that leaves this machine, and any error in the console, fails the test.
+
+    Args:
+        page: playwright's page.
+        lab: the server.
+    """
+
+    def __init__(self, page: Any, lab: Lab) -> None:
+        self.page = page
+        self._lab = lab
+        self.foreign: list[str] = []
+        self.errors: list[str] = []
+        page.on("request", lambda request: self._look_at(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _look_at(self, url: str) -> None:
+        if not url.startswith((self._lab.url, self._lab.url.replace("http", "ws"), "data:", "blob:", "about:")):
+            self.foreign.append(url)
+
+    def open(self, notebook: Path) -> None:
+        """Open a copy of a notebook."""
+        shutil.copy(notebook, self._lab.folder)
+        self.page.goto(f"{self._lab.url}/lab/tree/{notebook.name}?reset")
+        ready = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        self.page.wait_for_function(ready, timeout=_PATIENCE_MS)
+
+    def run_all(self) -> None:
+        """Run every cell, and wait until the last one has ended."""
+        self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        done = (
+            "Array.from(document.querySelectorAll('.jp-CodeCell .jp-InputPrompt'))"
+            ".every(prompt => /\\[\\d+\\]/.test(prompt.textContent))"
+        )
+        self.page.wait_for_function(done, timeout=_PATIENCE_MS)
+
+    def save(self, notebook: Path) -> dict[str, Any]:
+        """Save the notebook and return it."""
+        self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+        clean = "!window.jupyterapp.shell.currentWidget.context.model.dirty"
+        self.page.wait_for_function(clean, timeout=_PATIENCE_MS)
+        saved: dict[str, Any] = json.loads((self._lab.folder / notebook.name).read_text())
+        return saved
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's chromium."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        missing("browser", str(error))
+    program = shutil.which("chromium")
+    if program is None:
+        missing("browser", "there is no chromium (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=_CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab for this session."""
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def page(browser: Any, lab: Lab) -> Iterator[Page]:
+    """A fresh page."""
+    context = browser.new_context(viewport={"width": 1000, "height": 1200})
+    notebook = Page(context.new_page(), lab)
+    yield notebook
+    context.close()
+    assert notebook.foreign == []
+    assert notebook.errors == []

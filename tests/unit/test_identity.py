@@ -1,0 +1,193 @@
+"""The device key and the device tokens on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway_nb.identity import files
+from gateway_nb.identity.device import DeviceIdentity, IdentityError
+from gateway_nb.identity.tokens import DeviceTokens
+
+
+def test_a_key_is_made_once(tmp_path: Path) -> None:
+    """The first use makes a key in a private file, later ones find it."""
+    first = DeviceIdentity.load_or_create()
+    path = files.identity_folder() / "device.json"
+    assert DeviceIdentity.load_or_create().device_id == first.device_id
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    document = json.loads(path.read_text())
+    assert set(document) == {"version", "deviceId", "publicKeyPem", "privateKeyPem", "createdAtMs"}
+    assert document["privateKeyPem"].startswith("-----BEGIN PRIVATE KEY-----")
+    assert document["publicKeyPem"].startswith("-----BEGIN PUBLIC KEY-----")
+    assert document["privateKeyPem"] not in repr(first)
+
+
+def test_known_answer(tmp_path: Path) -> None:
+    """Id, public key and signature are those of RFC 8032's first test vector."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+    identity = DeviceIdentity(Ed25519PrivateKey.from_private_bytes(seed))
+    assert identity.public_key == "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    assert identity.device_id == "21fe31dfa154a261626bf854046fd2271b7bed4b6abe45aa58877ef47f9721b9"
+    assert identity.sign("").startswith("5VZDAMNgrHKQhuLMgG6CioSHfx64")
+
+
+def test_a_wrong_id_is_corrected(tmp_path: Path) -> None:
+    """A stored id that does not match the key is mended in place; the rest stays."""
+    identity = DeviceIdentity.load_or_create(tmp_path / "key.json")
+    document = json.loads((tmp_path / "key.json").read_text())
+    (tmp_path / "key.json").write_text(json.dumps({**document, "deviceId": "wrong"}))
+    assert DeviceIdentity.load(tmp_path / "key.json").device_id == identity.device_id
+    assert json.loads((tmp_path / "key.json").read_text()) == document
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "{}", '{"privateKeyPem": 5}', '{"privateKeyPem": "nonsense"}', "\udcff"],
+)
+def test_an_unreadable_key_is_not_replaced(tmp_path: Path, content: str) -> None:
+    """A broken key file is an error that says what to do, and stays as it is."""
+    path = tmp_path / "key.json"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(IdentityError, match="can't be used"):
+        DeviceIdentity.load_or_create(path)
+    assert path.read_bytes() == content.encode("utf-8", "surrogateescape")
+
+
+def test_a_key_of_another_kind(tmp_path: Path) -> None:
+    """A key that is not Ed25519 is an error."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "key.json").write_text(json.dumps({"privateKeyPem": pem.decode()}))
+    with pytest.raises(IdentityError, match="not Ed25519"):
+        DeviceIdentity.load(tmp_path / "key.json")
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    """A path that can't be read at all is an error, too."""
+    (tmp_path / "key.json").mkdir()
+    with pytest.raises(IdentityError, match="can't be used"):
+        DeviceIdentity.load(tmp_path / "key.json")
+
+
+def _at_once(count: int, code: str, *arguments: str) -> list[str]:
+    """Run a script in several processes at once; return what each printed."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, *arguments, str(number)], stdout=subprocess.PIPE, text=True)
+        for number in range(count)
+    ]
+    printed = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert [process.returncode for process in processes] == [0] * count
+    return printed
+
+
+def test_two_processes_make_one_key(tmp_path: Path) -> None:
+    """Processes that start at once agree on one key."""
+    code = """
+import sys
+from gateway_nb.identity.device import DeviceIdentity
+print(DeviceIdentity.load_or_create(sys.argv[1]).device_id)
+"""
+    assert len(set(_at_once(4, code, str(tmp_path / "key.json")))) == 1
+    assert sorted(path.name for path in tmp_path.glob("*.json*")) == ["key.json", "key.json.lock"]
+
+
+def test_two_processes_keep_each_others_tokens(tmp_path: Path) -> None:
+    """Processes that write at once lose nothing of each other's."""
+    code = """
+import sys
+from gateway_nb.identity.tokens import DeviceTokens
+for turn in range(20):
+    DeviceTokens("d", sys.argv[1]).store(f"role-{sys.argv[2]}", f"token-{turn}", [])
+"""
+    path = tmp_path / "tokens.json"
+    _at_once(3, code, str(path))
+    kept = [DeviceTokens("d", path).load(f"role-{number}") for number in range(3)]
+    assert [token.token for token in kept if token] == ["token-19"] * 3
+
+
+def test_tokens(tmp_path: Path) -> None:
+    """Tokens are kept by role, with scopes sorted and unique, and cleared by role."""
+    tokens = DeviceTokens("d", tmp_path / "tokens.json")
+    assert tokens.load("operator") is None
+    tokens.store(" operator ", "t1", ["b", "a", "b", " ", 5])  # type: ignore[list-item]
+    tokens.store("node", "t2", [])
+    found = tokens.load("operator")
+    assert found is not None
+    assert (found.token, found.scopes) == ("t1", ("a", "b"))
+    assert "t1" not in repr(found)
+    document = json.loads((tmp_path / "tokens.json").read_text())
+    assert (document["version"], document["deviceId"], set(document["tokens"])) == (1, "d", {"operator", "node"})
+    assert stat.S_IMODE((tmp_path / "tokens.json").stat().st_mode) == 0o600
+    tokens.clear("operator")
+    tokens.clear("nobody")
+    assert tokens.load("operator") is None
+    assert tokens.load("node") is not None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "nonsense",
+        "[]",
+        '{"deviceId": "other", "tokens": {"operator": {"token": "t"}}}',
+        '{"deviceId": "d", "tokens": []}',
+        '{"deviceId": "d", "tokens": {"operator": "t"}}',
+        '{"deviceId": "d", "tokens": {"operator": {"token": ""}}}',
+        '{"deviceId": "d", "tokens": {"operator": {"token": 5}}}',
+    ],
+)
+def test_token_files_of_no_use(tmp_path: Path, content: str) -> None:
+    """A broken file, or another device's, counts as empty, and can be written over."""
+    path = tmp_path / "tokens.json"
+    path.write_text(content)
+    tokens = DeviceTokens("d", path)
+    assert tokens.load("operator") is None
+    tokens.store("operator", "t", ["s"])
+    assert tokens.load("operator") is not None
+
+
+def test_odd_scopes_in_the_file(tmp_path: Path) -> None:
+    """Scopes that are no list are none."""
+    path = tmp_path / "tokens.json"
+    path.write_text('{"deviceId": "d", "tokens": {"operator": {"token": "t", "scopes": "x"}}}')
+    found = DeviceTokens("d", path).load("operator")
+    assert found is not None
+    assert found.scopes == ()
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk is full the old file stays, and no temporary one is left."""
+    path = tmp_path / "file.json"
+    files.write_private(path, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_private(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [found.name for found in tmp_path.iterdir() if found.is_file()] == ["file.json"]
+
+
+def test_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The variable decides where files live, else the platform does."""
+    monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path))
+    assert files.identity_folder() == tmp_path / "identity"
+    monkeypatch.delenv("GATEWAY_NB_HOME")
+    assert files.home().name == "gateway-nb"

@@ -1,0 +1,112 @@
+"""Backoff, close codes, frames, errors: small tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+from collections import OrderedDict, UserDict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gateway_nb.protocol.backoff import Backoff, starting_pause
+from gateway_nb.protocol.close_codes import describe, hint
+from gateway_nb.protocol.errors import BadParamsError, GatewayError, one_line
+from gateway_nb.protocol.frames import MalformedFrame, decode_payload, decode_request, encode, encode_request
+
+
+class Highest(random.Random):
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+def test_backoff() -> None:
+    """Pauses double from 1 s to 30 s, each jittered down to nothing, and begin again after hello-ok."""
+    backoff = Backoff(Highest())
+    assert [backoff.next() for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+    backoff.reset()
+    assert backoff.next() == 1
+    drawn = Backoff(random.Random(1))
+    assert all(0 <= drawn.next() <= 30 for _ in range(100))
+
+
+@pytest.mark.parametrize(("wish", "pause"), [(None, 0.5), (0.01, 0.1), (1.0, 1.0), (60.0, 2.0)])
+def test_starting_pause(wish: float | None, pause: float) -> None:
+    """A gateway that is starting is asked again when it says, within 0.1 to 2 s."""
+    assert starting_pause(wish) == pause
+
+
+def test_close_codes() -> None:
+    """A close code has a meaning, and the gateway's reason wins over it."""
+    assert hint(1012) == "service restart"
+    assert hint(4321) is None
+    assert describe(1008, "slow\nconsumer") == "gateway closed (1008): slow consumer"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\nb\r\n c", "a b  c"),
+        ("\x1b[31mred\x1b[0m", "[31mred [0m"),
+        ("a\u202eb\u2066c", "a b c"),
+        (5, "5"),
+        ("x" * 1000, "x" * 599 + "…"),
+    ],
+)
+def test_one_line(text: object, line: str) -> None:
+    """Whatever a gateway says becomes one printable line of bounded length."""
+    assert one_line(text) == line
+
+
+def test_an_error_renders_as_its_line() -> None:
+    """IPython shows an error of ours as one line."""
+    assert GatewayError("what\nhappened", code="X")._render_traceback_() == ["GatewayError: what happened"]
+
+
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [
+        ({"n": np.int64(5), "f": np.float32(0.5), "a": np.array([1, 2])}, {"n": 5, "f": 0.5, "a": [1, 2]}),
+        ({"t": dt.datetime(2026, 1, 2, tzinfo=dt.UTC)}, {"t": "2026-01-02T00:00:00Z"}),
+        (OrderedDict(a=(1, 2)), {"a": [1, 2]}),
+        ({"u": UserDict(x=1)}, {"u": {"x": 1}}),
+        ({}, {}),
+    ],
+)
+def test_params_of_other_types(params: Any, sent: dict[str, Any]) -> None:
+    """Numbers of numpy, datetimes and other mappings are sent as the JSON they mean."""
+    assert json.loads(encode_request("1", "m", params))["params"] == sent
+
+
+@pytest.mark.parametrize("params", [{"f": np.float64("nan")}, {"a": np.array([1.0, np.inf])}, {"x": {1, object()}}])
+def test_params_that_json_cannot_say(params: Any) -> None:
+    """NaN in disguise and objects without a JSON form are refused."""
+    with pytest.raises(BadParamsError):
+        encode_request("1", "m", params)
+
+
+@pytest.mark.parametrize("method", ["", None, 5])
+def test_a_method_that_is_none(method: Any) -> None:
+    """A method must have a name."""
+    with pytest.raises(BadParamsError, match="non-empty"):
+        encode_request("1", method)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"type":"req","id":"","method":"m"}', b'{"type":"res"}', b"[" * 100_000])
+def test_requests_that_are_none(data: bytes) -> None:
+    """What is no request is malformed."""
+    with pytest.raises(MalformedFrame):
+        decode_request(data)
+
+
+def test_a_payload_that_is_none() -> None:
+    """A payload that is no JSON is malformed."""
+    with pytest.raises(MalformedFrame):
+        decode_payload(b"[" * 100_000)
+
+
+def test_encode() -> None:
+    """Plain values become compact JSON."""
+    assert encode({"a": [1, None, "\u00e9"]}) == '{"a":[1,null,"\u00e9"]}'.encode()
