@@ -95,6 +95,27 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
 
 
 @main.command()
+@click.argument("url")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def fingerprint(url: str, yes: bool) -> None:
+    """Print the SHA-256 of the certificate of the server at URL (wss://), for tls_fingerprint=."""
+    import asyncio
+
+    from .client.transport import read_fingerprint
+    from .protocol.endpoint import parse
+
+    endpoint = parse(url)
+    if not endpoint.secure:
+        raise click.UsageError("a fingerprint needs a wss:// URL")
+    if not yes:
+        click.echo(f"whoever answers at {endpoint.display} now is who you will trust", err=True)
+        click.confirm("Connect to it and read its certificate?", abort=True, err=True)
+    found = asyncio.run(read_fingerprint(endpoint, timeout=10))
+    click.echo(":".join(found[index : index + 2] for index in range(0, 64, 2)).upper())
+    click.echo("compare it with the gateway's own before you pin it", err=True)
+
+
+@main.command()
 @click.option("--openclaw", is_flag=True, help="The real gateway instead of the embedded one.")
 @click.option("--show-token", is_flag=True, help="Print the token, too.")
 def serve(openclaw: bool, show_token: bool) -> None:

@@ -19,6 +19,7 @@ from .client.handlers import Subscription
 from .client.options import ConnectOptions
 from .client.status import Status
 from .handles import MethodPath, Run
+from .protocol.errors import PairingRequiredError
 
 _connections: dict[str, Gateway] = {}
 _connections_lock = threading.RLock()
@@ -33,6 +34,8 @@ def connect(
     bootstrap_token: str | None = None,
     timeout: float = 15.0,
     name: str = "default",
+    pairing_timeout: float = 0.0,
+    on_pairing: Callable[[PairingRequiredError], object] | None = None,
     **options: Unpack[ConnectOptions],
 ) -> Gateway:
     """Connect to a gateway, and stay connected until `close`, across restarts and lost networks.
@@ -50,6 +53,9 @@ def connect(
         bootstrap_token: a token for a device's first connection.
         timeout: seconds until connected.
         name: of this connection, for the magics and for running the cell again.
+        pairing_timeout: seconds to wait for the gateway's owner where this device has to be approved first;
+            0: raise `PairingRequiredError` at once.
+        on_pairing: called once with that error when the waiting begins, on the loop's thread.
         **options: times in seconds:
 
             - ``role`` ("operator"), ``scopes`` (["operator.admin"]), ``caps`` ([]): what to ask for;
@@ -97,7 +103,10 @@ def connect(
     if former is not None:
         former.close()
         gateway.adopt_events(former.events)
-    gateway.connect()
+    if pairing_timeout:
+        gateway.wait_until_paired(pairing_timeout, on_pairing)
+    else:
+        gateway.connect()
     with _connections_lock:
         _connections[name] = gateway
     return gateway
@@ -164,6 +173,22 @@ class Gateway:
             GatewayConnectError: or one of its kinds, saying why.
         """
         self._thread.run(self._client.connect(timeout), "connect")
+        return self
+
+    def wait_until_paired(
+        self, timeout: float = 300.0, on_pending: Callable[[PairingRequiredError], object] | None = None
+    ) -> Gateway:
+        """Connect, and where the gateway's owner has to approve this device first, wait until that is done.
+
+        Args:
+            timeout: seconds to wait for the owner.
+            on_pending: called once with the error that says what to approve, on the loop's thread.
+
+        Raises:
+            PairingRequiredError: nobody approved it in time.
+            GatewayConnectError: connecting failed for another reason.
+        """
+        self._thread.run(self._client.wait_until_paired(timeout, on_pending), "wait_until_paired")
         return self
 
     def close(self) -> None:

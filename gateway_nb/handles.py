@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from .bridge import LoopThread, RequestHandle
 from .client.events import Event
 from .client.runs import AsyncRun, RunResult
+from .protocol.errors import GatewayError
 
 
 class Caller(Protocol):
@@ -115,8 +116,7 @@ class Run:
         try:
             return self._handle.result(timeout)
         except KeyboardInterrupt:
-            self.abort()
-            raise
+            raise self._interrupted() from None
 
     def __iter__(self) -> Iterator[str]:
         pieces = self._run.__aiter__()
@@ -128,8 +128,15 @@ class Run:
             while (piece := self._thread.run(next_piece(), f"run {self.run_id}")) is not None:
                 yield piece
         except KeyboardInterrupt:
-            self.abort()
-            raise
+            raise self._interrupted() from None
+
+    def _interrupted(self) -> KeyboardInterrupt:
+        """Stopping the cell stops the run: nobody reads its answer any more, and it costs."""
+        try:
+            done = "the gateway was asked to abort it" if self.abort() else "it had ended already"
+        except GatewayError as error:
+            done = f"it could not be aborted: {error}"
+        return KeyboardInterrupt(f"run {self.run_id}: {done}")
 
     def abort(self) -> bool:
         """Ask the gateway to abort the run; return whether there was something to abort."""

@@ -12,7 +12,13 @@ from typing import Any, Unpack
 
 import msgspec
 
-from ..protocol.errors import GatewayClosedError, GatewayError, GatewayRequestError, GatewayTimeoutError
+from ..protocol.errors import (
+    GatewayClosedError,
+    GatewayError,
+    GatewayRequestError,
+    GatewayTimeoutError,
+    PairingRequiredError,
+)
 from ..protocol.frames import MalformedFrame, decode_payload
 from ..protocol.handshake import HelloOk
 from . import options as options_
@@ -27,6 +33,7 @@ from .supervisor import Sink, Supervisor
 STOP_TIMEOUT = 1.0
 NEEDS_IDEMPOTENCY_KEY = frozenset({"agent", "chat.send", "send", "poll", "message.action", "node.invoke"})
 _FIRST_RETRY_PAUSE = 0.1
+_PAIRING_PAUSE = 1.0
 _LONGEST_RETRY_PAUSE = 5.0
 
 
@@ -95,6 +102,32 @@ class AsyncGateway:
         """
         limit = self._connect_timeout if isinstance(timeout, EllipsisType) else options_.timeout(timeout)
         return await self._supervisor.connect(limit)
+
+    async def wait_until_paired(
+        self, timeout: float = 300.0, on_pending: Callable[[PairingRequiredError], object] | None = None
+    ) -> HelloOk:
+        """Connect, and where the gateway's owner has to approve this device first, wait until that is done.
+
+        Args:
+            timeout: seconds to wait for the owner.
+            on_pending: called once with the error that says what to approve.
+
+        Raises:
+            PairingRequiredError: nobody approved it in time.
+            GatewayConnectError: connecting failed for another reason.
+        """
+        limit = options_.timeout(timeout)
+        deadline = None if limit is None else time.monotonic() + limit
+        while True:
+            try:
+                return await self.connect()
+            except PairingRequiredError as error:
+                if deadline is not None and time.monotonic() + _PAIRING_PAUSE > deadline:
+                    raise
+                if on_pending is not None:
+                    on_pending(error)
+                    on_pending = None
+                await asyncio.sleep(_PAIRING_PAUSE)
 
     async def close(self, timeout: float = STOP_TIMEOUT) -> None:
         """Close the connection: open requests fail, handlers hear nothing more. Calling it again does nothing.

@@ -67,6 +67,7 @@ class Supervisor:
         self._first: asyncio.Future[HelloOk] | None = None
         self._status = Status("closed", settings.endpoint.display)
         self._shutdown_reason: str | None = None
+        self._stopping = False
         self._next_attempt = 0.0
         self._sinks: tuple[Sink, ...] = ()
         self._frames = self._events = self._gaps = self._missed = self._malformed = 0
@@ -84,6 +85,7 @@ class Supervisor:
         await self._end()
         self._auth.load_identity()
         self._backoff.reset()
+        self._stopping = False
         self._first = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._supervise())
         try:
@@ -107,10 +109,11 @@ class Supervisor:
         Raises:
             GatewayTimeoutError: the line was not cut within `timeout` seconds.
         """
+        connection, self.connection, self._stopping = self.connection, None, True
         try:
-            if self.connection is not None:
+            if connection is not None:
                 async with asyncio.timeout(timeout):
-                    await self.connection.stop()
+                    await connection.stop()
         except TimeoutError:
             raise GatewayTimeoutError(f"gateway client stop timed out after {timeout * 1000:.0f}ms") from None
         finally:
@@ -220,6 +223,8 @@ class Supervisor:
             self._call("on_connect_error", error)
         if was_connected or error is None:
             self._call("on_close", ended.code, ended.reason)
+        if self._stopping:
+            return None
         recovery = self._auth.failed(error, ended.code, ended.reason)
         starting = recovery is Recovery.STARTING or ended.code == close_codes.TRY_AGAIN
         first = self._first if self._first is not None and not self._first.done() else None

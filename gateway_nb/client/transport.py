@@ -94,9 +94,24 @@ async def open_transport(endpoint: Endpoint, *, timeout: float, ssl_context: ssl
     return _WebSocketTransport(socket)
 
 
-def fingerprint_of(certificate: bytes | None) -> str | None:
-    """Return the SHA-256 of a DER certificate as hex, or ``None`` for no certificate."""
-    return hashlib.sha256(certificate).hexdigest() if certificate else None
+async def read_fingerprint(endpoint: Endpoint, *, timeout: float) -> str:
+    """Return the SHA-256 of a server's certificate; TLS is all that is spoken.
+
+    Args:
+        endpoint: a ``wss`` endpoint.
+        timeout: seconds.
+
+    Raises:
+        GatewayConnectError: it can't be reached, or does not speak TLS.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            _, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=_unverified())
+    except (OSError, TimeoutError, EOFError) as error:
+        raise _connect_error(endpoint, error, timeout) from None
+    certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return hashlib.sha256(certificate).hexdigest()
 
 
 class _Connect(connect):
@@ -125,8 +140,8 @@ class _Socket(ClientConnection):
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         # TLS is up, nothing has been sent over it: the last moment at which a wrong server learns nothing.
         if self.endpoint.pin is not None:
-            tls = self.transport.get_extra_info("ssl_object")
-            found = fingerprint_of(tls.getpeercert(binary_form=True) if tls else None)
+            certificate = self.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            found = hashlib.sha256(certificate).hexdigest()
             if found != self.endpoint.pin:
                 self.transport.abort()
                 raise TlsPinError(
@@ -196,10 +211,14 @@ def _tls(endpoint: Endpoint, context: ssl.SSLContext | None) -> ssl.SSLContext |
         return None
     if endpoint.pin is None:
         return context or ssl.create_default_context()
-    pinned = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    pinned.check_hostname = False  # the pin alone decides
-    pinned.verify_mode = ssl.CERT_NONE
-    return pinned
+    return _unverified()  # the pin alone decides
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _connect_error(endpoint: Endpoint, error: BaseException, timeout: float) -> GatewayConnectError:

@@ -118,8 +118,8 @@ class DeviceIdentity:
 def _read(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
     except OSError as error:
         raise _unreadable(path, error.strerror or "it can't be opened") from None
     except ValueError:

@@ -6,6 +6,8 @@ import html
 import json
 from typing import Any
 
+from ..protocol.errors import PairingRequiredError
+
 _OPEN_DEPTH = 2
 _CHILDREN = 100
 _NODES = 1000
@@ -74,6 +76,39 @@ class _Tree:
             parts.append(f'<div class="gnb-note">… {len(items) - len(parts):,} more</div>')
         opened = " open" if depth < _OPEN_DEPTH and len(items) <= 20 else ""
         return f"<details{opened}><summary>{label}{what}</summary>{''.join(parts)}</details>"
+
+
+class PairingCard:
+    """What the gateway's owner has to do, with the command to copy.
+
+    Args:
+        error: the gateway's refusal.
+        waiting: somebody waits for it.
+    """
+
+    def __init__(self, error: PairingRequiredError, *, waiting: bool = False) -> None:
+        self._rows = {
+            "why": error.reason or "this device is not approved",
+            "asked for": ", ".join(error.requested_scopes) or None,
+            "approved before": ", ".join(error.approved_scopes) or None,
+            "request": error.request_id,
+            "on the gateway's host run": error.approve_command or "openclaw devices list",
+            "then": "nothing more: this cell goes on by itself" if waiting else "run this cell again",
+        }
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th>"
+            f"<td style='text-align:left'><code style='user-select:all'>{html.escape(text)}</code></td></tr>"
+            for name, text in self._rows.items()
+            if text
+        )
+        title = "<div><b>The gateway's owner has to approve this device</b></div>"
+        return {"text/plain": repr(self), "text/html": f"{title}<table>{cells}</table>"}
+
+    def __repr__(self) -> str:
+        rows = [f"  {name}: {text}" for name, text in self._rows.items() if text]
+        return "\n".join(["the gateway's owner has to approve this device", *rows])
 
 
 class Listing:

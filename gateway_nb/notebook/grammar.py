@@ -24,6 +24,7 @@ CONNECT_OPTIONS = {
     "--scopes": "scopes",
     "-c": "connection",
     "--timeout": "timeout",
+    "--wait": "wait",
 }
 CONNECT_FLAGS = {"--ask": "ask"}
 FORMATS = ("auto", "json", "raw")
@@ -134,11 +135,12 @@ def _call(method: str, params: dict[str, Any] | None, options: dict[str, Any]) -
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    if "timeout" in options:
-        try:
-            options["timeout"] = float(options["timeout"])
-        except ValueError:
-            raise CommandError(f"--timeout needs seconds, not {options['timeout']!r}") from None
+    for name in ("timeout", "wait"):
+        if name in options:
+            try:
+                options[name] = float(options[name])
+            except ValueError:
+                raise CommandError(f"--{name} needs seconds, not {options[name]!r}") from None
     return options
 
 

@@ -13,15 +13,16 @@ from IPython.display import display
 
 from .. import facade
 from ..facade import Gateway
-from ..protocol.errors import GatewayClosedError
+from ..protocol.errors import GatewayClosedError, PairingRequiredError
 from . import grammar
-from .display import Listing, Result
+from .display import Listing, PairingCard, Result
 from .grammar import Call, Command, CommandError
 
 HELP = """\
 %gateway                       the connections and their state
 %gateway connect [URL]         connect; -c NAME names it, --ask asks for the token, --token-env NAME and
-                               --password-env NAME name a variable, --scopes a,b, --tls-fingerprint FP, --timeout S
+                               --password-env NAME name a variable, --scopes a,b, --tls-fingerprint FP, --timeout S,
+                               --wait S waits for the gateway's owner to approve this device
 %gateway disconnect [-c NAME]  close a connection; its events stay in gw.events
 %gateway methods [GLOB]        the methods the gateway advertises
 %gateway events [GLOB]         the event names it advertises
@@ -79,10 +80,20 @@ class GatewayMagics(Magics):
         for same in ("tls_fingerprint", "timeout"):
             if same in options:
                 arguments[same] = options[same]
-        gateway = facade.connect(command.words[0] if command.words else None, **arguments)
+        if "wait" in options:
+            arguments |= {"pairing_timeout": options["wait"], "on_pairing": self._show_pairing}
+        try:
+            gateway = facade.connect(command.words[0] if command.words else None, **arguments)
+        except PairingRequiredError as error:
+            display(PairingCard(error))
+            raise
         if name == "default":
             self._variables["gw"] = gateway
         display(gateway)
+
+    def _show_pairing(self, error: PairingRequiredError) -> None:
+        # Called on the loop's thread while the cell waits: what is shown lands in this cell, which is its place.
+        display(PairingCard(error, waiting=True))
 
     def _disconnect(self, command: Command) -> None:
         gateway = _connection(command.options.get("connection", "default"))

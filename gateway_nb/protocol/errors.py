@@ -97,10 +97,14 @@ class PairingRequiredError(GatewayConnectError):
         request_id: what to approve, or ``None`` if the gateway named no (valid) id.
         reason: ``not-paired``, ``role-upgrade``, ``scope-upgrade`` or ``metadata-upgrade``.
         approve_command: the exact command for the gateway's owner, or ``None``.
+        requested_scopes: what this client asked for.
+        approved_scopes: what this device was approved for before.
     """
 
     reason: str | None = None
     approve_command: str | None = None
+    requested_scopes: tuple[str, ...] = ()
+    approved_scopes: tuple[str, ...] = ()
 
 
 class ProtocolMismatchError(GatewayConnectError):
@@ -244,11 +248,17 @@ def _connect_kind(code: str | None, message: str) -> tuple[type[GatewayConnectEr
     return GatewayConnectError, ""
 
 
+def _scopes(value: Any) -> tuple[str, ...]:
+    return tuple(one_line(scope) for scope in value) if isinstance(value, list) else ()
+
+
 def _add_pairing(error: PairingRequiredError, details: dict[str, Any]) -> None:
     request_id = details.get("requestId")
     valid = isinstance(request_id, str) and _REQUEST_ID.match(request_id) is not None
     error.request_id = request_id if valid else None
     error.reason = one_line(details["reason"]) if isinstance(details.get("reason"), str) else None
+    error.requested_scopes = _scopes(details.get("requestedScopes"))
+    error.approved_scopes = _scopes(details.get("approvedScopes"))
     if valid:
         error.approve_command = f"openclaw devices approve {shlex.quote(str(request_id))}"
         error.args = (f"{error}; on the gateway's host run: {error.approve_command}",)
