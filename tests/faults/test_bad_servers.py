@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
+from gateway_nb.cli import main
+from gateway_nb.protocol.endpoint import normalize_fingerprint
 from tests.faults.servers import (
     CHALLENGE,
     HELLO,
@@ -394,3 +397,23 @@ async def test_a_wrong_pin_sends_nothing(tmp_path: Path) -> None:
         await refused(f"wss://127.0.0.1:{port}", gnb.TlsPinError, "not the pinned one", tls_fingerprint=wrong)
         await asyncio.wait_for(done.wait(), 5)
     assert received == [b""]
+
+
+def test_reading_a_pin(tmp_path: Path) -> None:
+    """The fingerprint command asks first, and prints a pin that connect takes."""
+    context, pin, _ = certificate(tmp_path)
+
+    async def body() -> None:
+        async with socket_server(welcome, ssl=context) as url:
+            url = url.replace("ws:", "wss:")
+            asked = await asyncio.to_thread(CliRunner().invoke, main, ["fingerprint", url], input="n\n")
+            assert asked.exit_code == 1
+            assert pin not in asked.stdout.replace(":", "").lower()
+            printed = await asyncio.to_thread(CliRunner().invoke, main, ["fingerprint", url], input="y\n")
+            assert normalize_fingerprint(printed.stdout) == pin
+
+    asyncio.run(body())
+    assert CliRunner().invoke(main, ["fingerprint", "ws://127.0.0.1:1"]).exit_code == 2
+    nobody = CliRunner().invoke(main, ["fingerprint", "--yes", "wss://127.0.0.1:1"])
+    assert nobody.exit_code == 1
+    assert "nothing listens" in nobody.stderr

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "nesting": set(),
     "notebook": {"facade", "handles", "capture", "client", "protocol"},
     "facade": {"handles", "bridge", "client", "capture", "protocol"},
-    "handles": {"bridge", "client"},
+    "handles": {"bridge", "client", "protocol"},
     "bridge": set(),
     "capture": {"client", "protocol"},
     "local": {"protocol"},

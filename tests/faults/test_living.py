@@ -1,0 +1,333 @@
+"""A living connection: ticks that stop, a gateway that starts, shuts down, refuses; what the user sees of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+import gateway_nb as gnb
+from tests.faults.servers import CHALLENGE, HELLO, answer_all, socket_server, welcome
+from tests.support import async_test
+
+Step = Callable[[ServerConnection], Any]
+
+
+def script(*steps: Step) -> Step:
+    """A server that treats its first client by the first step, and so on; the last step serves all the rest."""
+    left = list(steps)
+
+    async def answer(socket: ServerConnection) -> None:
+        step = left.pop(0) if len(left) > 1 else left[0]
+        await step(socket)
+
+    return answer
+
+
+async def serve(socket: ServerConnection) -> None:
+    await welcome(socket)
+    await answer_all(socket)
+
+
+def refuse(code: str | None, close: int, error: dict[str, Any] | None = None, **details: Any) -> Step:
+    async def step(socket: ServerConnection) -> None:
+        await socket.send(CHALLENGE)
+        request = json.loads(await socket.recv())
+        shape = {"code": "INVALID_REQUEST", "message": "no", **(error or {})}
+        shape["details"] = {**({"code": code} if code else {}), **details}
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": False, "error": shape}))
+        await socket.close(close, "no")
+
+    return step
+
+
+async def welcome_and_drop(socket: ServerConnection) -> None:
+    await welcome(socket)
+    socket.transport.abort()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+class States:
+    """Collects what `on_state` is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[gnb.Status] = []
+
+    def __call__(self, status: gnb.Status) -> None:
+        self.seen.append(status)
+
+    @property
+    def names(self) -> list[str]:
+        return [status.state for status in self.seen]
+
+
+@async_test
+async def test_silence() -> None:
+    """When ticks stop the connection is closed with 4000 tick timeout, and made anew."""
+    quick = {**HELLO, "policy": {"tickIntervalMs": 20}}
+
+    async def silent(socket: ServerConnection) -> None:
+        await socket.send(CHALLENGE)
+        request = json.loads(await socket.recv())
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": quick}))
+        await socket.wait_closed()
+        assert socket.close_code == 4000
+
+    closes: list[tuple[int, str]] = []
+    async with (
+        socket_server(script(silent, serve)) as url,
+        gnb.AsyncGateway(
+            url, device_identity=None, tick_watch_min_interval=0.02, on_close=lambda *close: closes.append(close)
+        ) as agw,
+    ):
+        await until(lambda: agw.status.epoch == 2)
+        assert closes[0] == (4000, "tick timeout")
+
+
+@async_test
+async def test_a_starting_gateway() -> None:
+    """A gateway that is starting is asked again soon, also by the first connect."""
+    error = {"code": "UNAVAILABLE", "retryable": True, "retryAfterMs": 100}
+    starting = refuse(None, 1013, error, reason="startup-sidecars")
+    states = States()
+    async with (
+        socket_server(script(starting, starting, serve)) as url,
+        gnb.AsyncGateway(url, device_identity=None, on_state=states) as agw,
+    ):
+        assert agw.status.epoch == 1
+    assert states.names == ["connecting", "restarting", "connected", "closed"]
+
+
+@async_test
+async def test_a_shutdown() -> None:
+    """The shutdown event's reason stays in the status until the gateway is back."""
+
+    async def shut_down(socket: ServerConnection) -> None:
+        await welcome(socket)
+        payload = {"reason": "config\nchanged", "restartExpectedMs": 3000}
+        await socket.send(json.dumps({"type": "event", "event": "shutdown", "payload": payload}))
+        await socket.close(1012, "service restart")
+
+    states = States()
+    async with (
+        socket_server(script(shut_down, serve)) as url,
+        gnb.AsyncGateway(url, device_identity=None, on_state=states) as agw,
+    ):
+        await until(lambda: agw.status.epoch == 2)
+        assert agw.status.reason is None
+    reasons = {status.reason for status in states.seen if status.state == "restarting"}
+    assert reasons == {"the gateway shuts down: config changed, back in about 3 s"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["AUTH_TOKEN_MISMATCH", "AUTH_RATE_LIMITED", "PAIRING_REQUIRED", "DEVICE_AUTH_NONCE_MISMATCH", "PROTOCOL_MISMATCH"],
+)
+@async_test
+async def test_a_pause(code: str) -> None:
+    """A refusal that waiting can't mend pauses the client: it says why, and the user connects again."""
+    paused: list[gnb.GatewayError] = []
+    async with socket_server(script(welcome_and_drop, refuse(code, 1008), serve)) as url:
+        agw = gnb.AsyncGateway(url, token="t", device_identity=None, on_reconnect_paused=paused.append)
+        await agw.connect()
+        await until(lambda: agw.status.state == "paused")
+        assert [error.code for error in paused] == [code]
+        assert agw.status.retry_in is None
+        with pytest.raises(gnb.GatewayClosedError, match=r"paused: .* connect again"):
+            await agw.request("x")
+        await agw.connect()
+        assert await agw.request("echo", {"x": 1}) == {"x": 1}
+        await agw.close()
+
+
+@async_test
+async def test_no_pause_where_the_gateway_says_wait() -> None:
+    """A pairing that the gateway says to wait for is tried again."""
+    waiting = refuse("PAIRING_REQUIRED", 1008, recommendedNextStep="wait_then_retry")
+    async with (
+        socket_server(script(welcome_and_drop, waiting, serve)) as url,
+        gnb.AsyncGateway(url, token="t", device_identity=None) as agw,
+    ):
+        await until(lambda: agw.status.epoch == 2)
+
+
+@async_test
+async def test_waiting_for_approval() -> None:
+    """Waiting for the owner says once what to approve, and goes on by itself."""
+    pending = refuse("PAIRING_REQUIRED", 1008, requestId="r-1", requestedScopes=["a"], approvedScopes=["b"])
+    told: list[gnb.PairingRequiredError] = []
+    async with socket_server(script(pending, pending, serve)) as url:
+        agw = gnb.AsyncGateway(url, device_identity=None)
+        await agw.wait_until_paired(30, told.append)
+        assert agw.status.state == "connected"
+        await agw.close()
+    assert [(error.request_id, error.requested_scopes, error.approved_scopes) for error in told] == [
+        ("r-1", ("a",), ("b",))
+    ]
+
+
+@async_test
+async def test_nobody_approves() -> None:
+    """Waiting for the owner ends in time with the error itself."""
+    async with socket_server(refuse("PAIRING_REQUIRED", 1008, requestId="r-1")) as url:
+        with pytest.raises(gnb.PairingRequiredError, match="openclaw devices approve r-1"):
+            await gnb.AsyncGateway(url, device_identity=None).wait_until_paired(0.1)
+
+
+@async_test
+async def test_retries() -> None:
+    """A request that the gateway asks to repeat is repeated within its deadline, with the gateway's pause."""
+    asked = 0
+
+    async def busy_twice(socket: ServerConnection) -> None:
+        nonlocal asked
+        await welcome(socket)
+        async for data in socket:
+            request = json.loads(data)
+            asked += 1
+            error = {"code": "UNAVAILABLE", "message": "busy", "retryable": True, "retryAfterMs": 20}
+            response = {"type": "res", "id": request["id"], "ok": asked == 3, "payload": asked}
+            await socket.send(json.dumps(response if asked == 3 else {**response, "error": error}))
+
+    async with socket_server(busy_twice) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        assert await agw.request("x", timeout=5) == 3
+        assert agw.status.counters.retries == 2
+
+
+@async_test
+async def test_a_rate_limit_beyond_the_deadline() -> None:
+    """A pause longer than the deadline is said at once, with its length."""
+
+    async def limited(socket: ServerConnection) -> None:
+        await welcome(socket)
+        async for data in socket:
+            error = {"code": "UNAVAILABLE", "message": "rate limit", "retryable": True, "retryAfterMs": 60_000}
+            error["details"] = {"method": "x", "limit": "30 per 60 s"}
+            await socket.send(json.dumps({"type": "res", "id": json.loads(data)["id"], "ok": False, "error": error}))
+
+    async with socket_server(limited) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        with pytest.raises(gnb.RateLimitedError, match="call again in 60 s") as caught:
+            await agw.request("x", timeout=5)
+        assert caught.value.retry_after == 60
+        assert agw.status.counters.retries == 0
+
+
+@async_test
+async def test_subscriptions_are_made_again() -> None:
+    """What was subscribed through the client is subscribed again after each reconnect; what was undone is not."""
+    asked: list[list[tuple[str, Any]]] = []
+
+    async def note(socket: ServerConnection) -> None:
+        mine: list[tuple[str, Any]] = []
+        asked.append(mine)
+        await welcome(socket)
+        async for data in socket:
+            request = json.loads(data)
+            if request["method"] == "drop":
+                socket.transport.abort()
+                return
+            mine.append((request["method"], request.get("params")))
+            await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": {}}))
+
+    async with socket_server(note) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        await agw.request("sessions.subscribe")
+        for key in ("a", "b", "b"):
+            await agw.request("sessions.messages.subscribe", {"key": key})
+        await agw.request("sessions.messages.unsubscribe", {"key": "a"})
+        with pytest.raises(gnb.GatewayClosedError):
+            await agw.request("drop")
+        await until(lambda: len(asked) == 2 and len(asked[1]) == 2)
+        assert asked[1] == [("sessions.subscribe", None), ("sessions.messages.subscribe", {"key": "b"})]
+
+
+@async_test
+async def test_fewer_scopes_than_asked_for() -> None:
+    """Scopes that were asked for and not granted are a warning in the log."""
+
+    async def stingy(socket: ServerConnection) -> None:
+        await socket.send(CHALLENGE)
+        request = json.loads(await socket.recv())
+        hello = {**HELLO, "auth": {"role": "operator", "scopes": ["operator.read"]}}
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": hello}))
+        await answer_all(socket)
+
+    wanted = ["operator.read", "operator.write"]
+    async with socket_server(stingy) as url, gnb.AsyncGateway(url, device_identity=None, scopes=wanted) as agw:
+        assert agw.log == ("warning: the gateway did not grant operator.write",)
+        assert agw.status.scopes == ("operator.read",)
+
+
+@async_test
+async def test_callbacks_that_raise() -> None:
+    """Callbacks of the user's that raise are logged and counted, and stop nothing."""
+
+    def broken(*_: object) -> None:
+        raise ValueError("a bug of the user's")
+
+    names = ("on_event", "on_hello_ok", "on_state", "on_close", "on_gap")
+    options: dict[str, Any] = dict.fromkeys(names, broken)
+
+    async def gap_then_drop(socket: ServerConnection) -> None:
+        await welcome(socket)
+        for seq in (1, 5):
+            await socket.send(json.dumps({"type": "event", "event": "x", "seq": seq}))
+        socket.transport.abort()
+
+    async with (
+        socket_server(script(gap_then_drop, serve)) as url,
+        gnb.AsyncGateway(url, device_identity=None, **options) as agw,
+    ):
+        await until(lambda: agw.status.epoch == 2)
+        assert (agw.status.counters.gaps, agw.status.counters.missed) == (1, 3)
+        assert agw.status.counters.handler_errors >= 7
+        assert any("on_gap raised ValueError: a bug of the user's" in line for line in agw.log)
+
+
+@async_test
+async def test_token_files_that_cannot_be_used(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token file that can't be read or written is a warning, and the connection works."""
+    home = tmp_path / "home"
+    (home / "identity").mkdir(parents=True)
+    (home / "identity" / "device-auth.json").mkdir()
+
+    async def with_token(socket: ServerConnection) -> None:
+        await socket.send(CHALLENGE)
+        request = json.loads(await socket.recv())
+        hello = {**HELLO, "auth": {"role": "operator", "scopes": ["s"], "deviceToken": "device-token-value"}}
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": hello}))
+        await answer_all(socket)
+
+    async with socket_server(with_token) as url, gnb.AsyncGateway(url, token="t") as agw:
+        assert await agw.request("echo", {"x": 1}) == {"x": 1}
+        assert any("the device token can't be read" in line for line in agw.log)
+        assert any("the device token can't be kept" in line for line in agw.log)
+        assert "device-token-value" not in repr((agw.log, agw.hello, agw.status))
+
+
+@async_test
+async def test_an_unreadable_key(tmp_path: Any) -> None:
+    """A key file that can't be read fails the connection with what to do, and stays as it is."""
+    path = tmp_path / "key.json"
+    path.write_text("broken")
+    with pytest.raises(gnb.GatewayConnectError, match="move it away") as caught:
+        await gnb.AsyncGateway("ws://127.0.0.1:1", device_identity=path).connect()
+    assert caught.value.code == "DEVICE_IDENTITY_UNREADABLE"
+    assert path.read_text() == "broken"
+
+
+@async_test
+async def test_a_home_that_cannot_be_written(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a place for the key the client uses one for this session, and says so."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "file" / "home"))
+    async with socket_server(serve) as url, gnb.AsyncGateway(url, token="t") as agw:
+        assert any("for this session only" in line for line in agw.log)
