@@ -257,7 +257,10 @@ class Session:
         seq = frame.seq
         if seq is None:
             return (frame,)
-        last, self._last_seq = self._last_seq, seq
+        last = self._last_seq
+        if last is not None and seq <= last:
+            return [Dropped("an event came twice")]
+        self._last_seq = seq
         if last is not None and seq > last + 1:
             return [Gap(last + 1, seq), frame]
         return (frame,)

@@ -416,6 +416,16 @@ def test_gaps() -> None:
     assert len(session.receive(event("a", seq=10), 0.0)) == 1
 
 
+@pytest.mark.parametrize("seq", [5, 4, 0])
+def test_no_event_twice(seq: int) -> None:
+    """A number that was there before on this connection is an event that came twice: it is dropped."""
+    session = ready()
+    session.receive(event("a", seq=5), 0.0)
+    (dropped,) = session.receive(event("a", seq=seq), 0.0)
+    assert isinstance(dropped, Dropped)
+    assert [type(effect) for effect in session.receive(event("a", seq=6), 0.0)] == [EventFrame]
+
+
 MALFORMED = [
     b"",
     b"nonsense",
