@@ -1,0 +1,108 @@
+"""Random schedules of faults against a model of what must be true after them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import gateway_nb as gnb
+import gateway_nb.protocol.backoff as backoff
+from tests.faults.counting import Book, Requests, counting_server
+from tests.faults.proxy import Proxy
+
+FAITHFUL = ("delay", "throttle", "stall", "cut", "cut within", "refuse", "lose", "double")
+STEPS = st.lists(st.tuples(st.sampled_from(FAITHFUL), st.integers(0, 60)), min_size=1, max_size=6)
+WITH_LIES = st.lists(st.tuples(st.sampled_from((*FAITHFUL, "corrupt")), st.integers(0, 60)), min_size=1, max_size=6)
+SETTINGS = settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture(autouse=True)
+def _quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.02)
+    monkeypatch.setattr(backoff, "LONGEST", 0.1)
+
+
+def harm(proxy: Proxy, fault: str) -> None:
+    """Begin a fault."""
+    match fault:
+        case "delay":
+            proxy.delay = 0.02
+        case "throttle":
+            proxy.rate = 20_000
+        case "stall":
+            proxy.stall()
+        case "cut":
+            proxy.cut()
+        case "cut within":
+            proxy.cut_within_a_frame()
+        case "refuse":
+            proxy.refusing = True
+            proxy.cut()
+        case "lose":
+            proxy.losing = 1
+        case "double":
+            proxy.doubling = 1
+        case "corrupt":
+            proxy.corrupting = 1
+
+
+async def live_through(steps: list[tuple[str, int]]) -> tuple[Book, Requests, gnb.Status, Any]:
+    """Live through a schedule; return the book, the requests, the status at the end, and a last answer."""
+    book = Book()
+    async with counting_server(0.002) as port, Proxy(port) as proxy:
+        agw = gnb.AsyncGateway(
+            proxy.url, device_identity=None, tick_watch_min_interval=0.05, connect_challenge_timeout=0.25
+        )
+        agw.add_sink(book)
+        await agw.connect()
+        requests = Requests(agw)
+        for fault, milliseconds in steps:
+            harm(proxy, fault)
+            for _ in range(5):
+                requests.ask()
+                await asyncio.sleep(milliseconds / 5000)
+            proxy.heal()
+        await requests.settled()
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    last = await agw.request("echo", {"last": True}, timeout=0.5)
+                    break
+                except gnb.GatewayError:
+                    await asyncio.sleep(0.02)
+        state = agw.status.state
+        await agw.close()
+        assert state == "connected"
+        return book, requests, agw.status, last
+
+
+@SETTINGS
+@given(STEPS)
+def test_faults(steps: list[tuple[str, int]]) -> None:
+    """Whatever the network does: each request ends once, no event comes twice, each hole is told, and it comes back."""
+    book, requests, status, last = asyncio.run(live_through(steps))
+    assert sum(requests.ended.values()) == requests.asked
+    assert requests.ended["wrong"] == 0
+    assert (book.doubled, book.unaccounted, book.false_payloads) == (0, 0, 0)
+    assert book.missed == status.counters.missed
+    assert book.events == status.counters.events
+    assert last == {"last": True}
+    assert (status.counters.in_flight, status.counters.queued) == (0, 0)
+
+
+@SETTINGS
+@given(WITH_LIES)
+def test_lies(steps: list[tuple[str, int]]) -> None:
+    """Even where bytes are changed on the way, each request ends once and the client comes back."""
+    _, requests, _, last = asyncio.run(live_through(steps))
+    assert sum(requests.ended.values()) == requests.asked
+    assert last == {"last": True}
