@@ -65,3 +65,16 @@ def _stacks() -> str:
         for thread in threading.enumerate()
         if thread.ident in frames and thread is not threading.current_thread()
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """After the tests of the seed's behaviours, print which test shows which behaviour."""
+    passed = terminalreporter.stats.get("passed", [])
+    if not any("test_seed.py" in report.nodeid for report in passed):
+        return
+    from tests.contract.seed import BEHAVIOURS
+
+    terminalreporter.section("what the gateway's own client does, and the test that shows it here")
+    width = max(map(len, BEHAVIOURS))
+    for behaviour, test in BEHAVIOURS.items():
+        terminalreporter.write_line(f"{behaviour:{width}}  {test}")

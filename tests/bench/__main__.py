@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("roundtrip",)
+NAMES = ("roundtrip", "soak")
 
 
 def main() -> None:

@@ -116,9 +116,9 @@ class Page:
         return saved
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """Debian's chromium."""
+    """Debian's chromium. Not for the whole session: playwright's loop runs on the main thread while it is open."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
@@ -132,9 +132,9 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab for this session."""
+    """JupyterLab for these tests."""
     server = Lab(tmp_path_factory.mktemp("lab"))
     yield server
     server.stop()

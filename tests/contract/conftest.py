@@ -23,7 +23,8 @@ class AnyGateway(Protocol):
         """Stop it and start it again on the same port."""
 
 
-def _install(version: str) -> None:
+def installed(version: str) -> None:
+    """Install a real gateway, or say what is missing."""
     try:
         install(version)
     except OpenClawUnavailable as error:
@@ -33,7 +34,7 @@ def _install(version: str) -> None:
 @pytest.fixture(scope="session")
 def real() -> Iterator[RealGateway]:
     """The real gateway of this session."""
-    _install(VERSION)
+    installed(VERSION)
     gateway = RealGateway(VERSION)
     yield gateway
     gateway.stop()

@@ -85,7 +85,7 @@ class Proxy:
         self._tasks.add(task)
         try:
             if not self.refusing:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, asyncio.CancelledError):  # cancelled by this proxy's own end
                     await self._forward(reader, writer)
         finally:
             writer.transport.abort()

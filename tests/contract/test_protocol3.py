@@ -1,0 +1,90 @@
+"""The older generation: protocol 3, on the embedded gateway and on a real one of that time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import gateway_nb as gnb
+from tests.contract.conftest import AnyGateway, installed
+from tests.contract.real import RealGateway
+from tests.support import async_test
+
+OLD = "2026.5.7"
+
+
+@pytest.fixture(scope="module")
+def old_real() -> Iterator[RealGateway]:
+    installed(OLD)
+    gateway = RealGateway(OLD)
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture(params=["local", "openclaw"])
+def old(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Each gateway that speaks protocol 3."""
+    if request.param == "openclaw":
+        yield request.getfixturevalue("old_real")
+    else:
+        with gnb.LocalGateway(protocol=3) as local:
+            yield local
+
+
+@async_test
+async def test_connect_and_call(old: AnyGateway) -> None:
+    """The same client connects to a gateway of the older generation and calls it."""
+    async with gnb.AsyncGateway(old.url, token=old.token) as agw:
+        assert agw.status.protocol == 3
+        assert (await agw.request("health"))["ok"] is True
+        assert "sessions.list" in agw.methods
+        with pytest.raises(gnb.GatewayRequestError, match="unknown method"):
+            await agw.request("no.such.method")
+
+
+@async_test
+async def test_four_only_is_a_mismatch(old: AnyGateway) -> None:
+    """A client that insists on protocol 4 is told of the mismatch."""
+    with pytest.raises(gnb.ProtocolMismatchError, match="update"):
+        await gnb.AsyncGateway(old.url, token=old.token, min_protocol=4).connect()
+
+
+@async_test
+async def test_missing_scope(old: AnyGateway) -> None:
+    """A missing scope is named, whether in details or in the message alone."""
+    async with gnb.AsyncGateway(old.url, token=old.token, scopes=["operator.read"]) as agw:
+        with pytest.raises(gnb.MissingScopeError) as caught:
+            await agw.request("sessions.delete", {"key": "k"})
+        assert caught.value.missing_scope == "operator.admin"
+
+
+@async_test
+async def test_events(old: AnyGateway) -> None:
+    """Events of the older generation are numbered and kept."""
+    async with gnb.AsyncGateway(old.url, token=old.token) as agw:
+        seen: list[gnb.Event] = []
+        agw.on("talk.mode", seen.append)
+        for number in range(50):
+            await agw.request("talk.mode", {"enabled": True, "phase": str(number)})
+        await agw.request("health")
+        assert [event.payload["phase"] for event in seen] == [str(number) for number in range(50)]
+        assert agw.status.counters.gaps == 0
+
+
+@async_test
+async def test_a_run(old: AnyGateway) -> None:
+    """An agent of the older generation answers and fails; abort tells the truth of whether it could be aborted."""
+    async with gnb.AsyncGateway(old.url, token=old.token) as agw:
+        assert (await agw.run("echo:hello there", session="agent:main:old").result()).text == "hello there"
+        with pytest.raises(gnb.RunFailedError):
+            await agw.run("fail:400", session="agent:main:old").result()
+        run = agw.run("count:100:60", session="agent:main:old")
+        async for _ in run:
+            break
+        if await run.abort():
+            with pytest.raises(gnb.RunAbortedError):
+                await run.result()
+        else:  # gateways of that time abort what chat.send began, and let what agent began go on
+            assert (await run.result()).text.endswith("99 100")
