@@ -16,7 +16,9 @@ import pyarrow as pa
 
 from ..client.events import Event
 from ..protocol.frames import encode
+from .frame import FrameBuilder
 from .table import SCHEMA, Row, frame_of, table_of
+from .view import EventView
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +47,7 @@ class LogStats:
     events: dict[str, int]
 
 
-class EventLog:
+class EventLog(EventView):
     """Events in the order in which they came, with markers where some are missing.
 
     Args:
@@ -62,7 +64,10 @@ class EventLog:
         # One attribute, replaced as a whole: a reader always sees chunks and tail that belong together.
         self._state: tuple[tuple[pa.Table, ...], list[Row]] = ((), [])
         self._sealing = threading.Lock()
+        self._framing = threading.Lock()
         self._dropped = 0
+        self._builder = FrameBuilder()
+        self._builder_start: pa.Table | None = None
 
     # Written by the loop thread
 
@@ -103,12 +108,23 @@ class EventLog:
 
     @property
     def df(self) -> pd.DataFrame:
-        """A snapshot as a DataFrame.
+        """A snapshot as a DataFrame; the next one costs what came since.
 
         Columns: `time` (datetime64[ns, UTC], local clock), `epoch` (int32, connection number), `seq` (Int64),
         `event` (category), `kind` (category: event, gap, reconnect), `payload` (string, raw JSON).
         """
-        return frame_of(self.to_arrow())
+        with self._framing:
+            chunks, tail = self._state
+            tail = tail[:]
+            start = chunks[0] if chunks else None
+            if self._builder_start is not None and self._builder_start is not start:
+                self._builder = FrameBuilder()  # the oldest rows gave way: begin anew
+            self._builder_start = start
+            unseen = pa.concat_tables([SCHEMA.empty_table(), *chunks]).slice(self._builder.rows)
+            seen_of_tail = self._builder.rows - sum(chunk.num_rows for chunk in chunks)
+            self._builder.extend_table(unseen)
+            self._builder.extend_rows(tail[max(seen_of_tail, 0) :])
+            return self._builder.frame(chunks, tail)
 
     def tail(self, n: int = 10) -> pd.DataFrame:
         """Return the newest rows as a DataFrame.
@@ -120,9 +136,10 @@ class EventLog:
 
     def clear(self) -> None:
         """Forget every row."""
-        with self._sealing:
+        with self._sealing, self._framing:
             self._state = ((), [])
             self._dropped = 0
+            self._builder, self._builder_start = FrameBuilder(), None
 
     @property
     def stats(self) -> LogStats:

@@ -1,4 +1,4 @@
-"""Rows of events as an Arrow table, and the table as a DataFrame."""
+"""Rows of events as an Arrow table, and such a table as a DataFrame."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
     kinds: list[str] = []
     payloads: list[bytes] = []
     for row in rows:
-        if type(row) is Event:
+        if isinstance(row, Event):
             kind, received, epoch, payload = "event", row.received, row.epoch, bytes(row.raw)
             events.append(row.event)
             seqs.append(row.seq)
         else:
-            kind, received, epoch, payload = row  # type: ignore[misc]
+            kind, received, epoch, payload = row
             events.append(None)
             seqs.append(None)
         kinds.append(kind)
-        times.append(int(received * 1e6) * 1000)  # a float of seconds holds microseconds, not nanoseconds
+        times.append(nanoseconds(received))
         epochs.append(epoch)
         payloads.append(payload)
     columns = [
@@ -60,15 +60,21 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
         pa.array(seqs, pa.int64()),
         pa.array(events, pa.string()).dictionary_encode(),
         pa.array(kinds, pa.string()).dictionary_encode(),
-        _text(payloads),
+        text_array(payloads),
     ]
     return pa.table(columns, schema=SCHEMA)
 
 
-def _text(payloads: list[bytes]) -> Any:
+def nanoseconds(seconds: float) -> int:
+    """Return seconds since 1970 as nanoseconds; a float of seconds holds microseconds, no more."""
+    return round(seconds * 1e6) * 1000
+
+
+def text_array(payloads: list[bytes]) -> Any:
+    """Return payloads as an Arrow string array; what is not UTF-8 is shown as far as it can be."""
     try:
         return pa.array(payloads, pa.string())
-    except pa.ArrowInvalid:  # one of them is not UTF-8: show what can be shown of it
+    except pa.ArrowInvalid:
         return pa.array([payload.decode("utf-8", "replace") for payload in payloads], pa.string())
 
 
