@@ -12,7 +12,7 @@ NAMES = ("roundtrip", "soak")
 def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--json"]
     if not arguments or arguments[0] not in NAMES:
-        sys.exit(f"usage: python -m tests.bench {{{','.join(NAMES)}}} [--json]")
+        sys.exit(f"usage: python -m tests.bench {' | '.join(NAMES)} [--json]")
     figures = importlib.import_module(f"tests.bench.{arguments[0]}").measure()
     if "--json" in sys.argv:
         print(json.dumps(figures, indent=2))

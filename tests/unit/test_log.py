@@ -1,0 +1,229 @@
+"""The event log and its frames: complete, bounded, cheap to ask again, and nobody's change reaches another frame."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import gateway_nb.capture.frame as frame_
+import gateway_nb.capture.log as log_
+from gateway_nb.capture.log import EventLog
+from gateway_nb.client.events import Event
+from gateway_nb.protocol.frames import encode
+
+DTYPES = {
+    "time": "datetime64[ns, UTC]",
+    "epoch": "int32",
+    "seq": "Int64",
+    "event": "category",
+    "kind": "category",
+    "payload": "string",
+}
+
+
+def event(number: int, name: str = "x", payload: Any = None, seq: int | None = 0) -> Event:
+    raw = msgspec.Raw(encode({"n": number} if payload is None else payload))
+    return Event(1_000_000_000 + number / 1000, 1, name, number if seq == 0 else seq, raw)
+
+
+def filled(count: int, **options: Any) -> EventLog:
+    log = EventLog(**options)
+    for number in range(count):
+        log.append(event(number, name="even" if number % 2 == 0 else "odd"))
+    return log
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_, "CHUNK_ROWS", 10)
+
+
+def numbers(frame: pd.DataFrame) -> list[int]:
+    return [int(payload[5:-1]) for payload in frame["payload"]]
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25, 100])
+def test_frames(count: int) -> None:
+    """A frame has every row once, in order, with stable dtypes, whatever is sealed."""
+    log = filled(count)
+    assert {name: str(dtype) for name, dtype in log.df.dtypes.items()} == DTYPES
+    assert numbers(log.df) == list(range(count)) == list(log.df["seq"])
+    assert list(log.df["event"]) == ["even" if number % 2 == 0 else "odd" for number in range(count)]
+    assert len(log) == count == log.to_arrow().num_rows
+    assert numbers(log.tail(3)) == list(range(count))[-3:]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_frames_that_follow_each_other() -> None:
+    """Each frame goes on where the one before it ended, through seals and markers."""
+    log = EventLog()
+    frames = []
+    for number in range(35):
+        log.append(event(number))
+        if number == 20:
+            log.mark("gap", 1, {"expected": 5, "received": 9})
+        frames.append(log.df)
+    assert [len(frame) for frame in frames] == [*range(1, 21), *range(22, 37)]
+    last = frames[-1]
+    assert list(last[last["kind"] == "event"]["seq"]) == list(range(35))
+    marker = last[last["kind"] == "gap"].iloc[0]
+    assert pd.isna(marker["seq"])
+    assert pd.isna(marker["event"])
+    assert marker["payload"] == '{"expected":5,"received":9}'
+    assert numbers(frames[4]) == list(range(5))
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_users_change_stays_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing into a frame changes no other, earlier or later, though they share memory."""
+    monkeypatch.setattr(frame_, "_FRAMES_KEPT", 3)
+    log = filled(5)
+    frames = []
+    for number in range(5, 40):
+        mine = log.df
+        log.append(event(number))
+        later = log.df
+        for column, value in (("epoch", 99), ("seq", 99), ("time", pd.Timestamp(0, tz="UTC")), ("payload", "mine")):
+            mine.loc[0, column] = value
+        assert mine.loc[0, "seq"] == 99
+        assert (later.loc[0, "epoch"], later.loc[0, "seq"], later.loc[0, "payload"]) == (1, 0, '{"n":0}')
+        frames.append(later)
+    assert all(frame.loc[0, "seq"] == 0 and frame.loc[0, "time"].year == 2001 for frame in [*frames, log.df])
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_bounds() -> None:
+    """Beyond the bounds the oldest rows give way, and are counted."""
+    log = filled(95, max_rows=30)
+    assert numbers(log.df) == list(range(60, 95))
+    assert log.stats.dropped == 60
+    log.append(event(95))
+    assert numbers(log.df)[-1] == 95
+    by_size = filled(100, max_bytes=2000)
+    assert by_size.stats.bytes <= 2000
+    assert by_size.stats.dropped + len(by_size) == 100
+    assert numbers(by_size.df)[-1] == 99
+
+
+def test_clear() -> None:
+    """A cleared log is empty, and goes on."""
+    log = filled(5)
+    assert len(log.df) == 5
+    log.clear()
+    assert len(log.df) == len(log) == 0
+    log.append(event(7))
+    assert numbers(log.df) == [7]
+
+
+def test_looks() -> None:
+    """A log shows its counts and newest rows, escaped."""
+    log = filled(3)
+    log.append(event(3, name="<script>", payload={"html": "<b>"}))
+    assert repr(log) == "<EventLog 4 rows · even: 2, odd: 1, <script>: 1>"
+    shown = log._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;b&gt;" in shown
+    assert log.stats.events == {"even": 2, "odd": 1, "<script>": 1}
+    assert repr(EventLog()) == "<EventLog 0 rows>"
+
+
+def test_reading_while_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames taken by another thread while events come are each a true beginning of the whole."""
+    monkeypatch.setattr(log_, "CHUNK_ROWS", 50)
+    log = EventLog()
+    done = threading.Event()
+    lengths: list[int] = []
+
+    def read() -> None:
+        while not done.is_set():
+            frame = log.df
+            assert list(frame["seq"]) == list(range(len(frame)))
+            lengths.append(len(frame))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(5000):
+        log.append(event(number))
+    done.set()
+    reader.join()
+    assert lengths == sorted(lengths)
+    assert len(log.df) == 5000
+
+
+# Views
+
+
+def test_where() -> None:
+    """Events are chosen by name pattern and by text."""
+    log = filled(10)
+    assert numbers(log.where(event="e*")) == [0, 2, 4, 6, 8]
+    assert numbers(log.where(text='"n":7')) == [7]
+    assert numbers(log.where(event="odd", text='"n":6')) == []
+    assert numbers(log.where(event="nobody")) == []
+
+
+def test_between() -> None:
+    """Rows are chosen by time; a time without a zone is UTC."""
+    log = filled(10)
+    start = pd.Timestamp(1_000_000_000.003, unit="s", tz="UTC")
+    assert numbers(log.between(start)) == list(range(3, 10))
+    assert numbers(log.between(end=start)) == [0, 1, 2]
+    assert numbers(log.between(start.tz_convert("Asia/Tokyo"), start + pd.Timedelta("2ms"))) == [3, 4]
+    assert numbers(log.between("2001-09-09 01:46:40.008")) == [8, 9]
+
+
+def test_expand() -> None:
+    """Columns out of payloads have the narrowest type that holds all values, and null where there is none."""
+    log = EventLog()
+    payloads = [
+        {"s": "a", "i": 1, "f": 1, "b": True, "deep": {"x/y": [5, {"z": "end"}]}, "mixed": 1},
+        {"s": "b", "i": -2, "f": 0.5, "b": None, "deep": {}, "mixed": "two"},
+        [],
+    ]
+    for payload in payloads:
+        log.append(event(0, payload=payload))
+    frame = log.expand("s", "i", "f", "b", "deep", "deep.x/y.0", "/deep/x~1y/1/z", "mixed", "nothing")
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items() if name not in DTYPES} == {
+        "s": "string",
+        "i": "Int64",
+        "f": "Float64",
+        "b": "boolean",
+        "deep": "string",
+        "deep.x/y.0": "Int64",
+        "/deep/x~1y/1/z": "string",
+        "mixed": "string",
+        "nothing": "string",
+    }
+    assert list(frame["i"].dropna()) == [1, -2]
+    assert frame["deep"].iloc[0] == '{"x/y":[5,{"z":"end"}]}'
+    assert frame["/deep/x~1y/1/z"].iloc[0] == "end"
+    assert frame["deep.x/y.0"].iloc[0] == 5
+    assert list(frame["mixed"].dropna()) == ["1", "two"]
+    assert list(log.payloads()) == payloads
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", None])
+def test_paths_that_are_none(path: Any) -> None:
+    """An empty path is refused."""
+    with pytest.raises(ValueError, match="a path is"):
+        filled(1).expand(path)
+
+
+def test_a_payload_that_is_none() -> None:
+    """A payload that is no JSON gives nulls, not an exception."""
+    log = EventLog()
+    log.append(Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":1')))
+    assert log.expand("a")["a"].isna().all()
+
+
+def test_arrow() -> None:
+    """The Arrow table has the documented schema."""
+    table = filled(3).to_arrow()
+    assert table.schema.field("payload").type == pa.string()
+    assert table.schema.names == list(DTYPES)
