@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from . import nesting as nesting
     from .capture.journal import Capture as Capture
     from .capture.log import EventLog as EventLog
+    from .capture.recording import Recording as Recording
+    from .capture.recording import load as load
     from .client.events import Event as Event
     from .client.gateway import AsyncGateway as AsyncGateway
     from .client.status import Status as Status
@@ -50,6 +52,7 @@ _ROOMS = {
     "nesting": (),
     "capture.journal": ("Capture",),
     "capture.log": ("EventLog",),
+    "capture.recording": ("Recording", "load"),
     "client.events": ("Event",),
     "client.gateway": ("AsyncGateway",),
     "client.status": ("Status",),

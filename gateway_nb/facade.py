@@ -313,12 +313,21 @@ class Gateway:
         """
         return self._thread.run(self._client.wait_for(event, where, timeout), f"wait_for({event!r})")
 
-    def capture(self, path: str | Path, events: str | Iterable[str] = ("*",)) -> Capture:
+    def capture(
+        self,
+        path: str | Path,
+        events: str | Iterable[str] = ("*",),
+        *,
+        append: bool = False,
+        requests: bool = False,
+    ) -> Capture:
         """Write events to a file as they come, one JSON line each.
 
         Args:
-            path: the file; it must not exist.
+            path: the file; a name that ends in ``.zst`` is compressed.
             events: patterns of the event names to keep.
+            append: go on with a file that exists.
+            requests: keep requests and their answers, too, for a replay; secrets are replaced.
 
         Returns:
             A `Capture`, a context manager; ``.stop()`` ends it.
@@ -326,8 +335,11 @@ class Gateway:
         Raises:
             CaptureError: the file exists, or can't be written.
         """
-        capture = Capture(path, events)
-        capture.detach = self._client.add_sink(capture)
+        capture = Capture(path, events, append=append)
+        removals = [self._client.add_sink(capture)]
+        if requests:
+            removals.append(self._client.add_recorder(capture))
+        capture.detach = lambda: [remove() for remove in removals]
         return capture
 
     # Seeing

@@ -1,7 +1,8 @@
 """A capture: events as they come, one JSON line each, on disk soon enough that a crash loses next to nothing.
 
 A line is the raw frame with the receive time and the epoch in front:
-``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``; a marker has ``"kind"`` instead of ``"event"``.
+``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``. A marker has ``"kind"`` instead of ``"event"``: start,
+stop, gap, reconnect, dropped, and request and answer where these are kept.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pyarrow as pa
+
 from ..client.events import Event
 from ..client.handlers import matches
 from ..protocol.errors import CaptureError
 from ..protocol.frames import encode
 
+ZSTD_SUFFIX = ".zst"
+REQUEST_KINDS = ("request", "answer")
 FLUSH_EVENTS = 256
 FLUSH_SECONDS = 0.05
 SYNC_SECONDS = 1.0
@@ -46,32 +52,43 @@ class CaptureStats:
     error: str | None
 
 
+def open_write(path: Path, *, append: bool) -> Any:
+    """Open a journal for writing; a name that ends in ``.zst`` is compressed.
+
+    Raises:
+        CaptureError: it exists and is not to be appended to, or can't be written.
+    """
+    try:
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+        file = open(path, "ab" if append else "xb", buffering=0)  # noqa: SIM115 - closed by whoever asked for it
+    except OSError as error:
+        if isinstance(error, FileExistsError) and path.exists():
+            raise CaptureError(f"{path} exists; choose another name, or pass append=True") from None
+        raise CaptureError(f"{path} can't be written: {error.strerror}") from None
+    return pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd") if path.suffix == ZSTD_SUFFIX else file
+
+
 class Capture:
     """Writes events to a file from a thread of its own, until `stop`. A context manager.
 
     Args:
-        path: the file; it must not exist.
+        path: the file; a name that ends in ``.zst`` is compressed.
         events: patterns of the event names to keep.
-        detach: called at the end, so that no more events come.
+        append: go on with a file that exists.
 
     Raises:
-        CaptureError: the file exists, or can't be made.
+        CaptureError: the file exists, or can't be written.
         TypeError: the patterns are no strings.
     """
 
-    def __init__(self, path: str | Path, events: Iterable[str] = ("*",)) -> None:
+    def __init__(self, path: str | Path, events: Iterable[str] = ("*",), *, append: bool = False) -> None:
         self.path = Path(path)
         self._patterns = (events,) if isinstance(events, str) else tuple(events)
         if not self._patterns or not all(isinstance(pattern, str) for pattern in self._patterns):
             raise TypeError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed by the writer thread
-        except FileExistsError:
-            raise CaptureError(f"{self.path} exists; choose another name, a capture never overwrites") from None
-        except OSError as error:
-            raise CaptureError(f"{self.path} can't be written: {error.strerror}") from None
-        self.detach: Callable[[], None] = _nothing
+        self._file = open_write(self.path, append=append)
+        self.detach: Callable[[], object] = _nothing
         self._queue: queue.Queue[Event | bytes | None] = queue.Queue(_QUEUE_LENGTH)
         self._events = self._bytes = self._dropped = self._dropped_told = 0
         self._error: str | None = None
@@ -90,6 +107,14 @@ class Capture:
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Take a note: ``gap``, ``reconnect``."""
         self._put(_marker(kind, epoch, detail))
+
+    def asked(self, request_id: str, method: str, params: bytes) -> None:
+        """Take a request."""
+        self._put(_marker("request", 0, {"id": request_id, "method": method, "params": msgspec.Raw(params)}))
+
+    def answered(self, request_id: str, ok: bool, answer: bytes) -> None:
+        """Take an answer."""
+        self._put(_marker("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(answer)}))
 
     def _put(self, item: Event | bytes) -> None:
         if self._stopped:
@@ -140,9 +165,9 @@ class Capture:
                 while (batch := self._next_batch()) is not None:
                     self._flush(batch)
                     if time.monotonic() - synced >= SYNC_SECONDS:
-                        os.fsync(self._file.fileno())
+                        self._sync()
                         synced = time.monotonic()
-                os.fsync(self._file.fileno())
+                self._sync()
             except OSError as error:
                 self._error = error.strerror or str(error)
                 self._stopped = True
@@ -166,6 +191,10 @@ class Capture:
             batch.append(item)
         return batch
 
+    def _sync(self) -> None:
+        if self.path.suffix != ZSTD_SUFFIX:
+            os.fsync(self._file.fileno())
+
     def _flush(self, batch: list[Event | bytes]) -> None:
         lines = [_line(item) if isinstance(item, Event) else item for item in batch]
         if self._dropped > self._dropped_told:
@@ -174,7 +203,9 @@ class Capture:
         data = b"".join(lines)
         written = 0
         while written < len(data):
-            written += self._file.write(data[written:])
+            written += self._file.write(data[written:]) or len(data)
+        if self.path.suffix == ZSTD_SUFFIX:
+            self._file.flush()
         self._bytes += len(data)
         self._events += sum(isinstance(item, Event) for item in batch)
 

@@ -19,7 +19,7 @@ from ..protocol.errors import (
     GatewayTimeoutError,
     PairingRequiredError,
 )
-from ..protocol.frames import MalformedFrame, decode_payload
+from ..protocol.frames import MalformedFrame, decode_payload, encode
 from ..protocol.handshake import HelloOk
 from . import options as options_
 from .connection import Connection
@@ -28,7 +28,7 @@ from .handlers import EventStream, Subscription
 from .options import ConnectOptions
 from .runs import AsyncRun
 from .status import Status
-from .supervisor import Sink, Supervisor
+from .supervisor import Recorder, Sink, Supervisor
 
 STOP_TIMEOUT = 1.0
 NEEDS_IDEMPOTENCY_KEY = frozenset({"agent", "chat.send", "send", "poll", "message.action", "node.invoke"})
@@ -200,6 +200,33 @@ class AsyncGateway:
         """Like `request`, but the payload stays JSON bytes."""
         if method in NEEDS_IDEMPOTENCY_KEY and isinstance(params, Mapping) and "idempotencyKey" not in params:
             params = {**params, "idempotencyKey": str(uuid.uuid4())}
+        if not self._supervisor.recorders:
+            return await self._ask(method, params, timeout, expect_final, on_acknowledged)
+        request_id = str(uuid.uuid4())
+        self._record("asked", request_id, method, encode(params))
+        try:
+            answer = await self._ask(method, params, timeout, expect_final, on_acknowledged)
+        except GatewayRequestError as error:
+            shape = {"code": error.code, "message": error.gateway_message, "details": error.details}
+            self._record("answered", request_id, False, encode(shape))
+            raise
+        self._record("answered", request_id, True, bytes(answer))
+        return answer
+
+    def _record(self, what: str, request_id: str, about: object, data: bytes) -> None:
+        clean = self._supervisor.log.without_secrets(data)
+        for recorder in self._supervisor.recorders:
+            getattr(recorder, what)(request_id, about, clean)
+
+    async def _ask(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None,
+        timeout: float | EllipsisType | None,
+        expect_final: bool,
+        on_acknowledged: Callable[[msgspec.Raw], None] | None,
+    ) -> msgspec.Raw:
+        """Ask, and ask again where the gateway wishes so, until the deadline."""
         limit = self._limit(timeout, expect_final)
         deadline = None if limit is None else time.monotonic() + limit
         pause = _FIRST_RETRY_PAUSE
@@ -326,6 +353,15 @@ class AsyncGateway:
     def add_sink(self, sink: Sink) -> Callable[[], None]:
         """Give every event to a sink, before any handler; return the way to take it out again."""
         return self._supervisor.add_sink(sink)
+
+    def add_recorder(self, recorder: Recorder) -> Callable[[], None]:
+        """Give every request and its answer to a recorder, without secrets; return the way to take it out again."""
+        self._supervisor.recorders = (*self._supervisor.recorders, recorder)
+
+        def remove() -> None:
+            self._supervisor.recorders = tuple(one for one in self._supervisor.recorders if one is not recorder)
+
+        return remove
 
     # Seeing
 

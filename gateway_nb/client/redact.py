@@ -35,6 +35,12 @@ class Log:
             line = line.replace(value, "[secret]")
         return one_line(line)
 
+    def without_secrets(self, data: bytes) -> bytes:
+        """Return bytes without the secrets, for what is kept on disk."""
+        for value in sorted(self._secrets, key=len, reverse=True):
+            data = data.replace(value.encode(), b"[secret]")
+        return data
+
     def write(self, level: int, text: object) -> None:
         """Log one line.
 

@@ -35,6 +35,16 @@ class Sink(Protocol):
         """Keep a note in the events' order: ``gap`` or ``reconnect``, with what is known of it."""
 
 
+class Recorder(Protocol):
+    """Something that keeps requests and answers; what it is given holds no secret."""
+
+    def asked(self, request_id: str, method: str, params: bytes) -> None:
+        """A request is made; its params are JSON."""
+
+    def answered(self, request_id: str, ok: bool, answer: bytes) -> None:
+        """It was answered, with a payload or an error; both are JSON."""
+
+
 class Supervisor:
     """The life of a client across connections.
 
@@ -49,6 +59,7 @@ class Supervisor:
         log: the client's log.
         handlers: the user's handlers.
         retries: requests sent again; counted by the caller of the connection.
+        recorders: who keeps requests and answers.
     """
 
     def __init__(self, settings: Settings, on_connected: Callable[[Connection], None]) -> None:
@@ -58,6 +69,7 @@ class Supervisor:
         self.log = Log()
         self.handlers = Handlers(self.log)
         self.retries = 0
+        self.recorders: tuple[Recorder, ...] = ()
         self._settings = settings
         self._on_connected = on_connected
         self._auth = DeviceAuth(settings, self.log)

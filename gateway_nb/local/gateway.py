@@ -171,6 +171,22 @@ class LocalGateway:
 
     # What its rooms use, on its own loop
 
+    def ending(self) -> None:
+        """The gateway goes away."""
+        self.methods.stop()
+
+    def welcomed(self, peer: Peer) -> None:
+        """A client has come in."""
+        self.peers.add(peer)
+
+    def call(self, peer: Peer, request: frames.RequestFrame) -> None:
+        """Answer a client's request.
+
+        Raises:
+            Refusal: the answer is no.
+        """
+        self.methods.call(peer, request)
+
     def broadcast(
         self, event: str, payload: Any, *, scope: str | None = "operator.read", peers: Iterable[Peer] | None = None
     ) -> None:
@@ -249,7 +265,7 @@ class LocalGateway:
             ready.set()
             await self._stopping.wait()
             ticking.cancel()
-            self.methods.stop()
+            self.ending()
             server.close(code=1012, reason="service restart")
             await server.wait_closed()
 

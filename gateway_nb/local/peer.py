@@ -43,7 +43,7 @@ class Peer:
         """Answer until the socket closes."""
         try:
             if await self._welcome():
-                self._gateway.peers.add(self)
+                self._gateway.welcomed(self)
                 async for data in self._socket:
                     self._take(data if isinstance(data, str) else None)
         except (ConnectionClosed, TimeoutError):
@@ -135,6 +135,6 @@ class Peer:
         except frames.MalformedFrame:
             return
         try:
-            self._gateway.methods.call(self, request)
+            self._gateway.call(self, request)
         except Refusal as refusal:
             self.refuse(request.id, refusal)

@@ -61,7 +61,13 @@ class GatewayError(Exception):
 
 
 class GatewayRequestError(GatewayError):
-    """The gateway answered a request with an error."""
+    """The gateway answered a request with an error.
+
+    Attributes:
+        gateway_message: the gateway's own words.
+    """
+
+    gateway_message: str = ""
 
 
 class MissingScopeError(GatewayRequestError):
@@ -188,6 +194,7 @@ def request_error(
         retryable=retryable,
         retry_after=None if retry_after_ms is None else retry_after_ms / 1000,
     )
+    error.gateway_message = text
     if isinstance(error, MissingScopeError):
         error.missing_scope = scope or ""
     return error

@@ -1,0 +1,357 @@
+"""A recording: captures read back as a stream, one frame, a query, or Parquet."""
+
+from __future__ import annotations
+
+import glob
+import io
+import shutil
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+
+from ..protocol.errors import CaptureError
+from .journal import REQUEST_KINDS, ZSTD_SUFFIX, open_write
+from .table import SCHEMA, frame_of, nanoseconds, text_array
+from .view import EventView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..local.gateway import LocalGateway
+
+BATCH_ROWS = 65_536
+_QUERY_NAME = "events"
+
+
+class Line(msgspec.Struct, gc=False):
+    """One line of a journal."""
+
+    t: float
+    epoch: int
+    event: str | None = None
+    kind: str = "event"
+    seq: int | None = None
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class TornEndWarning(UserWarning):
+    """The last line of a journal is torn: its writer was killed. All before it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStats:
+    """What a recording holds.
+
+    Attributes:
+        rows: lines, markers included.
+        events: rows by event name.
+        start: first receive time, or ``None`` if it is empty.
+        end: last receive time, or ``None``.
+        seconds: between them.
+        rate: events per second over that span.
+        connections: connections the events came on.
+        gaps: holes in the sequence numbers.
+        missed: events in those holes.
+        dropped: events the capture was too slow for.
+        damaged: lines that were left out with ``errors="skip"``.
+    """
+
+    rows: int
+    events: dict[str, int]
+    start: pd.Timestamp | None
+    end: pd.Timestamp | None
+    seconds: float
+    rate: float
+    connections: int
+    gaps: int
+    missed: int
+    dropped: int
+    damaged: int
+
+
+def load(path: str | Path, *, errors: str = "raise") -> Recording:
+    """Open a capture, or many as one.
+
+    Args:
+        path: a journal (``.jsonl``, ``.jsonl.zst``), a folder of them, or a glob pattern.
+        errors: ``"raise"`` refuses a damaged line, ``"skip"`` leaves it out and counts it. A torn last line is what
+            a crash leaves: it is left out with a warning either way.
+
+    Returns:
+        A `Recording`; nothing is read until it is asked.
+
+    Raises:
+        CaptureError: there is no such file.
+        ValueError: `errors` is neither.
+
+    Example:
+        >>> gnb.load("run.jsonl").df                                     # doctest: +SKIP
+    """
+    if errors not in ("raise", "skip"):
+        raise ValueError(f"errors must be 'raise' or 'skip', not {errors!r}")
+    return Recording(_files(Path(path)), skip=errors == "skip")
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.zst")])
+    elif path.is_file():
+        found = [path]
+    else:
+        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+    if not found:
+        raise CaptureError(f"there is no capture {path}; give a .jsonl file, a folder of them, or a pattern")
+    return found
+
+
+class Recording(EventView):
+    """Captured events. Made by `load`.
+
+    Args:
+        files: journals, read one after the other.
+        skip: leave damaged lines out.
+
+    Attributes:
+        files: the journals.
+    """
+
+    def __init__(self, files: list[Path], *, skip: bool = False) -> None:
+        self.files = files
+        self._skip = skip
+        self._damaged = 0
+        self._frame: pd.DataFrame | None = None
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Yield the events as Arrow tables of at most 65,536 rows; needs memory for one of them.
+
+        Raises:
+            CaptureError: a line is damaged; says file and line.
+        """
+        self._damaged = 0
+        for file in self.files:
+            rows: list[Line] = []
+            for line in self._lines(file):
+                if line.kind in REQUEST_KINDS:
+                    continue
+                rows.append(line)
+                if len(rows) >= BATCH_ROWS:
+                    yield _table(rows)
+                    rows = []
+            if rows:
+                yield _table(rows)
+
+    def lines(self) -> Iterator[Line]:
+        """Yield every line as it was written, recorded requests included."""
+        self._damaged = 0
+        for file in self.files:
+            yield from self._lines(file)
+
+    def to_arrow(self) -> pa.Table:
+        """Return all events as one Arrow table."""
+        return pa.concat_tables([SCHEMA.empty_table(), *self.batches()]).unify_dictionaries()
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """All events as a DataFrame, like `EventLog.df`: time, epoch, seq, event, kind, payload."""
+        if self._frame is None:
+            self._frame = frame_of(self.to_arrow())
+        return self._frame.copy(deep=False)
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Return the answer of a DuckDB query over the table ``events``, streamed from the files.
+
+        Args:
+            sql: e.g. ``select event, count(*) from events group by event``; payloads are JSON text, so that
+                ``payload->>'$.runId'`` works.
+
+        Raises:
+            ImportError: the extra ``query`` is not installed.
+        """
+        duckdb = _duckdb()
+        reader = pa.RecordBatchReader.from_batches(_PLAIN, self._plain_batches())
+        with duckdb.connect() as connection:
+            connection.register(_QUERY_NAME, reader)
+            answer: pd.DataFrame = connection.execute(sql).df()
+            return answer
+
+    def to_parquet(self, folder: str | Path, partition_by: Iterable[str] = ("date", "event")) -> Path:
+        """Write the events as Parquet, one folder per value (Hive layout), readable by pandas, DuckDB, Dask and Spark.
+
+        A marker's `event` is its kind, since folders can't be named after nothing.
+
+        Args:
+            folder: where to; it must be empty or new.
+            partition_by: columns, of those of `df` and ``date`` (of the receive time, UTC).
+
+        Returns:
+            The folder.
+
+        Raises:
+            CaptureError: the folder holds something, or can't be written.
+        """
+        import pyarrow.dataset as dataset
+
+        target = Path(folder)
+        if target.exists() and any(target.iterdir()):
+            raise CaptureError(f"{target} is not empty; choose another folder")
+        schema = _PLAIN.append(pa.field("date", pa.string()))
+        partitioning = dataset.partitioning(pa.schema([schema.field(name) for name in partition_by]), flavor="hive")
+        batches = (_with_date(batch) for batch in self._plain_batches())
+        try:
+            dataset.write_dataset(
+                batches, target, schema=schema, format="parquet", partitioning=partitioning, max_partitions=65_536
+            )
+        except OSError as error:
+            raise CaptureError(f"{target} can't be written: {error}") from None
+        return target
+
+    def to_jsonl(self, path: str | Path) -> Path:
+        """Write the recording as one journal; a name that ends in ``.zst`` is compressed.
+
+        Raises:
+            CaptureError: the file exists.
+        """
+        target = Path(path)
+        if target.exists():
+            raise CaptureError(f"{target} exists; choose another name")
+        with open_write(target, append=False) as out:
+            for file in self.files:
+                with open_read(file) as source:
+                    shutil.copyfileobj(source, out)
+        return target
+
+    @property
+    def stats(self) -> RecordingStats:
+        """Span, rates, gaps and missed events, counts by event; reads every line once."""
+        import pandas as pd
+
+        rows = gaps = missed = dropped = 0
+        first = last = None
+        events: Counter[str] = Counter()
+        epochs: set[int] = set()
+        for line in self.lines():
+            if line.kind in REQUEST_KINDS:
+                continue
+            rows += 1
+            first = line.t if first is None else min(first, line.t)
+            last = line.t if last is None else max(last, line.t)
+            if line.event is not None:
+                events[line.event] += 1
+                epochs.add(line.epoch)
+            elif line.kind == "gap":
+                detail = msgspec.json.decode(line.payload)
+                gaps, missed = gaps + 1, missed + detail["received"] - detail["expected"]
+            elif line.kind == "dropped":
+                dropped += msgspec.json.decode(line.payload)["events"]
+        seconds = 0.0 if first is None or last is None else last - first
+        return RecordingStats(
+            rows=rows,
+            events=dict(events.most_common()),
+            start=None if first is None else pd.Timestamp(first, unit="s", tz="UTC"),
+            end=None if last is None else pd.Timestamp(last, unit="s", tz="UTC"),
+            seconds=seconds,
+            rate=events.total() / seconds if seconds else 0.0,
+            connections=len(epochs),
+            gaps=gaps,
+            missed=missed,
+            dropped=dropped,
+            damaged=self._damaged,
+        )
+
+    def replay(self, speed: float | None = 1.0) -> LocalGateway:
+        """Return a gateway that does again what was recorded; see `gateway_nb.capture.replay`.
+
+        Args:
+            speed: 1.0 keeps the gaps in time, 2.0 halves them, ``None`` leaves them out.
+        """
+        from .replay import ReplayGateway
+
+        return ReplayGateway(self, speed=speed)
+
+    def __repr__(self) -> str:
+        names = ", ".join(file.name for file in self.files[:3])
+        more = f" and {len(self.files) - 3} more" if len(self.files) > 3 else ""
+        return f"<Recording {names}{more}>"
+
+    def _lines(self, file: Path) -> Iterator[Line]:
+        decoder = msgspec.json.Decoder(Line)
+        with open_read(file) as source:
+            for number, text in enumerate(_whole(source), 1):
+                try:
+                    yield decoder.decode(text)
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    if not text.endswith(b"\n"):
+                        warnings.warn(f"{file}: its end is torn, and left out", TornEndWarning, stacklevel=2)
+                    elif self._skip:
+                        self._damaged += 1
+                    else:
+                        raise CaptureError(
+                            f"{file}: line {number} is damaged; load(..., errors='skip') leaves such lines out"
+                        ) from None
+
+    def _plain_batches(self) -> Iterator[pa.RecordBatch]:
+        for table in self.batches():
+            yield from table.cast(_PLAIN).combine_chunks().to_batches()
+
+
+# Without dictionaries, which differ from batch to batch
+_PLAIN = pa.schema([field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in SCHEMA])
+
+
+def _whole(source: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines; a compressed file that ends too early ends in a torn line, as an uncompressed one does."""
+    try:
+        yield from source
+    except OSError:
+        yield b""
+
+
+def open_read(path: Path) -> IO[bytes]:
+    """Open a journal for reading, compressed or not.
+
+    Raises:
+        CaptureError: it can't be opened.
+    """
+    try:
+        if path.suffix == ZSTD_SUFFIX:
+            return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+        return open(path, "rb")
+    except OSError as error:
+        raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None
+
+
+def _table(rows: list[Line]) -> pa.Table:
+    columns = [
+        pa.array([nanoseconds(row.t) for row in rows], SCHEMA.field("time").type),
+        pa.array([row.epoch for row in rows], pa.int32()),
+        pa.array([row.seq for row in rows], pa.int64()),
+        pa.array([row.event for row in rows], pa.string()).dictionary_encode(),
+        pa.array([row.kind for row in rows], pa.string()).dictionary_encode(),
+        text_array([bytes(row.payload) for row in rows]),
+    ]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _with_date(batch: pa.RecordBatch) -> pa.RecordBatch:
+    import pyarrow.compute as compute
+
+    table = pa.Table.from_batches([batch])
+    named = compute.coalesce(table.column("event"), table.column("kind"))
+    table = table.set_column(table.schema.get_field_index("event"), "event", named)
+    dated = table.append_column("date", compute.strftime(table.column("time"), "%Y-%m-%d").cast(pa.string()))
+    (one,) = dated.combine_chunks().to_batches()
+    return one
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError:
+        raise ImportError("queries need DuckDB; run: pip install 'gateway-nb[query]'") from None
+    return duckdb

@@ -1,0 +1,171 @@
+"""Doing again what was recorded: a gateway that sends recorded events and answers recorded requests.
+
+Events come in their order, and not before the requests that were made before them: a notebook that asks the same
+gets the same, however fast it asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..local.answers import Refusal
+from ..local.gateway import LocalGateway
+from ..protocol.frames import RequestFrame
+
+if TYPE_CHECKING:
+    from ..local.peer import Peer
+    from .recording import Line, Recording
+
+_PATIENCE = 10.0
+
+
+class _Asked(msgspec.Struct):
+    """A ``request`` line."""
+
+    id: str
+    method: str
+    params: Any = None
+
+    @property
+    def key(self) -> bytes:
+        """What makes it the same request again: method and params, without the idempotency key."""
+        params = self.params
+        if isinstance(params, dict):
+            params = {name: value for name, value in params.items() if name != "idempotencyKey"}
+        return msgspec.json.encode([self.method, params], order="sorted")
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Its idempotency key, which is a run's id."""
+        found = self.params.get("idempotencyKey") if isinstance(self.params, dict) else None
+        return found if isinstance(found, str) else None
+
+
+class _Answered(msgspec.Struct):
+    """An ``answer`` line."""
+
+    id: str
+    ok: bool
+    answer: msgspec.Raw
+
+
+class ReplayGateway(LocalGateway):
+    """A gateway that replays. The recording begins when the first client is connected.
+
+    Args:
+        recording: what to do again.
+        speed: 1.0 keeps the gaps in time, 2.0 halves them, ``None`` leaves them out.
+
+    Raises:
+        ValueError: a speed that is not above 0.
+    """
+
+    def __init__(self, recording: Recording, *, speed: float | None = 1.0) -> None:
+        if speed is not None and not speed > 0:
+            raise ValueError(f"speed must be above 0, or None for as fast as possible, not {speed!r}")
+        super().__init__()
+        self._recording = recording
+        self._speed = speed
+        self._to_come: defaultdict[bytes, deque[_Asked]] = defaultdict(deque)
+        self._methods_recorded: set[str] = set()
+        self._asked: set[str] = set()
+        self._waiting: defaultdict[str, list[tuple[Peer, str]]] = defaultdict(list)
+        self._answers: dict[str, _Answered] = {}
+        self._renamed: dict[bytes, bytes] = {}
+        self._wake: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+        for line in recording.lines():
+            if line.kind == "request":
+                asked = msgspec.json.decode(line.payload, type=_Asked)
+                self._to_come[asked.key].append(asked)
+                self._methods_recorded.add(asked.method)
+
+    def welcomed(self, peer: Peer) -> None:
+        """Begin when the first client is there."""
+        super().welcomed(peer)
+        if self._task is None:
+            self._wake = asyncio.Event()
+            self._task = asyncio.get_running_loop().create_task(self._play())
+
+    def ending(self) -> None:
+        """Play no more."""
+        super().ending()
+        if self._task is not None:
+            self._task.cancel()
+
+    def call(self, peer: Peer, request: RequestFrame) -> None:
+        """Answer from the recording, when its answer's time has come; other methods are the embedded gateway's."""
+        if request.method not in self._methods_recorded:
+            super().call(peer, request)
+            return
+        again = _Asked(request.id, request.method, None if request.params is msgspec.UNSET else request.params)
+        to_come = self._to_come.get(again.key)
+        if not to_come:
+            raise Refusal("UNAVAILABLE", f"this request was not recorded: {request.method}")
+        asked = to_come.popleft() if len(to_come) > 1 else to_come[0]
+        if asked.idempotency_key and again.idempotency_key:
+            self._renamed[asked.idempotency_key.encode()] = again.idempotency_key.encode()
+        self._asked.add(asked.id)
+        self._waiting[asked.id].append((peer, request.id))
+        if asked.id in self._answers:
+            self._answer(self._answers[asked.id])
+        assert self._wake is not None
+        self._wake.set()
+
+    async def _play(self) -> None:
+        began, first = time.monotonic(), 0.0
+        for line in self._recording.lines():
+            first = first or line.t
+            if self._speed is not None:
+                await asyncio.sleep(began + (line.t - first) / self._speed - time.monotonic())
+            if line.kind == "request":
+                waited = await self._until_asked(msgspec.json.decode(line.payload, type=_Asked).id)
+                began += waited
+            elif line.kind == "answer":
+                answered = msgspec.json.decode(line.payload, type=_Answered)
+                self._answers[answered.id] = answered
+                self._answer(answered)
+            else:
+                self._send(line)
+
+    async def _until_asked(self, request_id: str) -> float:
+        """Wait for a client to ask this, too, but not for ever; return how long that took."""
+        assert self._wake is not None
+        began = time.monotonic()
+        while request_id not in self._asked and (left := began + _PATIENCE - time.monotonic()) > 0:
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), left)
+            except TimeoutError:
+                break
+        return time.monotonic() - began
+
+    def _answer(self, answered: _Answered) -> None:
+        payload = self._rename(bytes(answered.answer))
+        for peer, request_id in self._waiting.pop(answered.id, []):
+            if answered.ok:
+                peer.answer(request_id, msgspec.Raw(payload))
+            else:
+                error = msgspec.json.decode(payload)
+                peer.refuse(request_id, Refusal(error["code"], error["message"], error["details"]))
+
+    def _send(self, line: Line) -> None:
+        if line.event is not None:
+            payload = self._rename(bytes(line.payload))
+            for peer in list(self.peers):
+                peer.event(line.event, payload)
+        elif line.kind == "gap":
+            detail = msgspec.json.decode(line.payload)
+            for peer in self.peers:
+                peer.skip(detail["received"] - detail["expected"])
+
+    def _rename(self, payload: bytes) -> bytes:
+        """A run has another id this time: its events and answers are told with the new one."""
+        for old, new in self._renamed.items():
+            payload = payload.replace(old, new)
+        return payload
