@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -31,6 +32,14 @@ def async_test(function: Callable[..., Coroutine[Any, Any, None]]) -> Callable[.
         asyncio.run(asyncio.wait_for(body(), 120))
 
     return test
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until something is so, and fail if it does not come to be."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"it did not happen within {seconds:g} s"
+        time.sleep(0.005)
 
 
 def missing(what: str, why: str) -> NoReturn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,7 @@ import pytest
 
 import gateway_nb as gnb
 from tests.contract.conftest import AnyGateway
-from tests.support import async_test
+from tests.support import async_test, until
 
 
 def test_every_event_is_kept_in_order(gateway: AnyGateway, tmp_path: Path) -> None:
@@ -61,8 +60,7 @@ def test_the_frame(gateway: AnyGateway) -> None:
         assert {name: str(dtype) for name, dtype in gw.events.df.dtypes.items()} == expected
         before = pd.Timestamp.now("UTC")
         gw.request("talk.mode", {"enabled": False, "phase": "now"})
-        while not len(gw.events):
-            time.sleep(0.005)
+        until(lambda: len(gw.events))
         frame = gw.events.df
         assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == expected
         assert abs(frame["time"].iloc[-1] - before) < pd.Timedelta("10s")

@@ -7,7 +7,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.bridge import loop_thread
 from tests.kernel.scripts import Script, running
+from tests.support import until
 
 CONNECT = """
 import os, threading, time
@@ -31,13 +32,6 @@ def local() -> Iterator[gnb.LocalGateway]:
 
 def script(local: gnb.LocalGateway, code: str) -> AbstractContextManager[Script]:
     return running(CONNECT + code, URL=local.url, TOKEN=local.token)
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "it did not happen within 10 s"
-        time.sleep(0.005)
 
 
 def test_ctrl_c_cancels_the_request(local: gnb.LocalGateway) -> None:

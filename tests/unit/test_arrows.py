@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "facade": {"handles", "bridge", "client", "capture", "protocol"},
     "handles": {"bridge", "client", "protocol"},
     "bridge": set(),
-    "capture": {"client", "protocol"},
+    "capture": {"local", "client", "protocol"},
     "local": {"protocol"},
     "client": {"protocol", "identity"},
     "identity": set(),

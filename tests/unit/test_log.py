@@ -171,7 +171,7 @@ def test_where() -> None:
 def test_between() -> None:
     """Rows are chosen by time; a time without a zone is UTC."""
     log = filled(10)
-    start = pd.Timestamp(1_000_000_000.003, unit="s", tz="UTC")
+    start = pd.Timestamp(1_000_000_000_003, unit="ms", tz="UTC")
     assert numbers(log.between(start)) == list(range(3, 10))
     assert numbers(log.between(end=start)) == [0, 1, 2]
     assert numbers(log.between(start.tz_convert("Asia/Tokyo"), start + pd.Timedelta("2ms"))) == [3, 4]

@@ -1,0 +1,83 @@
+"""Record once, test for ever: what a notebook did against a gateway it does again against the recording."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gateway_nb as gnb
+from tests.contract.conftest import AnyGateway
+from tests.support import until
+
+
+def notebook(gw: gnb.Gateway) -> dict[str, Any]:
+    """What a notebook might do; everything that comes out of it."""
+    found: dict[str, Any] = {"methods": len(gw.request("sessions.list", {"limit": 3})) > 0}
+    pieces = list(gw.run("count:4:60", session="agent:main:replayed"))
+    found["answer"] = "".join(pieces)
+    try:
+        gw.request("sessions.list", {"limit": "x"})
+    except gnb.GatewayRequestError as error:
+        found["error"] = str(error)
+    found["phases"] = [gw.request("talk.mode", {"enabled": True, "phase": phase})["phase"] for phase in "ab"]
+    until(lambda: phases(gw) == ["a", "b"])
+    found["events"] = phases(gw)
+    return found
+
+
+def phases(gw: gnb.Gateway) -> list[str]:
+    return [json.loads(text)["phase"] for text in gw.events.where("talk.mode")["payload"]]
+
+
+def test_the_same_again(gateway: AnyGateway, tmp_path: Path) -> None:
+    """A recorded notebook gives the same outputs twice without the gateway, and no secret is in the file."""
+    path = tmp_path / "run.jsonl"
+    with gnb.connect(gateway.url, token=gateway.token) as gw, gw.capture(path, requests=True):
+        first = notebook(gw)
+    assert first["answer"] == "1 2 3 4"
+    assert gateway.token not in path.read_text()
+    for _ in range(2):
+        with gnb.load(path).replay(speed=None) as replay, gnb.connect(replay.url, token=replay.token) as gw:
+            assert notebook(gw) == first
+
+
+def test_speed_and_gaps(tmp_path: Path) -> None:
+    """Events come with their gaps in time, scaled, and a recorded hole is a hole again."""
+    path = tmp_path / "run.jsonl"
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw, gw.capture(path):
+        for number in range(3):
+            local.emit("x", number)
+            time.sleep(0.15)
+        local.skip(4)
+        local.emit("x", 3)
+        until(lambda: gw.status.counters.events >= 4)
+    recording = gnb.load(path)
+    assert (recording.stats.gaps, recording.stats.missed) == (1, 4)
+    with recording.replay(speed=1.0) as replay, gnb.connect(replay.url, token=replay.token) as gw:
+        until(lambda: gw.status.counters.events >= 4)
+        times = gw.events.where("x")["time"]
+        assert (times.iloc[-1] - times.iloc[0]).total_seconds() == pytest.approx(0.45, abs=0.25)
+        assert (gw.status.counters.gaps, gw.status.counters.missed) == (1, 4)
+
+
+def test_a_request_that_was_not_recorded(tmp_path: Path) -> None:
+    """Another request of a recorded method is refused by name; methods that were not recorded still answer."""
+    path = tmp_path / "run.jsonl"
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw, gw.capture(path, requests=True):
+        gw.request("sessions.list", {"limit": 3})
+    with gnb.load(path).replay(speed=None) as replay, gnb.connect(replay.url, token=replay.token) as gw:
+        assert gw.request("health")["ok"] is True
+        with pytest.raises(gnb.GatewayRequestError, match="this request was not recorded"):
+            gw.request("sessions.list", {"limit": 4})
+
+
+@pytest.mark.parametrize("speed", [0, -1])
+def test_speeds_that_are_none(tmp_path: Path, speed: float) -> None:
+    """A speed must be above 0."""
+    (tmp_path / "run.jsonl").write_text("")
+    with pytest.raises(ValueError, match="speed must be above 0"):
+        gnb.load(tmp_path / "run.jsonl").replay(speed)

@@ -1,0 +1,248 @@
+"""Captures and recordings: what was written is read, in whatever way; what is damaged is said."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+
+import gateway_nb as gnb
+from gateway_nb.capture.journal import Capture
+from gateway_nb.capture.recording import TornEndWarning
+from gateway_nb.client.events import Event
+from gateway_nb.protocol.frames import encode
+
+
+def event(number: int, name: str = "x", payload: Any = None, at: float = 1_000_000_000.0) -> Event:
+    raw = msgspec.Raw(encode({"n": number} if payload is None else payload))
+    return Event(at + number, 1, name, number, raw)
+
+
+def captured(path: Path, count: int = 10, **options: Any) -> gnb.Recording:
+    with Capture(path, **options) as capture:
+        for number in range(count):
+            capture.append(event(number, name="even" if number % 2 == 0 else "odd"))
+        capture.mark("gap", 1, {"expected": count, "received": count + 5})
+    return gnb.load(path)
+
+
+@pytest.mark.parametrize("name", ["run.jsonl", "run.jsonl.zst"])
+def test_round_trip(tmp_path: Path, name: str) -> None:
+    """What was captured is loaded: every event and marker, with its time, in order."""
+    recording = captured(tmp_path / name)
+    frame = recording.df
+    assert list(frame["kind"]) == ["start", *["event"] * 10, "gap", "stop"]
+    events = frame[frame["kind"] == "event"]
+    assert list(events["seq"]) == list(range(10))
+    assert list(events["payload"]) == [f'{{"n":{number}}}' for number in range(10)]
+    assert events["time"].iloc[3] == pd.Timestamp(1_000_000_003, unit="s", tz="UTC")
+    assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == {
+        "time": "datetime64[ns, UTC]",
+        "epoch": "int32",
+        "seq": "Int64",
+        "event": "category",
+        "kind": "category",
+        "payload": "string",
+    }
+    assert list(recording.expand("n", event="even")["n"]) == [0, 2, 4, 6, 8]
+
+
+def test_stats(tmp_path: Path) -> None:
+    """Stats give span, rates, gaps and missed events, and counts."""
+    with Capture(tmp_path / "run.jsonl") as capture:
+        for number in range(5):
+            capture.append(event(number, at=time.time()))
+        capture.mark("gap", 1, {"expected": 5, "received": 9})
+    stats = gnb.load(tmp_path / "run.jsonl").stats
+    assert (stats.rows, stats.events, stats.gaps, stats.missed, stats.dropped) == (8, {"x": 5}, 1, 4, 0)
+    assert stats.seconds >= 4
+    assert stats.rate == pytest.approx(5 / stats.seconds)
+    assert stats.connections == 1
+
+
+def test_patterns(tmp_path: Path) -> None:
+    """Only the events that are wanted are written; markers always are."""
+    frame = captured(tmp_path / "run.jsonl", events="e*").df
+    assert set(frame["event"].dropna()) == {"even"}
+    assert "gap" in set(frame["kind"])
+
+
+def test_a_file_that_exists(tmp_path: Path) -> None:
+    """An existing file is refused, and appended to when asked."""
+    captured(tmp_path / "run.jsonl")
+    with pytest.raises(gnb.CaptureError, match="exists"):
+        Capture(tmp_path / "run.jsonl")
+    assert captured(tmp_path / "run.jsonl", append=True).stats.events == {"even": 10, "odd": 10}
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    """A path that can't be written is refused at once."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(gnb.CaptureError, match="can't be written"):
+        Capture(tmp_path / "file" / "run.jsonl")
+
+
+@pytest.mark.parametrize("events", [5, (), [5]])
+def test_patterns_that_are_none(tmp_path: Path, events: Any) -> None:
+    """Patterns of the wrong type are refused before a file is made."""
+    with pytest.raises(TypeError):
+        Capture(tmp_path / "run.jsonl", events=events)
+    assert not (tmp_path / "run.jsonl").exists()
+
+
+def test_lines_stay_lines(tmp_path: Path) -> None:
+    """A payload with line breaks between its tokens is still one line."""
+    with Capture(tmp_path / "run.jsonl") as capture:
+        capture.append(Event(1.0, 1, 'na"me\n', None, msgspec.Raw(b'{\r\n "a":\n "b\\nc"}')))
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert lines[1] == {"t": 1.0, "epoch": 1, "event": 'na"me\n', "payload": {"a": "b\nc"}}
+
+
+class FullDisk(io.RawIOBase):
+    """A file on a disk that fills up."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.written = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if self.room <= 0:
+            raise OSError(28, "No space left on device")
+        taken = bytes(data[: self.room])
+        self.room -= len(taken)
+        self.written += taken
+        return len(taken)
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk is full the capture stops and says so; nothing else is disturbed."""
+    disk = FullDisk(300)
+    monkeypatch.setattr("gateway_nb.capture.journal.open_write", lambda path, append: disk)
+    capture = Capture(tmp_path / "run.jsonl")
+    detached = threading.Event()
+    capture.detach = detached.set
+    for number in range(1000):
+        capture.append(event(number))
+    assert detached.wait(10)
+    with pytest.raises(gnb.CaptureError, match=r"No space left on device; what was written before is readable"):
+        capture.stop()
+    assert disk.written.startswith(b'{"t":')
+
+
+def test_a_torn_end(tmp_path: Path) -> None:
+    """A torn last line is left out with a warning; all before it is there."""
+    captured(tmp_path / "run.jsonl")
+    with open(tmp_path / "run.jsonl", "ab") as file:
+        file.write(b'{"t":1,"epoch":1,"eve')
+    with pytest.warns(TornEndWarning, match="torn"):
+        assert len(gnb.load(tmp_path / "run.jsonl").df) == 13
+
+
+def test_a_torn_compressed_end(tmp_path: Path) -> None:
+    """A compressed journal that ends too early gives what is whole."""
+    captured(tmp_path / "run.jsonl.zst", count=5000)
+    data = (tmp_path / "run.jsonl.zst").read_bytes()
+    (tmp_path / "run.jsonl.zst").write_bytes(data[: len(data) // 2])
+    with pytest.warns(TornEndWarning, match="torn"):
+        assert 0 < len(gnb.load(tmp_path / "run.jsonl.zst").df) < 5002
+
+
+def test_damage(tmp_path: Path) -> None:
+    """A damaged line in the middle is refused with its place, or left out and counted."""
+    captured(tmp_path / "run.jsonl")
+    lines = (tmp_path / "run.jsonl").read_bytes().splitlines(keepends=True)
+    lines[4] = b'{"t": nonsense}\n'
+    (tmp_path / "run.jsonl").write_bytes(b"".join(lines))
+    with pytest.raises(gnb.CaptureError, match=r"line 5 is damaged.*errors='skip'"):
+        gnb.load(tmp_path / "run.jsonl").to_arrow()
+    lenient = gnb.load(tmp_path / "run.jsonl", errors="skip")
+    assert len(lenient.df) == 12
+    assert lenient.stats.damaged == 1
+
+
+def test_many_files(tmp_path: Path) -> None:
+    """A folder and a pattern are read as one recording."""
+    for name in ("a.jsonl", "b.jsonl.zst", "c.txt.jsonl"):
+        captured(tmp_path / name)
+    assert gnb.load(tmp_path).stats.events == {"even": 15, "odd": 15}
+    assert gnb.load(tmp_path / "[ab].*").stats.events == {"even": 10, "odd": 10}
+    assert repr(gnb.load(tmp_path)) == "<Recording a.jsonl, b.jsonl.zst, c.txt.jsonl>"
+    with pytest.raises(gnb.CaptureError, match="there is no capture"):
+        gnb.load(tmp_path / "nothing.jsonl")
+    with pytest.raises(ValueError, match="errors must be"):
+        gnb.load(tmp_path, errors="ignore")
+
+
+def test_one_file_out_of_many(tmp_path: Path) -> None:
+    """A recording is written as one journal, compressed or not, and never over another."""
+    captured(tmp_path / "in" / "a.jsonl")
+    captured(tmp_path / "in" / "b.jsonl")
+    for name in ("all.jsonl", "all.jsonl.zst"):
+        target = gnb.load(tmp_path / "in").to_jsonl(tmp_path / name)
+        assert gnb.load(target).stats.events == {"even": 10, "odd": 10}
+        with pytest.raises(gnb.CaptureError, match="exists"):
+            gnb.load(tmp_path / "in").to_jsonl(target)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    """Parquet in Hive layout is read back by pandas, with the partitions as columns."""
+    recording = captured(tmp_path / "run.jsonl")
+    folder = recording.to_parquet(tmp_path / "parquet")
+    assert (folder / "date=2001-09-09" / "event=even").is_dir()
+    frame = pd.read_parquet(folder)
+    assert sorted(frame["seq"].dropna()) == list(range(10))
+    assert len(frame) == 13
+    with pytest.raises(gnb.CaptureError, match="not empty"):
+        recording.to_parquet(folder)
+
+
+def test_queries(tmp_path: Path) -> None:
+    """DuckDB answers over the file, payload fields included."""
+    pytest.importorskip("duckdb", reason="the extra query is not installed")
+    recording = captured(tmp_path / "run.jsonl")
+    sql = "select event, sum((payload->>'$.n')::int) total from events where kind='event' group by all order by event"
+    answer = recording.query(sql)
+    assert answer.to_dict("list") == {"event": ["even", "odd"], "total": [20, 25]}
+
+
+def test_kill_9(tmp_path: Path) -> None:
+    """After kill -9 everything older than the flush interval is in the file."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        capture = Capture(tmp_path / "run.jsonl")
+        number = 0
+        while True:
+            capture.append(event(number))
+            if capture.stats.events:
+                os.write(write, b"%d\n" % (capture.stats.events - 1))
+            number += 1
+            time.sleep(0.0001)
+    os.close(write)
+    acknowledged = -1
+    with os.fdopen(read) as told:
+        for _ in range(300):
+            acknowledged = int(told.readline())
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        for line in told:
+            acknowledged = int(line)
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TornEndWarning)
+        frame = gnb.load(tmp_path / "run.jsonl").df
+    seqs = list(frame["seq"].dropna())
+    assert seqs == list(range(len(seqs)))
+    assert len(seqs) > acknowledged
