@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -24,6 +24,8 @@ class Event(msgspec.Struct, gc=False, frozen=True):
         >>> Event(0.0, 1, "tick", 7, msgspec.Raw(b'{"ts":5}')).payload
         {'ts': 5}
     """
+
+    kind: ClassVar[str] = "event"
 
     received: float
     epoch: int

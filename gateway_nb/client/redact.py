@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from ..protocol.errors import one_line
 
 LOGGER = logging.getLogger("gateway_nb")
+# Without a handler Python would print warnings to stderr, from the loop's thread into whichever cell runs.
+LOGGER.addHandler(logging.NullHandler())
 LOG_LINES = 500
 _SHORTEST_SECRET = 4  # replacing "a" everywhere would hide the log, not the secret
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -19,7 +20,7 @@ from websockets.exceptions import (
     InvalidURI,
     WebSocketException,
 )
-from websockets.frames import Frame, Opcode
+from websockets.frames import DATA_OPCODES, Frame, Opcode
 
 from ..protocol.close_codes import ABNORMAL
 from ..protocol.endpoint import Endpoint
@@ -28,28 +29,21 @@ from ..protocol.frames import MAX_FRAME_BYTES
 
 
 class TransportClosed(Exception):
-    """The socket is closed.
-
-    Attributes:
-        code: close code, 1006 if there was no close frame.
-        reason: the close frame's text.
-    """
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
+    """The socket is closed: nothing can be sent."""
 
 
 class Transport(Protocol):
-    """What a connection needs of a socket."""
+    """What a connection needs of a socket. Messages are pushed: a reader's queue and wake-ups would cost most of it."""
 
     @property
     def binary_frames(self) -> int:
         """Binary messages received and dropped: the protocol has none."""
 
-    async def recv(self) -> bytes:
-        """Return the next text message; raise `TransportClosed` at the end."""
+    def listen(self, on_message: Callable[[bytes], object]) -> None:
+        """Call a function with every text message, those that came already first. It must not raise."""
+
+    async def closed(self) -> tuple[int, str]:
+        """Wait until the socket is closed; return close code (1006 without a close frame) and reason."""
 
     async def send(self, data: bytes) -> None:
         """Send one text message; raise `TransportClosed` at the end."""
@@ -122,11 +116,17 @@ class _Connect(connect):
 
 
 class _Socket(ClientConnection):
-    """A WebSocket that checks the pin before its upgrade request, and takes no binary messages."""
+    """A WebSocket that checks the pin before its upgrade request, and pushes its text messages."""
 
     endpoint: Endpoint
-    binary_frames = 0
-    _in_binary = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.binary_frames = 0
+        self.backlog: list[bytes] = []
+        self.on_message: Callable[[bytes], object] = self.backlog.append
+        self._fragments: list[bytes] = []
+        self._in_binary = False
 
     @classmethod
     def factory(cls, endpoint: Endpoint) -> Any:
@@ -152,13 +152,24 @@ class _Socket(ClientConnection):
         await super().handshake(*args, **kwargs)
 
     def process_event(self, event: Any) -> None:
-        if isinstance(event, Frame) and (
-            event.opcode is Opcode.BINARY or (event.opcode is Opcode.CONT and self._in_binary)
-        ):
-            self._in_binary = not event.fin
-            self.binary_frames += event.opcode is Opcode.BINARY
+        if type(event) is not Frame or event.opcode not in DATA_OPCODES:
+            super().process_event(event)
+        elif event.opcode is Opcode.TEXT and event.fin:
+            self.on_message(event.data)  # type: ignore[arg-type]
+        else:
+            self._take_fragment(event)
+
+    def _take_fragment(self, frame: Frame) -> None:
+        if frame.opcode is not Opcode.CONT:
+            self._in_binary = frame.opcode is Opcode.BINARY
+            self.binary_frames += self._in_binary
+            self._fragments = []
+        if self._in_binary:
             return
-        super().process_event(event)
+        self._fragments.append(bytes(frame.data))
+        if frame.fin:
+            self.on_message(b"".join(self._fragments))
+            self._fragments = []
 
 
 class _WebSocketTransport:
@@ -171,23 +182,29 @@ class _WebSocketTransport:
     def binary_frames(self) -> int:
         return int(self._socket.binary_frames)
 
-    async def recv(self) -> bytes:
-        try:
-            return await self._socket.recv(decode=False)  # type: ignore[no-any-return]
-        except ConnectionClosed as error:
-            raise _closed(error) from None
+    def listen(self, on_message: Callable[[bytes], object]) -> None:
+        self._socket.on_message = on_message
+        backlog, self._socket.backlog = self._socket.backlog, []
+        for data in backlog:
+            on_message(data)
+
+    async def closed(self) -> tuple[int, str]:
+        await self._socket.wait_closed()
+        # The peer's close frame if there is one, else ours (a frame too large, say), else 1006.
+        close = self._socket.protocol.close_rcvd or self._socket.protocol.close_sent
+        return (close.code, close.reason) if close else (ABNORMAL, "")
 
     async def send(self, data: bytes) -> None:
         try:
             await self._socket.send(data, text=True)
-        except ConnectionClosed as error:
-            raise _closed(error) from None
+        except ConnectionClosed:
+            raise TransportClosed from None
 
     async def ping(self) -> float:
         try:
             return float(await (await self._socket.ping()))
-        except ConnectionClosed as error:
-            raise _closed(error) from None
+        except ConnectionClosed:
+            raise TransportClosed from None
 
     async def close(self, code: int, reason: str, grace: float) -> None:
         try:
@@ -198,12 +215,6 @@ class _WebSocketTransport:
 
     def abort(self) -> None:
         self._socket.transport.abort()
-
-
-def _closed(error: ConnectionClosed) -> TransportClosed:
-    """The peer's close frame if there is one, else ours (a frame too large, say), else 1006."""
-    close = error.rcvd or error.sent
-    return TransportClosed(close.code, close.reason) if close else TransportClosed(ABNORMAL, "")
 
 
 def _tls(endpoint: Endpoint, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
