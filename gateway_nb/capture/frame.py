@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..client.events import Event
 from .table import Row, nanoseconds, text_array
 
 if TYPE_CHECKING:
@@ -113,18 +112,13 @@ class FrameBuilder:
         if not rows:
             return
         self._reserve(len(rows))
-        events = [row if isinstance(row, Event) else None for row in rows]
-        seqs = [None if event is None else event.seq for event in events]
-        self._time.extend(
-            np.fromiter(
-                (nanoseconds(row.received if isinstance(row, Event) else row[1]) for row in rows), "int64", len(rows)
-            )
-        )
-        self._epoch.extend(np.fromiter((row.epoch if isinstance(row, Event) else row[2] for row in rows), "int32"))
-        self._seq.extend(np.fromiter((seq or 0 for seq in seqs), "int64", len(seqs)))
-        self._no_seq.extend(np.fromiter((seq is None for seq in seqs), "bool", len(seqs)))
-        self._event.extend([None if event is None else event.event for event in events])
-        self._kind.extend(["event" if isinstance(row, Event) else row[0] for row in rows])
+        seqs = [row.seq for row in rows]
+        self._time.extend(nanoseconds(np.array([row.received for row in rows])))
+        self._epoch.extend(np.array([row.epoch for row in rows]))
+        self._seq.extend(np.array([seq or 0 for seq in seqs]))
+        self._no_seq.extend(np.array([seq is None for seq in seqs]))
+        self._event.extend([row.event for row in rows])
+        self._kind.extend([row.kind for row in rows])
 
     def extend_table(self, table: pa.Table) -> None:
         """Take in rows that are sealed already."""
@@ -150,7 +144,7 @@ class FrameBuilder:
 
         if self._frame is None:
             payloads = [chunk for table in sealed for chunk in table.column("payload").chunks]
-            payloads.append(text_array([bytes(row.raw) if isinstance(row, Event) else row[3] for row in tail]))
+            payloads.append(text_array([row.raw for row in tail]))
             text = pd.arrays.ArrowStringArray(pa.chunked_array(payloads, pa.string()))
             self._frame = pd.DataFrame(
                 {

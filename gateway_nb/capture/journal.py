@@ -8,9 +8,9 @@ stop, gap, reconnect, dropped, and request and answer where these are kept.
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +28,12 @@ ZSTD_SUFFIX = ".zst"
 REQUEST_KINDS = ("request", "answer")
 FLUSH_EVENTS = 256
 FLUSH_SECONDS = 0.05
+_LARGEST_WRITE = 8192
 SYNC_SECONDS = 1.0
 _QUEUE_LENGTH = 200_000
 _STOP_PATIENCE = 10.0
+_NAMES_KEPT = 1024
+_names: dict[str, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ class Capture:
             raise TypeError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
         self._file = open_write(self.path, append=append)
         self.detach: Callable[[], object] = _nothing
-        self._queue: queue.Queue[Event | bytes | None] = queue.Queue(_QUEUE_LENGTH)
+        self._queue: deque[Event | bytes] = deque()
+        self._wake = threading.Event()
         self._events = self._bytes = self._dropped = self._dropped_told = 0
         self._error: str | None = None
         self._stopped = False
@@ -119,10 +123,12 @@ class Capture:
     def _put(self, item: Event | bytes) -> None:
         if self._stopped:
             return
-        try:
-            self._queue.put_nowait(item)
-        except queue.Full:
+        if len(self._queue) >= _QUEUE_LENGTH:
             self._dropped += 1
+            return
+        self._queue.append(item)
+        if len(self._queue) == FLUSH_EVENTS:
+            self._wake.set()
 
     # Called by the user
 
@@ -136,7 +142,7 @@ class Capture:
             self._put(_marker("stop", 0, {}))
             self._stopped = True
             self.detach()
-            self._queue.put(None)
+            self._wake.set()
         self._thread.join(_STOP_PATIENCE)
         if self._error is not None:
             raise CaptureError(f"{self.path}: {self._error}; what was written before is readable")
@@ -162,59 +168,71 @@ class Capture:
         synced = time.monotonic()
         with self._file:
             try:
-                while (batch := self._next_batch()) is not None:
-                    self._flush(batch)
+                while True:
+                    last = self._stopped  # what came before it was set is in the queue by now
+                    self._flush()
+                    if last:
+                        break
                     if time.monotonic() - synced >= SYNC_SECONDS:
                         self._sync()
                         synced = time.monotonic()
+                    self._wake.wait(FLUSH_SECONDS)
+                    self._wake.clear()
                 self._sync()
             except OSError as error:
                 self._error = error.strerror or str(error)
                 self._stopped = True
                 self.detach()
 
-    def _next_batch(self) -> list[Event | bytes] | None:
-        """Wait for the first item, then gather for at most 50 ms or 256 events; ``None`` at the end."""
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch: list[Event | bytes] = [first]
-        until = time.monotonic() + FLUSH_SECONDS
-        while len(batch) < FLUSH_EVENTS and (left := until - time.monotonic()) > 0:
-            try:
-                item = self._queue.get(timeout=left)
-            except queue.Empty:
-                break
-            if item is None:
-                self._queue.put(None)
-                break
-            batch.append(item)
-        return batch
-
     def _sync(self) -> None:
         if self.path.suffix != ZSTD_SUFFIX:
             os.fsync(self._file.fileno())
 
-    def _flush(self, batch: list[Event | bytes]) -> None:
-        lines = [_line(item) if isinstance(item, Event) else item for item in batch]
-        if self._dropped > self._dropped_told:
-            lines.append(_marker("dropped", 0, {"events": self._dropped - self._dropped_told}))
-            self._dropped_told = self._dropped
-        data = b"".join(lines)
+    def _flush(self) -> None:
+        """Write all there is. Few large writes: each one lets go of the interpreter, and must win it back."""
+        while self._queue:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), _LARGEST_WRITE))]
+            lines = [_lines(batch)]
+            if self._dropped > self._dropped_told:
+                lines.append(_marker("dropped", 0, {"events": self._dropped - self._dropped_told}))
+                self._dropped_told = self._dropped
+            self._put_down(b"".join(lines))
+            self._events += sum(type(item) is Event for item in batch)
+
+    def _put_down(self, data: bytes) -> None:
         written = 0
         while written < len(data):
             written += self._file.write(data[written:]) or len(data)
         if self.path.suffix == ZSTD_SUFFIX:
             self._file.flush()
         self._bytes += len(data)
-        self._events += sum(isinstance(item, Event) for item in batch)
 
 
-def _line(event: Event) -> bytes:
-    seq = b"" if event.seq is None else b'"seq":%d,' % event.seq
-    head = b'{"t":%.6f,"epoch":%d,"event":%s,' % (event.received, event.epoch, encode(event.event))
-    # Raw JSON may hold line breaks between its tokens, never inside a string.
-    return head + seq + b'"payload":' + bytes(event.raw).replace(b"\n", b" ").replace(b"\r", b" ") + b"}\n"
+def _lines(batch: list[Event | bytes]) -> bytes:
+    """Return a batch's lines. Joined first and looked at then: a copy per event would cost most of it."""
+    pieces: list[bytes | msgspec.Raw] = []
+    for item in batch:
+        if type(item) is Event:
+            pieces += (_head(item), item.raw, b"}\n")
+        else:
+            pieces.append(item)  # type: ignore[arg-type]
+    data = b"".join(pieces)
+    if data.count(b"\n") == len(batch) and b"\r" not in data:
+        return data
+    # A payload with line breaks between its tokens; inside a string JSON has none.
+    flat = [bytes(piece).replace(b"\n", b" ").replace(b"\r", b" ") for piece in pieces]
+    return b"".join(
+        now[:-1] + b"\n" if bytes(was).endswith(b"}\n") else now for was, now in zip(pieces, flat, strict=True)
+    )
+
+
+def _head(event: Event) -> bytes:
+    name = _names.get(event.event) or encode(event.event)
+    if len(_names) < _NAMES_KEPT:  # names come from the other side; memory must not
+        _names[event.event] = name
+    if event.seq is None:
+        return b'{"t":%.6f,"epoch":%d,"event":%b,"payload":' % (event.received, event.epoch, name)
+    return b'{"t":%.6f,"epoch":%d,"event":%b,"seq":%d,"payload":' % (event.received, event.epoch, name, event.seq)
 
 
 def _marker(kind: str, epoch: int, detail: dict[str, Any]) -> bytes:

@@ -12,12 +12,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 
 from ..client.events import Event
 from ..protocol.frames import encode
 from .frame import FrameBuilder
-from .table import SCHEMA, Row, frame_of, table_of
+from .table import SCHEMA, Marker, Row, frame_of, table_of
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class EventLog(EventView):
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Keep a note between the events: ``gap``, ``reconnect``, ... with its detail as the payload."""
-        self._state[1].append((kind, time.time(), epoch, encode(detail)))
+        self._state[1].append(Marker(kind, time.time(), epoch, msgspec.Raw(encode(detail))))
 
     def _seal(self) -> None:
         with self._sealing:
@@ -145,7 +146,7 @@ class EventLog(EventView):
     def stats(self) -> LogStats:
         """Rows, bytes, dropped rows, and rows by event name."""
         chunks, tail = self._state
-        counts: Counter[str] = Counter(row.event for row in tail[:] if isinstance(row, Event))
+        counts: Counter[str] = Counter(row.event for row in tail[:] if row.event is not None)
         for chunk in chunks:
             names = chunk.column("event").combine_chunks()
             for entry in names.value_counts().to_pylist():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from ..protocol.errors import CaptureError
@@ -328,12 +329,12 @@ def open_read(path: Path) -> IO[bytes]:
 
 def _table(rows: list[Line]) -> pa.Table:
     columns = [
-        pa.array([nanoseconds(row.t) for row in rows], SCHEMA.field("time").type),
+        pa.array(nanoseconds(np.array([row.t for row in rows])), SCHEMA.field("time").type),
         pa.array([row.epoch for row in rows], pa.int32()),
         pa.array([row.seq for row in rows], pa.int64()),
         pa.array([row.event for row in rows], pa.string()).dictionary_encode(),
         pa.array([row.kind for row in rows], pa.string()).dictionary_encode(),
-        text_array([bytes(row.payload) for row in rows]),
+        text_array([row.payload for row in rows]),
     ]
     return pa.table(columns, schema=SCHEMA)
 
