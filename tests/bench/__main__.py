@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("roundtrip", "soak")
+NAMES = ("roundtrip", "capture", "soak")
 
 
 def main() -> None:
