@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -95,6 +98,64 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
 
 
 @main.command()
+@click.argument("url", required=False)
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The journal.")
+@click.option("--events", multiple=True, metavar="GLOB", default=("*",), help="Names to keep; may be given again.")
+@click.option("--duration", metavar="TIME", help="End after this long: 90s, 30m, 1h.")
+@click.option("--append", is_flag=True, help="Go on with a file that exists.")
+@_token_env
+def capture(
+    url: str | None,
+    output: Path,
+    events: tuple[str, ...],
+    duration: str | None,
+    append: bool,
+    token_env: str | None,
+) -> None:
+    """Write the events of the gateway at URL to a file until Ctrl-C or SIGTERM, across reconnects.
+
+    Exit codes: 0 ended as asked, 1 could not connect or the disk failed, 2 wrong usage.
+    """
+    from .facade import connect
+
+    seconds = None if duration is None else _seconds(duration)
+    stop = _stopped_by_signals()
+    with connect(url, token=_secret(token_env), name="capture") as gateway:
+        writing = gateway.capture(output, events=events, append=append)
+        click.echo(f"capturing {gateway.status.url} into {output}; Ctrl-C ends it", err=True)
+        _watch(writing, gateway, stop, seconds)
+        stats = writing.stop()
+    click.echo(f"{stats.events:,} events, {stats.bytes:,} bytes, {gateway.status.counters.missed:,} missed", err=True)
+
+
+def _watch(writing: Any, gateway: Any, stop: threading.Event, seconds: float | None) -> None:
+    """Wait for the end; on a terminal show a live line of rates."""
+    began, before, live = time.monotonic(), 0, sys.stderr.isatty()
+    while not stop.wait(0.5) and writing.stats.error is None:
+        now = writing.stats.events
+        if live:
+            click.echo(f"\r{gateway.status.state}: {now:,} events, {(now - before) * 2:,}/s   ", nl=False, err=True)
+        before = now
+        if seconds is not None and time.monotonic() - began >= seconds:
+            break
+    if live:
+        click.echo("", err=True)
+
+
+@main.command()
+@click.argument("path")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="0 leaves the gaps in time out.")
+def replay(path: str, speed: float) -> None:
+    """Serve the recording at PATH (a journal, a folder, a pattern) as a gateway, until Ctrl-C."""
+    from .capture.recording import load
+
+    stop = _stopped_by_signals()
+    with load(path).replay(speed or None) as server:
+        _announce(server, show_token=True)
+        stop.wait()
+
+
+@main.command()
 @click.argument("url")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def fingerprint(url: str, yes: bool) -> None:
@@ -120,17 +181,33 @@ def fingerprint(url: str, yes: bool) -> None:
 @click.option("--show-token", is_flag=True, help="Print the token, too.")
 def serve(openclaw: bool, show_token: bool) -> None:
     """Start a gateway on this machine and keep it until Ctrl-C."""
+    stop = _stopped_by_signals()
+    with _server(openclaw) as server:
+        _announce(server, show_token=show_token)
+        stop.wait()
+
+
+def _stopped_by_signals() -> threading.Event:
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with _server(openclaw) as server:
-        click.echo(f"url: {server.url}")
-        if show_token:
-            click.echo(f"token: {server.token}")
-        else:
-            click.echo("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
-        sys.stdout.flush()
-        stop.wait()
+    return stop
+
+
+def _announce(server: Any, *, show_token: bool) -> None:
+    click.echo(f"url: {server.url}")
+    if show_token:
+        click.echo(f"token: {server.token}")
+    else:
+        click.echo("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
+    sys.stdout.flush()
+
+
+def _seconds(duration: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", duration.strip())
+    if found is None:
+        raise click.UsageError(f"--duration {duration}: write it like 90s, 30m or 1h")
+    return float(found.group(1)) * {"s": 1, "m": 60, "h": 3600}[found.group(2) or "s"]
 
 
 @contextlib.contextmanager

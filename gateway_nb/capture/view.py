@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..client.handlers import matches
-from ..protocol.errors import CaptureError
 from ..protocol.frames import MalformedFrame, decode_payload, encode
 
 if TYPE_CHECKING:
@@ -86,6 +85,12 @@ class EventView:
             frame[path] = _typed([_at(payload, parts) for payload in decoded])
         return frame
 
+    def runs(self: HasFrame) -> pd.DataFrame:
+        """Return one row per agent run: see `gateway_nb.capture.runs.runs_of`."""
+        from .runs import runs_of
+
+        return runs_of(self.df)
+
 
 def _utc(when: str | dt.datetime) -> pd.Timestamp:
     import pandas as pd
@@ -142,8 +147,3 @@ def _typed(values: list[Any]) -> Any:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else encode(value).decode()
-
-
-def bad_capture(path: object, why: str) -> CaptureError:
-    """Return the error for a file that can't be read."""
-    return CaptureError(f"{path}: {why}")

@@ -26,6 +26,7 @@ EVERYTHING = {
 }
 MAY_IMPORT = {
     "__init__": EVERYTHING,
+    "__main__": {"cli"},
     "cli": EVERYTHING,
     "demo": {"facade", "handles", "bridge", "protocol"},
     "nesting": set(),

@@ -1,0 +1,113 @@
+"""Agent runs out of events: one row per run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _AgentPayload(msgspec.Struct, rename="camel"):
+    """What is read of an ``agent`` or ``chat`` event; the rest is skipped."""
+
+    run_id: str | None = None
+    session_key: str | None = None
+    stream: str | None = None
+    state: str | None = None
+    data: Any = None
+
+
+@dataclass
+class _Run:
+    run: str
+    session: str | None = None
+    start: Any = None
+    end: Any = None
+    first_token: Any = None
+    status: str = "running"
+    deltas: int = 0
+    tool_calls: int = 0
+    tokens: int | None = None
+    tools: set[str] = field(default_factory=set)
+
+
+_decoder = msgspec.json.Decoder(_AgentPayload)
+_ENDS = {"end": "ok", "error": "error"}
+
+
+def runs_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per agent run.
+
+    Args:
+        frame: events, as `EventLog.df` or `Recording.df` gives them.
+
+    Returns:
+        Columns: `run` and `session` (string), `start`, `end` and `first_token` (receive times), `status` (running, ok,
+        error, aborted), `seconds` and `first_token_s` (Float64), `deltas`, `tool_calls` and `tokens` (Int64; tokens
+        are output tokens, where the gateway told them).
+    """
+    runs: dict[str, _Run] = {}
+    chosen = frame[frame["event"].isin(["agent", "chat"])]
+    for when, event, text in zip(chosen["time"], chosen["event"], chosen["payload"], strict=True):
+        try:
+            payload = _decoder.decode(text)
+        except msgspec.DecodeError:
+            continue
+        if payload.run_id is None:
+            continue
+        run = runs.setdefault(payload.run_id, _Run(payload.run_id))
+        run.session = run.session or payload.session_key
+        run.start = when if run.start is None else run.start
+        (_agent if event == "agent" else _chat)(run, payload, when)
+    return _frame(list(runs.values()))
+
+
+def _agent(run: _Run, payload: _AgentPayload, when: Any) -> None:
+    data = payload.data if isinstance(payload.data, dict) else {}
+    if payload.stream == "assistant":
+        run.deltas += 1
+        run.first_token = when if run.first_token is None else run.first_token
+    elif payload.stream == "usage" and isinstance(data.get("outputTokens"), int):
+        run.tokens = (run.tokens or 0) + data["outputTokens"]
+    elif payload.stream in ("tool", "item") and data.get("phase") == "start":
+        call = data.get("toolCallId")
+        if isinstance(call, str) and call not in run.tools:
+            run.tools.add(call)
+            run.tool_calls += 1
+    elif payload.stream == "lifecycle" and data.get("phase") in _ENDS and run.status == "running":
+        run.status = "aborted" if data.get("aborted") is True else _ENDS[str(data["phase"])]
+        run.end = when
+
+
+def _chat(run: _Run, payload: _AgentPayload, when: Any) -> None:
+    if payload.state in ("error", "aborted") and run.status in ("running", "ok"):
+        run.status = payload.state
+        run.end = when
+    elif payload.state == "final" and run.status == "running":
+        run.status, run.end = "ok", when
+
+
+def _frame(runs: list[_Run]) -> pd.DataFrame:
+    import pandas as pd
+
+    text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")
+    frame = pd.DataFrame(
+        {
+            "run": pd.array([run.run for run in runs], text),
+            "session": pd.array([run.session for run in runs], text),
+            "start": pd.array([run.start for run in runs], time),
+            "end": pd.array([run.end for run in runs], time),
+            "first_token": pd.array([run.first_token for run in runs], time),
+            "status": pd.array([run.status for run in runs], text),
+            "deltas": pd.array([run.deltas for run in runs], "Int64"),
+            "tool_calls": pd.array([run.tool_calls for run in runs], "Int64"),
+            "tokens": pd.array([run.tokens for run in runs], "Int64"),
+        }
+    )
+    frame["seconds"] = (frame["end"] - frame["start"]).dt.total_seconds().astype("Float64")
+    frame["first_token_s"] = (frame["first_token"] - frame["start"]).dt.total_seconds().astype("Float64")
+    return frame
