@@ -1,0 +1,141 @@
+"""The command line, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gateway_nb as gnb
+from tests.support import until
+
+COMMAND = [sys.executable, "-m", "gateway_nb"]
+
+
+@pytest.fixture
+def local() -> Iterator[gnb.LocalGateway]:
+    with gnb.LocalGateway() as gateway:
+        yield gateway
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, env={**os.environ, **environment}
+    )
+
+
+def test_demo() -> None:
+    """The demo prints figures for machines: a thousand events and more, no gaps; and saves them."""
+    done = run("demo", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    figures = json.loads(done.stdout)
+    assert figures["events"] >= 1000
+    assert (figures["gaps"], figures["missed"], figures["run"]) == (0, 0, "1 2 3 4 5")
+    assert gnb.load(figures["saved"]).stats.events["talk.mode"] == 1000
+
+
+def test_demo_for_people(local: gnb.LocalGateway) -> None:
+    """Against a gateway of the user's the demo prints the frame's head, and no token."""
+    done = run("demo", "--url", local.url, "--token-env", "T", T=local.token)
+    assert done.returncode == 0
+    assert "payload" in done.stdout
+    assert "events, 0 gaps" in done.stdout
+    assert local.token not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["demo", "--url", "ws://127.0.0.1:1"], 1, "gateway-nb: nothing listens on ws://127.0.0.1:1"),
+        (["demo", "--url", "ws://10.0.0.1"], 1, "gateway-nb: refused plain ws://"),
+        (["demo", "--token-env", "NO_SUCH", "--url", "ws://127.0.0.1:1"], 2, "no such variable"),
+        (["call", "bad!name"], 1, "is no method name"),
+        (["capture", "ws://127.0.0.1:1", "-o", "x.jsonl", "--duration", "soon"], 2, "like 90s, 30m or 1h"),
+        (["replay", "no-such-file"], 1, "there is no capture"),
+        (["frobnicate"], 2, "No such command"),
+    ],
+)
+def test_errors(arguments: list[str], code: int, text: str) -> None:
+    """Mistakes are one line on stderr with an exit code, never a traceback."""
+    done = run(*arguments)
+    assert done.returncode == code
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_call(local: gnb.LocalGateway) -> None:
+    """A method is called with params, and its answer printed as JSON."""
+    done = run("call", "sessions.list", '{"limit": 2}', "--url", local.url, "--token-env", "T", T=local.token)
+    assert json.loads(done.stdout)["limitApplied"] == 2
+
+
+def test_version() -> None:
+    """The version is the package's."""
+    assert run("--version").stdout.strip().endswith(gnb.__version__)
+
+
+def test_serve() -> None:
+    """A served gateway says where it is and how to get the token, and ends on SIGTERM."""
+    with subprocess.Popen([*COMMAND, "serve", "--show-token"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[1]
+        token = process.stdout.readline().split()[1]
+        with gnb.connect(url, token=token) as gw:
+            assert gw.request("health")["ok"] is True
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_capture(local: gnb.LocalGateway, tmp_path: Path, end: signal.Signals) -> None:
+    """A capture of its own process survives a restart of the gateway, and ends cleanly on a signal."""
+    path = tmp_path / "run.jsonl"
+    command = [*COMMAND, "capture", local.url, "-o", str(path), "--events", "x*", "--token-env", "T"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "T": local.token}) as process:
+        assert process.stderr is not None
+        assert "capturing" in process.stderr.readline()
+        local.emit("x1", 1)
+        local.emit("y", 1)
+        local.restart()
+        until(lambda: local.peers)
+        local.emit("x2", 2)
+        until(lambda: path.exists() and b'"x2"' in path.read_bytes())
+        process.send_signal(end)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 0
+    assert "2 events" in said
+    frame = gnb.load(path).df
+    assert list(frame["event"].dropna()) == ["x1", "x2"]
+    assert list(frame["kind"]) == ["start", "event", "reconnect", "event", "stop"]
+
+
+def test_capture_for_a_while(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """A capture ends by itself after its duration."""
+    path = str(tmp_path / "run.jsonl")
+    done = run("capture", local.url, "-o", path, "--duration", "0.5s", "--token-env", "T", T=local.token)
+    assert done.returncode == 0
+    again = run("capture", local.url, "-o", path, "--token-env", "T", T=local.token)
+    assert again.returncode == 1
+    assert "exists" in again.stderr
+
+
+def test_replay(tmp_path: Path) -> None:
+    """A recording is served as a gateway."""
+    path = tmp_path / "run.jsonl"
+    path.write_text('{"t":1.0,"epoch":1,"event":"x","seq":1,"payload":{"n":1}}\n')
+    with subprocess.Popen(
+        [*COMMAND, "replay", str(path), "--speed", "0"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url, token = (process.stdout.readline().split()[1] for _ in range(2))
+        with gnb.connect(url, token=token) as gw:
+            until(lambda: len(gw.events))
+            assert list(gw.events.payloads()) == [{"n": 1}]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0

@@ -1,0 +1,73 @@
+"""Runs out of events: one row each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from gateway_nb.capture.log import EventLog
+from gateway_nb.client.events import Event
+from gateway_nb.protocol.frames import encode
+
+COLUMNS = {
+    "run": "string",
+    "session": "string",
+    "start": "datetime64[ns, UTC]",
+    "end": "datetime64[ns, UTC]",
+    "first_token": "datetime64[ns, UTC]",
+    "status": "string",
+    "deltas": "Int64",
+    "tool_calls": "Int64",
+    "tokens": "Int64",
+    "seconds": "Float64",
+    "first_token_s": "Float64",
+}
+
+
+def log_of(*events: tuple[float, str, dict[str, Any]]) -> EventLog:
+    log = EventLog()
+    for seq, (second, name, payload) in enumerate(events):
+        log.append(Event(1e9 + second, 1, name, seq, msgspec.Raw(encode(payload))))
+    return log
+
+
+def agent(run: str, stream: str, **data: Any) -> dict[str, Any]:
+    return {"runId": run, "sessionKey": f"session-{run}", "stream": stream, "data": data}
+
+
+def test_runs() -> None:
+    """Each run has its session, times, end, tokens, tool calls and pieces; other events are no runs."""
+    log = log_of(
+        (0.0, "agent", agent("a", "lifecycle", phase="start")),
+        (0.5, "agent", agent("b", "lifecycle", phase="start")),
+        (1.0, "agent", agent("a", "item", phase="start", toolCallId="t1")),
+        (1.0, "agent", agent("a", "tool", phase="start", toolCallId="t1")),
+        (1.5, "agent", agent("a", "assistant", delta="x")),
+        (1.6, "agent", agent("a", "assistant", delta="y")),
+        (1.7, "agent", agent("a", "usage", outputTokens=5)),
+        (1.8, "agent", agent("a", "usage", outputTokens=2)),
+        (2.0, "agent", agent("a", "lifecycle", phase="end", aborted=False)),
+        (2.1, "chat", {"runId": "a", "state": "final"}),
+        (2.5, "chat", {"runId": "b", "state": "aborted"}),
+        (3.0, "agent", agent("c", "lifecycle", phase="error")),
+        (3.5, "chat", {"runId": "d", "sessionKey": "s", "state": "delta"}),
+        (4.0, "agent", {"no": "run"}),
+        (4.0, "other", {"runId": "z"}),
+        (4.0, "agent", {"runId": 5}),
+    )
+    runs = log.runs()
+    assert {name: str(dtype) for name, dtype in runs.dtypes.items()} == COLUMNS
+    assert list(runs["run"]) == ["a", "b", "c", "d"]
+    assert list(runs["status"]) == ["ok", "aborted", "error", "running"]
+    first = runs.iloc[0]
+    assert (first["session"], first["deltas"], first["tool_calls"], first["tokens"]) == ("session-a", 2, 1, 7)
+    assert (first["seconds"], first["first_token_s"]) == (2.0, 1.5)
+    assert first["start"] == pd.Timestamp(1e9, unit="s", tz="UTC")
+    assert runs["end"].isna().tolist() == [False, False, False, True]
+
+
+def test_no_runs() -> None:
+    """Without runs the frame is empty, with the same dtypes."""
+    assert {name: str(dtype) for name, dtype in EventLog().runs().dtypes.items()} == COLUMNS
