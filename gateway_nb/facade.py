@@ -65,7 +65,8 @@ def connect(
             - ``client_display_name``, ``client_version``, ``platform``, ``device_family``, ``instance_id``
             - ``device_identity`` ("auto"): the device key; a path, an object, or None for none
             - ``min_protocol`` (3), ``max_protocol`` (4)
-            - ``tls_fingerprint``: SHA-256 of the server's certificate; then it alone decides; ``ssl_context``
+            - ``tls_fingerprint``: SHA-256 of the server's certificate; then it alone decides; else ``ca_file`` (PEM) or
+              ``ssl_context``
             - ``request_timeout`` (30), ``connect_challenge_timeout`` (15), ``tick_watch_min_interval`` (1)
             - ``on_event(event)``, ``on_hello_ok(hello)``, ``on_connect_error(error)``, ``on_close(code, reason)``,
               ``on_gap(expected, received)``, ``on_reconnect_paused(error)``, ``on_state(status)``: called in order
@@ -232,7 +233,8 @@ class Gateway:
             params: a mapping; an `idempotencyKey` is added for the methods that need one.
             timeout: seconds, ``None`` for no limit; default `request_timeout` (30 s), and no limit with
                 `expect_final`. Requests that the gateway asks to repeat are repeated within it.
-            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next.
+            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next. For
+                ``chat.send`` it is the ``chat`` event that ends the run.
 
         Returns:
             The payload, decoded: dict, list, str, number, bool or ``None``.

@@ -26,7 +26,7 @@ from .connection import Connection
 from .events import Event
 from .handlers import EventStream, Subscription
 from .options import ConnectOptions
-from .runs import AsyncRun
+from .runs import AsyncRun, finish_chat
 from .status import Status
 from .supervisor import Recorder, Sink, Supervisor
 
@@ -172,7 +172,8 @@ class AsyncGateway:
             params: a mapping; an `idempotencyKey` is added for the methods that need one.
             timeout: seconds, ``None`` for no limit; default `request_timeout` (30 s), and no limit with
                 `expect_final`. Requests that the gateway asks to repeat are repeated within it.
-            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next.
+            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next. For
+                ``chat.send`` it is the ``chat`` event that ends the run.
 
         Returns:
             The payload, decoded: dict, list, str, number, bool or ``None``.
@@ -182,6 +183,9 @@ class AsyncGateway:
             GatewayTimeoutError: no answer in time.
             GatewayClosedError: not connected, or not any more.
         """
+        if method == "chat.send" and expect_final and isinstance(params, Mapping):
+            keyed = {"idempotencyKey": str(uuid.uuid4()), **params}
+            return await finish_chat(self, keyed, self._limit(timeout, True))
         raw = await self.request_raw(method, params, timeout=timeout, expect_final=expect_final)
         try:
             return decode_payload(raw)

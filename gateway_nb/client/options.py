@@ -49,6 +49,7 @@ class ConnectOptions(TypedDict, total=False):
     max_protocol: int
     tls_fingerprint: str | None
     ssl_context: ssl.SSLContext | None
+    ca_file: str | os.PathLike[str] | None
     request_timeout: float
     connect_challenge_timeout: float
     tick_watch_min_interval: float
@@ -141,7 +142,7 @@ def resolve(
         client=_client(take),
         scopes=take.strings("scopes"),
         device_identity=_identity(options.get("device_identity", "auto")),
-        ssl_context=take.instance("ssl_context", ssl.SSLContext),
+        ssl_context=_ssl_context(take),
         request_timeout=take.seconds("request_timeout", 30.0, 0.001, LONGEST_TIMER),
         connect_challenge_timeout=take.seconds("connect_challenge_timeout", 15.0, 0.25, CHALLENGE_TIMEOUT, clamp=True),
         tick_watch_min_interval=take.seconds("tick_watch_min_interval", 1.0, 0.001, 30.0, clamp=True),
@@ -207,10 +208,11 @@ class _Taker:
             return min(max(float(value), low), high)
         return float(self.number(name, default, low, high))
 
-    def instance(self, name: str, kind: type) -> Any:
+    def instance(self, name: str, kind: type | tuple[type, ...]) -> Any:
         value = self._options.get(name)
         if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{name} must be a {kind.__name__} or None, not {value!r}")
+            kinds = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            raise TypeError(f"{name} must be a {kinds} or None, not {value!r}")
         return value
 
     def callbacks(self) -> dict[str, Callable[..., object]]:
@@ -243,6 +245,19 @@ def _client(take: _Taker) -> ClientInfo:
         min_protocol=low,
         max_protocol=high,
     )
+
+
+def _ssl_context(take: _Taker) -> ssl.SSLContext | None:
+    context: ssl.SSLContext | None = take.instance("ssl_context", ssl.SSLContext)
+    path = take.instance("ca_file", (str, os.PathLike))
+    if path is None:
+        return context
+    if context is not None:
+        raise ValueError("ca_file and ssl_context exclude each other; load the file into the context")
+    try:
+        return ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"ca_file {os.fspath(path)!r} must be a PEM file of certificates: {error}") from None
 
 
 def _identity(value: Any) -> Any:

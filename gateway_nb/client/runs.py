@@ -41,6 +41,52 @@ class RunResult:
     text: str
     payload: dict[str, Any] = field(repr=False)
 
+    @property
+    def usage(self) -> dict[str, Any]:
+        """Tokens by kind (``input``, ``output``, ``total``, ...); empty where the gateway did not say."""
+        meta = _dict(_dict(self.payload.get("result")).get("meta"))
+        return _dict(_dict(meta.get("agentMeta")).get("usage"))
+
+
+async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+    """Call ``chat.send`` and return the payload of the ``chat`` event that ends its run.
+
+    The gateway sends no second response for it (protocol.md, 5).
+
+    Args:
+        gateway: a connected client.
+        params: of the call, with its idempotency key, which is the run's id.
+        timeout: seconds for all of it, ``None`` for no limit.
+
+    Raises:
+        RunFailedError, RunAbortedError: how it ended.
+        GatewayTimeoutError: it did not end in time.
+    """
+    run_id = str(params["idempotencyKey"])
+    ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    def look(event: Event) -> None:
+        payload = _payload_of(event, run_id)
+        if payload.get("state") in ("final", "error", "aborted") and not ended.done():
+            ended.set_result(payload)
+
+    try:
+        async with asyncio.timeout(timeout):
+            with gateway.listen("chat", look):
+                answer = await gateway.request("chat.send", params, timeout=None)
+                if _dict(answer).get("status") not in ("started", "in_flight", "accepted"):
+                    return _dict(answer)
+                last = await ended
+    except TimeoutError as error:
+        if isinstance(error, GatewayError):
+            raise
+        raise GatewayTimeoutError(f"chat.send: run {run_id} did not end within {timeout:g} s") from None
+    if last["state"] == "aborted":
+        raise _run_error(RunAbortedError, run_id, f"run {run_id} was aborted", last)
+    if last["state"] == "error":
+        raise _run_error(RunFailedError, run_id, f"run {run_id} failed: {last.get('errorMessage')}", last)
+    return last
+
 
 class AsyncRun:
     """One turn of an agent. Iterate it for the answer's pieces, or `result` for the whole.
@@ -97,7 +143,10 @@ class AsyncRun:
         return await asyncio.shield(self.start())
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        """Yield the answer's pieces as they come; raise what `result` raises at the end."""
+        """Yield the answer's pieces as they come; raise what `result` raises at the end.
+
+        Where the gateway replaces what it said before, the piece is the new whole; `text` is always right.
+        """
         task = self.start()
         while (delta := await self._deltas.get()) is not None:
             yield delta
@@ -180,11 +229,8 @@ class AsyncRun:
         return RunResult(self.run_id, self._text, final)
 
     def _take(self, event: Event) -> None:
-        try:
-            payload = event.payload
-        except MalformedFrame:
-            return
-        if not isinstance(payload, dict) or payload.get("runId") != self.run_id:
+        payload = _payload_of(event, self.run_id)
+        if not payload:
             return
         self.events.append(event)
         if event.event == "chat" and payload.get("state") == "delta":
@@ -192,6 +238,15 @@ class AsyncRun:
             if isinstance(delta, str):
                 self._text = delta if payload.get("replace") is True else self._text + delta
                 self._deltas.put_nowait(delta)
+
+
+def _payload_of(event: Event, run_id: str) -> dict[str, Any]:
+    """Return the payload of an event of this run; empty for another's."""
+    try:
+        payload = _dict(event.payload)
+    except MalformedFrame:
+        return {}
+    return payload if payload.get("runId") == run_id else {}
 
 
 def _dict(payload: Any) -> dict[str, Any]:
