@@ -9,7 +9,7 @@ import pytest
 
 import gateway_nb as gnb
 from tests.contract.conftest import AnyGateway
-from tests.support import async_test
+from tests.support import async_test, until
 
 FIELDS = {
     "health": {"ok", "ts", "durationMs", "channels", "defaultAgentId", "agents", "sessions"},
@@ -56,11 +56,13 @@ def test_sessions(gateway: AnyGateway) -> None:
         assert gw.request("sessions.subscribe") == {"subscribed": True}
         created = gw.call.sessions.create(key=key, label="one")
         assert (created["ok"], created["key"], created["entry"]["label"]) == (True, key, "one")
-        changed = gw.submit("sessions.patch", {"key": key, "label": "two"})
-        event = gw.wait_for("sessions.changed", lambda e: e.payload.get("reason") == "patch", timeout=10)
-        assert event.payload["sessionKey"] == key
-        assert event.payload["session"]["label"] == "two"
-        assert changed.result(10)["entry"]["sessionId"] == created["sessionId"]
+        heard: list[gnb.Event] = []
+        gw.on("sessions.changed", heard.append)
+        patched = gw.request("sessions.patch", {"key": key, "label": "two"})
+        assert patched["entry"]["sessionId"] == created["sessionId"]
+        until(lambda: any(event.payload.get("reason") == "patch" for event in heard))
+        (event,) = [event for event in heard if event.payload.get("reason") == "patch"]
+        assert (event.payload["sessionKey"], event.payload["session"]["label"]) == (key, "two")
         rows = gw.request("sessions.list", {"limit": 50})["sessions"]
         assert [row["label"] for row in rows if row["key"] == key] == ["two"]
         assert gw.call.sessions.delete(key=key)["deleted"] is True

@@ -25,6 +25,7 @@ def test_a_run(gateway: AnyGateway) -> None:
         assert "".join(pieces) == result.text == run.text == "1 2 3 4 5"
         assert result.run_id == run.run_id
         assert result.payload["status"] == "ok"
+        assert result.usage["output"] == 5
         assert {event.event for event in run.events} == {"agent", "chat"}
         assert run.done()
 
@@ -100,6 +101,26 @@ async def test_the_methods_below(gateway: AnyGateway) -> None:
         assert history["sessionInfo"]["activeRunIds"] == []
         aborted = await agw.request("chat.abort", {"sessionKey": key, "runId": chat_id})
         assert (aborted["ok"], aborted["aborted"], aborted["runIds"]) == (True, False, [])
+
+
+@async_test
+async def test_chat_send_to_its_end(gateway: AnyGateway) -> None:
+    """chat.send with expect_final waits for the event that ends its run, and fails as the run fails."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        key = session()
+        final = await agw.request("chat.send", {"sessionKey": key, "message": "count:3:50"}, expect_final=True)
+        assert (final["state"], final["message"]["content"][0]["text"].strip()) == ("final", "1 2 3")
+        with pytest.raises(gnb.RunFailedError, match="LLM request failed"):
+            await agw.request("chat.send", {"sessionKey": key, "message": "fail:400"}, expect_final=True)
+        chat = agw.submit("chat.send", {"sessionKey": key, "message": "count:100:60"}, expect_final=True)
+        await agw.wait_for("chat", lambda e: e.payload["state"] == "delta")
+        await agw.request("chat.abort", {"sessionKey": key})
+        with pytest.raises(gnb.RunAbortedError):
+            await chat
+        params = {"sessionKey": key, "message": "count:30:60"}
+        with pytest.raises(gnb.GatewayTimeoutError, match="did not end within"):
+            await agw.request("chat.send", params, expect_final=True, timeout=0.3)
+        await agw.request("chat.abort", {"sessionKey": key})
 
 
 @async_test

@@ -373,6 +373,7 @@ async def test_a_pin(tmp_path: Path) -> None:
         for options in (
             {"tls_fingerprint": pin},
             {"ssl_context": ssl.create_default_context(cafile=str(path))},
+            {"ca_file": path},
         ):
             async with gnb.AsyncGateway(url, device_identity=None, **options) as agw:  # type: ignore[arg-type]
                 assert await agw.request("echo", {"x": 1}) == {"x": 1}

@@ -222,6 +222,28 @@ async def test_a_rate_limit_beyond_the_deadline() -> None:
 
 
 @async_test
+async def test_an_answer_that_is_replaced() -> None:
+    """Where the gateway replaces what it said, the run's text is the new whole."""
+
+    async def change_its_mind(socket: ServerConnection) -> None:
+        await welcome(socket)
+        request = json.loads(await socket.recv())
+        run_id = request["params"]["idempotencyKey"]
+        for piece in ({"deltaText": "wrong"}, {"deltaText": "right", "replace": True}, {"deltaText": " now"}):
+            payload = {"runId": run_id, "sessionKey": "s", "seq": 1, "state": "delta", **piece}
+            await socket.send(json.dumps({"type": "event", "event": "chat", "payload": payload}))
+        final = {"type": "res", "id": request["id"], "ok": True, "payload": {"runId": run_id, "status": "ok"}}
+        await socket.send(json.dumps(final))
+        await answer_all(socket)
+
+    async with socket_server(change_its_mind) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        run = agw.run("x")
+        assert [piece async for piece in run] == ["wrong", "right", " now"]
+        result = await run.result()
+        assert (result.text, result.usage) == ("right now", {})
+
+
+@async_test
 async def test_subscriptions_are_made_again() -> None:
     """What was subscribed through the client is subscribed again after each reconnect; what was undone is not."""
     asked: list[list[tuple[str, Any]]] = []

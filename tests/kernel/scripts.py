@@ -32,7 +32,7 @@ class Script:
     def rest(self, timeout: float = 30) -> list[str]:
         """Return the lines that are left; the script must end well and leave stderr empty."""
         out, err = self._process.communicate(timeout=timeout)
-        assert err == ""
+        assert err == "", err
         assert self._process.returncode == 0
         return out.splitlines()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import gateway_nb as gnb
 from tests.kernel.conftest import Kernel
+from tests.support import until
 
 
 @pytest.fixture
@@ -55,6 +57,28 @@ def test_stop_during_a_request(local: gnb.LocalGateway, kernel: Kernel) -> None:
     assert outcome.status == "error"
     assert "KeyboardInterrupt" in "".join(outcome.error)
     assert kernel.run("print(gw.request('health')['ok'], gw.status.counters.in_flight)").text == "True 0\n"
+
+
+def test_pairing(local: gnb.LocalGateway, kernel: Kernel, tmp_path: Path) -> None:
+    """A device that has to be approved shows a card with the command; --wait goes on by itself once approved."""
+    options: dict[str, Any] = {"client_name": "cli", "mode": "cli", "device_identity": str(tmp_path / "key.json")}
+    gnb.connect(local.url, token=local.token, name="first", platform="linux", **options).close()
+    kernel.run("%load_ext gateway_nb\nimport gateway_nb.facade as facade, functools")
+    known = f"{options!r}, platform='win32'"
+    kernel.run(f"facade.connect = functools.partial(facade.connect, **dict({known}))")
+    refused = kernel.run("%gateway connect")
+    assert refused.status == "error"
+    assert "has to approve this device" in refused.displays[0]["text/html"]
+    assert "openclaw devices approve" in refused.displays[0]["text/plain"]
+    assert len(refused.error) == 1
+    cell = kernel.start("%gateway connect --wait 60")
+    with gnb.connect(local.url, token=local.token, name="admin", device_identity=None) as admin:
+        until(lambda: len(admin.call.device.pair.list()["pending"]) > 1)
+        admin.call.device.pair.approve(requestId=admin.call.device.pair.list()["pending"][-1]["requestId"])
+    outcome = kernel.outcome(cell)
+    assert outcome.status == "ok"
+    assert "this cell goes on by itself" in outcome.displays[0]["text/html"]
+    assert "connected" in outcome.displays[-1]["text/html"]
 
 
 def test_an_await_cell(local: gnb.LocalGateway, kernel: Kernel) -> None:

@@ -51,34 +51,44 @@ print(gw.request("health")["ok"])
         assert running_script.rest() == ["interrupted 0 connected", "True"]
 
 
+SAY_WHEN_WAITING = """
+from gateway_nb.bridge import RequestHandle
+wait = RequestHandle.result
+def result(self, timeout=None):
+    print("waiting")
+    return wait(self, timeout)
+RequestHandle.result = result
+"""
+
+
 def test_ctrl_c_aborts_the_run(local: gnb.LocalGateway) -> None:
-    """Ctrl-C during a run asks the gateway to abort it."""
+    """Ctrl-C while waiting for a run asks the gateway to abort it, and says so."""
     code = """
 run = gw.run("count:1000:20")
-print(next(iter(run)))
 try:
     run.result()
-except KeyboardInterrupt:
-    print("interrupted")
+except KeyboardInterrupt as interrupt:
+    print(str(interrupt).replace(run.run_id, "ID"))
 try:
     run.result(10)
 except gnb.RunAbortedError:
     print("aborted")
 """
-    with script(local, code) as running_script:
-        running_script.wait_for("1")
+    with script(local, SAY_WHEN_WAITING + code) as running_script:
+        running_script.wait_for("waiting")
+        until(lambda: local.methods.agents.is_active("agent:main:main"))
         running_script.interrupt()
-        assert running_script.rest() == ["interrupted", "aborted"]
+        said = [line for line in running_script.rest() if line != "waiting"]
+        assert said == ["run ID: the gateway was asked to abort it", "aborted"]
 
 
 def test_ctrl_c_while_iterating(local: gnb.LocalGateway) -> None:
-    """Ctrl-C in a loop over a run's pieces aborts the run, too."""
+    """Ctrl-C while waiting for a run's next piece aborts the run, too."""
     code = """
-run = gw.run("count:1000:20")
+run = gw.run("count:1000:300")
 try:
     for piece in run:
-        if piece == "1":
-            print("going")
+        print("piece")
 except KeyboardInterrupt:
     print("interrupted")
 try:
@@ -86,10 +96,11 @@ try:
 except gnb.RunAbortedError:
     print("aborted")
 """
-    with script(local, code) as running_script:
-        running_script.wait_for("going")
+    with script(local, SAY_WHEN_WAITING + code) as running_script:
+        running_script.wait_for("piece")
+        running_script.wait_for("waiting")
         running_script.interrupt()
-        assert running_script.rest() == ["interrupted", "aborted"]
+        assert [line for line in running_script.rest() if line != "waiting"] == ["interrupted", "aborted"]
 
 
 def test_fork(local: gnb.LocalGateway) -> None:

@@ -31,6 +31,7 @@ WRONG_TYPES: list[tuple[str, Any]] = [
     ("max_protocol", None),
     ("tls_fingerprint", 5),
     ("ssl_context", "x"),
+    ("ca_file", 5),
     ("request_timeout", "30"),
     ("request_timeout", True),
     ("connect_challenge_timeout", "x"),
@@ -52,6 +53,8 @@ WRONG_VALUES: list[tuple[str, Any]] = [
     ("connect_challenge_timeout", float("nan")),
     ("tick_watch_min_interval", -0.1),
     ("tls_fingerprint", "abc"),
+    ("ca_file", "/no/such/file.pem"),
+    ("ca_file", __file__),
 ]
 
 

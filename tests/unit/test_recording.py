@@ -209,7 +209,6 @@ def test_parquet(tmp_path: Path) -> None:
 
 def test_queries(tmp_path: Path) -> None:
     """DuckDB answers over the file, payload fields included."""
-    pytest.importorskip("duckdb", reason="the extra query is not installed")
     recording = captured(tmp_path / "run.jsonl")
     sql = "select event, sum((payload->>'$.n')::int) total from events where kind='event' group by all order by event"
     answer = recording.query(sql)
