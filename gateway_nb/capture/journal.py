@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 
 from ..client.events import Event
 from ..client.handlers import matches
@@ -69,7 +68,11 @@ def open_write(path: Path, *, append: bool) -> Any:
         if isinstance(error, FileExistsError) and path.exists():
             raise CaptureError(f"{path} exists; choose another name, or pass append=True") from None
         raise CaptureError(f"{path} can't be written: {error.strerror}") from None
-    return pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd") if path.suffix == ZSTD_SUFFIX else file
+    if path.suffix != ZSTD_SUFFIX:
+        return file
+    import zstandard
+
+    return zstandard.ZstdCompressor().stream_writer(file, closefd=True)
 
 
 class Capture:
@@ -204,7 +207,7 @@ class Capture:
         while written < len(data):
             written += self._file.write(data[written:]) or len(data)
         if self.path.suffix == ZSTD_SUFFIX:
-            self._file.flush()
+            self._file.flush()  # a whole block: what is flushed can be read, whatever comes after
         self._bytes += len(data)
 
 

@@ -283,7 +283,7 @@ class Recording(EventView):
     def _lines(self, file: Path) -> Iterator[Line]:
         decoder = msgspec.json.Decoder(Line)
         with open_read(file) as source:
-            for number, text in enumerate(_whole(source), 1):
+            for number, text in enumerate(source, 1):
                 try:
                     yield decoder.decode(text)
                 except (msgspec.DecodeError, UnicodeDecodeError):
@@ -305,14 +305,6 @@ class Recording(EventView):
 _PLAIN = pa.schema([field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in SCHEMA])
 
 
-def _whole(source: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines; a compressed file that ends too early ends in a torn line, as an uncompressed one does."""
-    try:
-        yield from source
-    except OSError:
-        yield b""
-
-
 def open_read(path: Path) -> IO[bytes]:
     """Open a journal for reading, compressed or not.
 
@@ -321,7 +313,11 @@ def open_read(path: Path) -> IO[bytes]:
     """
     try:
         if path.suffix == ZSTD_SUFFIX:
-            return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+            import zstandard
+
+            # Reads on over the frames of appended captures, and ends at a torn end without a word, as a file does.
+            file = open(path, "rb")  # noqa: SIM115 - closed with the reader
+            return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
         return open(path, "rb")
     except OSError as error:
         raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None
