@@ -134,7 +134,7 @@ def loop_thread() -> LoopThread:
     """Return the process's loop thread, started on first use, and anew in a forked child."""
     global _the_one
     with _lock:
-        if _the_one is None or _the_one.pid != os.getpid():
+        if _the_one is None or not _the_one.is_alive():
             _the_one = LoopThread()
         return _the_one
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from .protocol.errors import GatewayError
+from .protocol.errors import GatewayError, printable
 
 _token_env = click.option("--token-env", metavar="NAME", help="Environment variable that holds the gateway's token.")
 
@@ -94,7 +94,7 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
     parsed = parse_cell(method, params or "")
     with connect(url, token=_secret(token_env), name="cli") as gateway:
         answer = gateway.request(parsed.method, parsed.params, expect_final=final)
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    click.echo(printable(json.dumps(answer, indent=2, ensure_ascii=False)))
 
 
 @main.command()

@@ -22,6 +22,8 @@ from .handles import MethodPath, Run
 from .protocol.errors import PairingRequiredError
 
 _connections: dict[str, Gateway] = {}
+_kept_events: dict[str, EventLog] = {}
+"""Events of closed connections whose name could not be connected again yet."""
 _connections_lock = threading.RLock()
 
 
@@ -103,13 +105,16 @@ def connect(
         former = _connections.pop(name, None)
     if former is not None:
         former.close()
-        gateway.adopt_events(former.events)
+        _kept_events[name] = former.events
+    if name in _kept_events:
+        gateway.adopt_events(_kept_events[name])
     if pairing_timeout:
         gateway.wait_until_paired(pairing_timeout, on_pairing)
     else:
         gateway.connect()
     with _connections_lock:
         _connections[name] = gateway
+        _kept_events.pop(name, None)
     return gateway
 
 

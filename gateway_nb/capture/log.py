@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHUNK_ROWS = 8192
+_CHUNK_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 1_000_000
 MAX_BYTES = 512 * 1024 * 1024
 _SHOWN_ROWS = 5
@@ -67,6 +68,7 @@ class EventLog(EventView):
         self._sealing = threading.Lock()
         self._framing = threading.Lock()
         self._dropped = 0
+        self._tail_bytes = 0
         self._builder = FrameBuilder()
         self._builder_start: pa.Table | None = None
 
@@ -76,7 +78,8 @@ class EventLog(EventView):
         """Keep an event."""
         tail = self._state[1]
         tail.append(event)
-        if len(tail) >= CHUNK_ROWS:
+        self._tail_bytes += len(event.raw)
+        if len(tail) >= CHUNK_ROWS or self._tail_bytes >= _CHUNK_BYTES:
             self._seal()
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
@@ -85,6 +88,7 @@ class EventLog(EventView):
 
     def _seal(self) -> None:
         with self._sealing:
+            self._tail_bytes = 0
             chunks, tail = self._state
             chunks = (*chunks, table_of(tail))
             rows = sum(chunk.num_rows for chunk in chunks)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from ..protocol import effects
 from ..protocol.effects import Effect
-from ..protocol.errors import GatewayConnectError
+from ..protocol.errors import GatewayConnectError, GatewayError
 from ..protocol.frames import EventFrame
 from ..protocol.handshake import Challenge, HelloOk
 from ..protocol.session import Session
 from .redact import LOGGER
 from .transport import Transport, TransportClosed
+
+E = TypeVar("E", bound=GatewayError)
 
 CLOSE_GRACE = 0.25
 PING_EVERY = 10.0
@@ -42,6 +43,9 @@ class Owner(Protocol):
 
     def dropped(self, reason: str) -> None:
         """A frame was of no use."""
+
+    def clean(self, error: E) -> E:
+        """Return an error that says no secret, whatever the gateway said."""
 
     def lost(self, code: int) -> None:
         """The socket is closed; open requests fail next."""
@@ -85,7 +89,6 @@ class Connection:
         )
         self._waiters: dict[str, asyncio.Future[msgspec.Raw]] = {}
         self._acknowledged: dict[str, Callable[[msgspec.Raw], None]] = {}
-        self._outbox: deque[bytes] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._close: effects.Close | None = None
@@ -155,12 +158,7 @@ class Connection:
             self._acknowledged[request_id] = on_acknowledged
         self._arm()
         try:
-            if self._outbox:
-                self._perform(asked)  # behind what is on its way out: requests leave in the order of the calls
-            else:
-                for effect in asked:
-                    assert isinstance(effect, effects.Send)
-                    await self._send(effect.data)
+            self._perform(asked)
             return await waiter
         except asyncio.CancelledError:
             self._perform(self._session.cancel(request_id))
@@ -200,9 +198,7 @@ class Connection:
                     if request_id in self._acknowledged:
                         self._acknowledged[request_id](payload)
                 case effects.Send(data):
-                    self._outbox.append(data)
-                    if len(self._outbox) == 1:
-                        self.spawn(self._flush())
+                    self._transport.write(data)
                 case effects.Gap(expected, received):
                     self._owner.gap(expected, received)
                 case effects.Dropped(reason):
@@ -220,12 +216,12 @@ class Connection:
                         self._close = effect
                         self.spawn(self._transport.close(effect.code, effect.reason, CLOSE_GRACE))
 
-    def _settle(self, request_id: str, payload: msgspec.Raw | None, error: Exception | None) -> None:
+    def _settle(self, request_id: str, payload: msgspec.Raw | None, error: GatewayError | None) -> None:
         waiter = self._waiters.get(request_id)
         if waiter is None or waiter.done():
             return
         if error is not None:
-            waiter.set_exception(error)
+            waiter.set_exception(self._owner.clean(error))
         else:
             assert payload is not None
             waiter.set_result(payload)
@@ -236,7 +232,8 @@ class Connection:
             code, reason = self._close.code, reason or self._close.reason
         self._owner.lost(code)
         self._perform(self._session.closed(code, reason))
-        return Ended(code, reason, self._close.error if self._close else None)
+        error = self._close.error if self._close else None
+        return Ended(code, reason, self._owner.clean(error) if error else None)
 
     def _arm(self) -> None:
         """Call the session's timer when it wants to be called; later than armed for is never a change."""
@@ -257,16 +254,6 @@ class Connection:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _flush(self) -> None:
-        while self._outbox:
-            await self._send(self._outbox[0])
-            self._outbox.popleft()
-
-    async def _send(self, data: bytes) -> None:
-        # A send that fails says nothing of its own: the reader meets the same end and fails the waiters.
-        with contextlib.suppress(TransportClosed):
-            await self._transport.send(data)
 
     async def _measure(self) -> None:
         with contextlib.suppress(TransportClosed):

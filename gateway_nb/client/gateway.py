@@ -242,7 +242,7 @@ class AsyncGateway:
                     method, params, timeout=left, expect_final=expect_final, on_acknowledged=on_acknowledged
                 )
             except GatewayRequestError as error:
-                wait = pause if error.retry_after is None else error.retry_after
+                wait = max(pause, error.retry_after or 0.0)
                 late = deadline is not None and time.monotonic() + wait >= deadline
                 if not error.retryable or late:
                     raise

@@ -118,7 +118,7 @@ class Handlers:
         def guarded() -> None:
             try:
                 function(*arguments)
-            except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
+            except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, even SystemExit
                 self.errors += 1
                 self._log.warning(f"{what} raised {type(error).__name__}: {error}")
 

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
-from ..protocol.errors import one_line
+from ..protocol.errors import GatewayError, GatewayRequestError, one_line
+from ..protocol.frames import decode_payload
 
 LOGGER = logging.getLogger("gateway_nb")
 # Without a handler Python would print warnings to stderr, from the loop's thread into whichever cell runs.
 LOGGER.addHandler(logging.NullHandler())
 LOG_LINES = 500
+E = TypeVar("E", bound=GatewayError)
+_SECRET_FIELDS = frozenset(
+    {"token", "deviceToken", "bootstrapToken", "password", "signature", "nonce", "secret", "apiKey"}
+)
+_SECRET_FIELD = re.compile(b'"(' + b"|".join(name.encode() for name in sorted(_SECRET_FIELDS)) + b')"')
 _SHORTEST_SECRET = 4  # replacing "a" everywhere would hide the log, not the secret
+
+
+def _named_secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name in _SECRET_FIELDS and isinstance(item, str):
+                yield item
+            else:
+                yield from _named_secrets(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _named_secrets(item)
 
 
 class Log:
@@ -28,17 +49,40 @@ class Log:
 
     def hide(self, values: Iterable[str]) -> None:
         """Never show these strings."""
-        self._secrets.update(value for value in values if len(value) >= _SHORTEST_SECRET)
+        for value in values:
+            if len(value) >= _SHORTEST_SECRET:
+                # As it is, and as JSON writes it.
+                self._secrets |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
     def clean(self, text: object) -> str:
         """Return a text as one line without the secrets."""
-        line = str(text)
+        return one_line(self._replace(str(text)))
+
+    def clean_error(self, error: E) -> E:
+        """Return an error that says no secret: the gateway may repeat what it was told."""
+        if self._secrets:
+            error.args = tuple(self.clean(argument) for argument in error.args)
+            error.details = self._clean_value(error.details)
+            if isinstance(error, GatewayRequestError):
+                error.gateway_message = self.clean(error.gateway_message)
+        return error
+
+    def _clean_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._clean_value(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._clean_value(item) for item in value]
+        return self._replace(value) if isinstance(value, str) else value
+
+    def _replace(self, text: str) -> str:
         for value in sorted(self._secrets, key=len, reverse=True):
-            line = line.replace(value, "[secret]")
-        return one_line(line)
+            text = text.replace(value, "[secret]")
+        return text
 
     def without_secrets(self, data: bytes) -> bytes:
-        """Return bytes without the secrets, for what is kept on disk."""
+        """Return JSON without the secrets, for what is kept on disk: those known, and those that a field names."""
+        if _SECRET_FIELD.search(data):
+            self.hide(_named_secrets(decode_payload(data)))
         for value in sorted(self._secrets, key=len, reverse=True):
             data = data.replace(value.encode(), b"[secret]")
         return data

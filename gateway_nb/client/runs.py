@@ -150,6 +150,7 @@ class AsyncRun:
         task = self.start()
         while (delta := await self._deltas.get()) is not None:
             yield delta
+        self._deltas.put_nowait(None)  # for whoever iterates again: there is nothing more
         await task
 
     async def abort(self) -> bool:

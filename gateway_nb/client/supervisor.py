@@ -12,15 +12,21 @@ from typing import Any, Protocol
 from ..protocol import close_codes
 from ..protocol.auth import Recovery
 from ..protocol.backoff import DEVICE_TOKEN_RETRY, Backoff, starting_pause
-from ..protocol.errors import GatewayConnectError, GatewayError, GatewayTimeoutError, HandshakeTimeoutError
+from ..protocol.errors import (
+    GatewayClosedError,
+    GatewayConnectError,
+    GatewayError,
+    GatewayTimeoutError,
+    HandshakeTimeoutError,
+)
 from ..protocol.frames import EventFrame, MalformedFrame
 from ..protocol.handshake import Challenge, HelloOk
-from .connection import Connection, Ended
+from .connection import Connection, E, Ended
 from .device_auth import DeviceAuth
 from .events import Event
 from .handlers import Handlers
 from .options import Settings
-from .redact import Log
+from .redact import LOGGER, Log
 from .status import Counters, Status
 from .transport import open_transport
 
@@ -184,7 +190,9 @@ class Supervisor:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        if self._first is not None and self._first.done() and not self._first.cancelled():
+        if self._first is not None:
+            if not self._first.done():
+                self._first.set_exception(GatewayClosedError("connect: gateway client stopped"))
             self._first.exception()  # raised already, or of no interest any more
         self._set_state("closed", reason)
 
@@ -192,6 +200,15 @@ class Supervisor:
 
     async def _supervise(self) -> None:
         """Connect, live, wait, again."""
+        try:
+            await self._live()
+        except Exception as error:  # noqa: BLE001 - a bug of ours: nobody may wait for it for ever
+            LOGGER.exception("the supervisor failed")
+            self._set_state("closed", self.log.clean(f"a bug in gateway_nb: {error!r}"))
+            if self._first is not None and not self._first.done():
+                self._first.set_exception(error)
+
+    async def _live(self) -> None:
         while True:
             before = self.epoch
             ended = await self._attempt()
@@ -318,6 +335,10 @@ class Supervisor:
         """A frame was of no use."""
         self._malformed += 1
         self.log.debug(reason)
+
+    def clean(self, error: E) -> E:
+        """Return an error that says no secret, whatever the gateway said."""
+        return self.log.clean_error(error)
 
     def lost(self, code: int) -> None:
         """The socket is closed: whoever sees a request fail sees the state that goes with it."""

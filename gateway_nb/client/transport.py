@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import ssl
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import broadcast
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -26,6 +28,10 @@ from ..protocol.close_codes import ABNORMAL
 from ..protocol.endpoint import Endpoint
 from ..protocol.errors import GatewayConnectError, HandshakeTimeoutError, TlsPinError
 from ..protocol.frames import MAX_FRAME_BYTES
+
+# The library logs the ends of frames at DEBUG level, and a connect frame ends in secrets.
+_silent = logging.getLogger("gateway_nb.wire")
+_silent.disabled = True
 
 
 class TransportClosed(Exception):
@@ -45,8 +51,8 @@ class Transport(Protocol):
     async def closed(self) -> tuple[int, str]:
         """Wait until the socket is closed; return close code (1006 without a close frame) and reason."""
 
-    async def send(self, data: bytes) -> None:
-        """Send one text message; raise `TransportClosed` at the end."""
+    def write(self, data: bytes) -> None:
+        """Send one text message. Never waits: a request's deadline must not depend on a peer that does not read."""
 
     async def ping(self) -> float:
         """Return the seconds to the answer of a ping; raise `TransportClosed` at the end."""
@@ -82,8 +88,9 @@ async def open_transport(endpoint: Endpoint, *, timeout: float, ssl_context: ssl
             ping_interval=None,  # the session's watchdog looks for signs of life
             proxy=None,
             user_agent_header="gateway-nb",
+            logger=_silent,
         )
-    except (OSError, WebSocketException, TimeoutError, EOFError) as error:
+    except (OSError, WebSocketException, TimeoutError, EOFError, UnicodeError) as error:
         raise _connect_error(endpoint, error, timeout) from None
     return _WebSocketTransport(socket)
 
@@ -194,11 +201,8 @@ class _WebSocketTransport:
         close = self._socket.protocol.close_rcvd or self._socket.protocol.close_sent
         return (close.code, close.reason) if close else (ABNORMAL, "")
 
-    async def send(self, data: bytes) -> None:
-        try:
-            await self._socket.send(data, text=True)
-        except ConnectionClosed:
-            raise TransportClosed from None
+    def write(self, data: bytes) -> None:
+        broadcast([self._socket], data, text=True)
 
     async def ping(self) -> float:
         try:

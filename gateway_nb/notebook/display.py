@@ -6,7 +6,7 @@ import html
 import json
 from typing import Any
 
-from ..protocol.errors import PairingRequiredError
+from ..protocol.errors import PairingRequiredError, printable
 
 _OPEN_DEPTH = 2
 _CHILDREN = 100
@@ -42,8 +42,7 @@ class Result:
         lines = json.dumps(self._payload, indent=2, ensure_ascii=False).splitlines()
         if len(lines) > _LINES:
             lines = [*lines[:_LINES], f"… {len(lines) - _LINES:,} more lines; -o NAME keeps the whole"]
-        # JSON escapes control characters, so no terminal sequence of a gateway's gets through.
-        return "\n".join(lines)
+        return printable("\n".join(lines))  # no terminal sequence of a gateway's gets through
 
 
 class _Tree:

@@ -85,7 +85,7 @@ def parse(url: str, *, tls_fingerprint: str | None = None, allow_private: bool =
     if parts.scheme not in ("ws", "wss"):
         raise _refused(url, "it must begin with ws:// (this machine) or wss://")
     if "@" in parts.netloc:
-        raise _refused(f"{parts.scheme}://…", "it holds a user name; pass the secret as token= or password=")
+        raise _refused(url, "it holds a user name; pass the secret as token= or password=")
     if "#" in url:
         raise _refused(url, "a WebSocket URL has no fragment")
     if not host or port == 0:
@@ -147,7 +147,9 @@ def _is_private(host: str) -> bool:
 
 
 def _refused(url: object, why: str) -> InsecureUrlError:
-    return InsecureUrlError(f"refused URL {one_line(url)!r}: {why}; example: {DEFAULT_URL}", code="INSECURE_URL")
+    # User name, query and fragment may be secrets, and the message is shown.
+    shown = re.sub(r"//.*@", "//…@", re.split(r"[?#]", one_line(url))[0])
+    return InsecureUrlError(f"refused URL {shown!r}: {why}; example: {DEFAULT_URL}", code="INSECURE_URL")
 
 
 def _plain_text_advice(host: str, allow_private: bool) -> str:

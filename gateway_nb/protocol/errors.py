@@ -25,6 +25,11 @@ def one_line(text: object) -> str:
     return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
 
 
+def printable(text: str) -> str:
+    """Return a text whose control characters and direction marks are written out; line breaks stay."""
+    return _CONTROL.sub(lambda found: "".join(c if c == "\n" else f"\\u{ord(c):04x}" for c in found.group()), text)
+
+
 class GatewayError(Exception):
     """Base of every error this package raises on purpose.
 

@@ -18,7 +18,7 @@ MAX_FRAME_BYTES = 25 * 1024 * 1024
 NULL = msgspec.Raw(b"null")
 
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]  # what JSON's other readers can hold
 
 
 class ErrorShape(msgspec.Struct, rename="camel", gc=False):
@@ -132,7 +132,7 @@ def encode_request(request_id: str, method: str, params: Any = None) -> bytes:
 
 def encode(message: Any) -> bytes:
     """Return any plain value as JSON bytes."""
-    return msgspec.json.encode(message)
+    return msgspec.json.encode(message, enc_hook=_plain)
 
 
 def _refuse_non_finite(value: Any, path: str) -> None:

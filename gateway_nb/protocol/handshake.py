@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .auth import Secret
+from .errors import one_line
 
 PROTOCOL_RANGE = (3, 4)
 CLIENT_IDS = (
@@ -294,8 +295,8 @@ def _mapping(payload: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return one_line(value) if isinstance(value, str) else None
 
 
 def _strings(value: Any) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+    return tuple(one_line(item) for item in value if isinstance(item, str)) if isinstance(value, list) else ()

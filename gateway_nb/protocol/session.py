@@ -254,6 +254,8 @@ class Session:
     def _event(self, frame: EventFrame) -> list[Effect] | tuple[Effect]:
         if frame.event == "connect.challenge":
             return self._challenge(frame)
+        if self.phase is not Phase.READY:
+            return [Dropped("an event outside the connection's life")]
         seq = frame.seq
         if seq is None:
             return (frame,)
@@ -371,7 +373,7 @@ _status_decoder = msgspec.json.Decoder(_Status)
 def _status(payload: msgspec.Raw) -> str | None:
     try:
         return _status_decoder.decode(payload).status
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
