@@ -333,7 +333,7 @@ class Gateway:
         Args:
             path: the file; a name that ends in ``.zst`` is compressed.
             events: patterns of the event names to keep.
-            append: go on with a file that exists.
+            append: go on with a file that exists, not with a compressed one.
             requests: keep requests and their answers, too, for a replay; secrets are replaced.
 
         Returns:

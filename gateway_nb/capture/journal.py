@@ -31,6 +31,7 @@ _LARGEST_WRITE = 8192
 SYNC_SECONDS = 1.0
 _QUEUE_LENGTH = 200_000
 _STOP_PATIENCE = 10.0
+_TAIL_BYTES = 65_536
 _NAMES_KEPT = 1024
 _names: dict[str, bytes] = {}
 
@@ -63,6 +64,8 @@ def open_write(path: Path, *, append: bool) -> Any:
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True)
+        if append and path.exists():
+            _cut_torn_end(path)
         file = open(path, "ab" if append else "xb", buffering=0)  # noqa: SIM115 - closed by whoever asked for it
     except OSError as error:
         if isinstance(error, FileExistsError) and path.exists():
@@ -75,13 +78,34 @@ def open_write(path: Path, *, append: bool) -> Any:
     return zstandard.ZstdCompressor().stream_writer(file, closefd=True)
 
 
+def _cut_torn_end(path: Path) -> None:
+    """Cut off what a killed writer left of its last line: the next line would be glued to it.
+
+    Raises:
+        CaptureError: the file is compressed, where a tear can't be cut.
+    """
+    if path.suffix == ZSTD_SUFFIX:
+        raise CaptureError(f"{path} is compressed, and can't be gone on with; choose another name")
+    with open(path, "r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(end - _TAIL_BYTES, 0)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                file.truncate(start + found + 1)
+                return
+            end = start
+        file.truncate(0)
+
+
 class Capture:
     """Writes events to a file from a thread of its own, until `stop`. A context manager.
 
     Args:
         path: the file; a name that ends in ``.zst`` is compressed.
         events: patterns of the event names to keep.
-        append: go on with a file that exists.
+        append: go on with a file that exists, not with a compressed one.
 
     Raises:
         CaptureError: the file exists, or can't be written.

@@ -315,9 +315,9 @@ def open_read(path: Path) -> IO[bytes]:
         if path.suffix == ZSTD_SUFFIX:
             import zstandard
 
-            # Reads on over the frames of appended captures, and ends at a torn end without a word, as a file does.
+            # Ends at a torn end without a word, as a file does.
             file = open(path, "rb")  # noqa: SIM115 - closed with the reader
-            return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+            return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
         return open(path, "rb")
     except OSError as error:
         raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None

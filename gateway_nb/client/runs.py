@@ -23,6 +23,8 @@ from .events import Event
 if TYPE_CHECKING:
     from .gateway import AsyncGateway
 
+_STARTED = ("accepted", "started", "in_flight")
+_LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
 
@@ -73,10 +75,10 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
     try:
         async with asyncio.timeout(timeout):
             with gateway.listen("chat", look):
-                answer = await gateway.request("chat.send", params, timeout=None)
-                if _dict(answer).get("status") not in ("started", "in_flight", "accepted"):
-                    return _dict(answer)
-                last = await ended
+                answer = _dict(await gateway.request("chat.send", params, timeout=None))
+                if answer.get("status") not in _STARTED:
+                    return answer
+                last = await _end_of_chat(gateway, ended, run_id, str(params.get("sessionKey")))
     except TimeoutError as error:
         if isinstance(error, GatewayError):
             raise
@@ -86,6 +88,57 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
     if last["state"] == "error":
         raise _run_error(RunFailedError, run_id, f"run {run_id} failed: {last.get('errorMessage')}", last)
     return last
+
+
+async def _end_of_chat(
+    gateway: AsyncGateway, ended: asyncio.Future[dict[str, Any]], run_id: str, session: str
+) -> dict[str, Any]:
+    """Wait for the run's last event; where the connection was lost, it may have been too, so ask for the result."""
+    epoch = gateway.status.epoch
+    while not ended.done():
+        await asyncio.wait([ended], timeout=_LOOK_EVERY)
+        status = gateway.status
+        if not ended.done() and (status.state != "connected" or status.epoch != epoch):
+            final = await _result_after_reconnect(gateway, run_id, session)
+            result = _judged(final, run_id, "")
+            content = [{"type": "text", "text": result.text}]
+            return {"runId": run_id, "state": "final", "message": {"role": "assistant", "content": content}}
+    return ended.result()
+
+
+async def _result_after_reconnect(gateway: AsyncGateway, run_id: str, session: str) -> dict[str, Any]:
+    """Ask for a run's result until there is one (``agent.wait``), through as many reconnects as it takes."""
+    give_up = time.monotonic() + _RECONNECT_PATIENCE
+    lost = False
+    while True:
+        try:
+            wait = {"runId": run_id, "timeoutMs": int(_WAIT_SLICE * 1000)}
+            answer = _dict(await gateway.request("agent.wait", wait, timeout=_WAIT_SLICE + 10))
+            if answer.get("status") != "timeout" or answer.get("summary") == "aborted" or "endedAt" in answer:
+                return answer
+            if lost:
+                why = f"run {run_id} is lost: the gateway restarted during it; start it again"
+                raise _run_error(RunFailedError, run_id, why, None)
+            # A gateway that restarted knows nothing of the run, and would answer "timeout" for ever.
+            history = _dict(await gateway.request("chat.history", {"sessionKey": session, "limit": 1}))
+            active = _dict(history.get("sessionInfo")).get("activeRunIds")
+            lost = isinstance(active, list) and run_id not in active
+            give_up = time.monotonic() + _RECONNECT_PATIENCE
+        except GatewayClosedError:
+            if gateway.status.state in ("closed", "paused") or time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+def _judged(final: dict[str, Any], run_id: str, text_so_far: str) -> RunResult:
+    """Return the result of a run that ended well; ``ok: true`` alone does not mean that (protocol.md, 5)."""
+    status, summary = final.get("status"), final.get("summary")
+    if summary == "aborted" or final.get("stopReason") in ("rpc", "aborted") or status == "aborted":
+        raise _run_error(RunAbortedError, run_id, f"run {run_id} was aborted", final)
+    if status != "ok":
+        why = final.get("error") or summary or status
+        raise _run_error(RunFailedError, run_id, f"run {run_id} ended with {status}: {why}", final)
+    return RunResult(run_id, _text(final) or text_so_far, final)
 
 
 class AsyncRun:
@@ -162,7 +215,9 @@ class AsyncRun:
         try:
             async with asyncio.timeout(self._timeout):
                 with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
-                    return self._judge(await self._finish())
+                    result = _judged(await self._finish(), self.run_id, self._text)
+                    self._text = result.text
+                    return result
         except TimeoutError as error:
             if isinstance(error, GatewayError):
                 raise
@@ -181,53 +236,15 @@ class AsyncRun:
             "idempotencyKey": self.run_id,
         }
         try:
-            return _dict(await self._gateway.request("agent", params, timeout=None, expect_final=True))
+            answer = _dict(await self._gateway.request("agent", params, timeout=None, expect_final=True))
+            if answer.get("status") not in _STARTED:
+                return answer
         except GatewayRequestError as error:
             raise _run_error(RunFailedError, self.run_id, f"run failed: {error}", error.details) from None
         except GatewayClosedError:
             if self._gateway.status.state == "closed":
                 raise
-        return await self._ask_again()
-
-    async def _ask_again(self) -> dict[str, Any]:
-        give_up = time.monotonic() + _RECONNECT_PATIENCE
-        lost = False
-        while True:
-            try:
-                answer = _dict(
-                    await self._gateway.request(
-                        "agent.wait",
-                        {"runId": self.run_id, "timeoutMs": int(_WAIT_SLICE * 1000)},
-                        timeout=_WAIT_SLICE + 10,
-                    )
-                )
-                if answer.get("status") != "timeout" or answer.get("summary") == "aborted" or "endedAt" in answer:
-                    return answer
-                if lost:
-                    why = f"run {self.run_id} is lost: the gateway restarted during it; start it again"
-                    raise _run_error(RunFailedError, self.run_id, why, None)
-                lost = not await self._is_active()
-                give_up = time.monotonic() + _RECONNECT_PATIENCE
-            except GatewayClosedError:
-                if self._gateway.status.state in ("closed", "paused") or time.monotonic() > give_up:
-                    raise
-                await asyncio.sleep(0.1)
-
-    async def _is_active(self) -> bool:
-        """A gateway that restarted knows nothing of the run, and would answer "timeout" for ever."""
-        history = await self._gateway.request("chat.history", {"sessionKey": self.session, "limit": 1})
-        active = _dict(_dict(history).get("sessionInfo")).get("activeRunIds")
-        return not isinstance(active, list) or self.run_id in active
-
-    def _judge(self, final: dict[str, Any]) -> RunResult:
-        status, summary = final.get("status"), final.get("summary")
-        if summary == "aborted" or final.get("stopReason") in ("rpc", "aborted") or status == "aborted":
-            raise _run_error(RunAbortedError, self.run_id, f"run {self.run_id} was aborted", final)
-        if status != "ok":
-            why = final.get("error") or summary or status
-            raise _run_error(RunFailedError, self.run_id, f"run {self.run_id} ended with {status}: {why}", final)
-        self._text = _text(final) or self._text
-        return RunResult(self.run_id, self._text, final)
+        return await _result_after_reconnect(self._gateway, self.run_id, self.session)
 
     def _take(self, event: Event) -> None:
         payload = _payload_of(event, self.run_id)

@@ -21,7 +21,9 @@ from .peer import Peer
 
 VERSION = "local"
 _START_TIMEOUT = 10.0
-_quiet = logging.getLogger("gateway_nb.local")
+# The library logs the ends of frames at DEBUG level, and a connect frame ends in secrets.
+_silent = logging.getLogger("gateway_nb.local")
+_silent.disabled = True
 
 
 class LocalGateway:
@@ -257,7 +259,7 @@ class LocalGateway:
             max_size=frames.MAX_FRAME_BYTES,
             ping_interval=None,
             close_timeout=1,
-            logger=_quiet,
+            logger=_silent,
         ) as server:
             self._port = server.sockets[0].getsockname()[1]
             self._loop = asyncio.get_running_loop()
