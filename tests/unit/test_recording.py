@@ -84,7 +84,20 @@ def test_a_file_that_exists(tmp_path: Path) -> None:
         Capture(tmp_path / "run.jsonl")
     assert captured(tmp_path / "run.jsonl", append=True).stats.events == {"even": 10, "odd": 10}
     captured(tmp_path / "run.jsonl.zst")
-    assert captured(tmp_path / "run.jsonl.zst", append=True).stats.events == {"even": 10, "odd": 10}
+    with pytest.raises(gnb.CaptureError, match="compressed"):
+        Capture(tmp_path / "run.jsonl.zst", append=True)
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"t":1,"epo', b"x" * 200_000])
+def test_appending_after_a_crash(tmp_path: Path, torn: bytes) -> None:
+    """What a killed writer left of a line is cut off before more is appended: the file stays readable."""
+    path = tmp_path / "run.jsonl"
+    captured(path)
+    with open(path, "ab") as file:
+        file.write(torn)
+    assert captured(path, append=True).stats.events == {"even": 10, "odd": 10}
+    path.write_bytes(b"no line at all")
+    assert captured(path, append=True).stats.events == {"even": 5, "odd": 5}
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

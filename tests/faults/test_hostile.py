@@ -1,0 +1,249 @@
+"""A hostile gateway, a hostile moment: no secret is told, nothing hangs, nothing is poisoned."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+import gateway_nb as gnb
+from gateway_nb.notebook.display import Result
+from tests.faults.servers import CHALLENGE, HELLO, answer_all, raw_server, socket_server, welcome
+from tests.faults.test_bad_servers import _frame, _unmasked
+from tests.faults.test_living import script, serve
+from tests.support import async_test, until
+
+TOKEN = "hunter2secret"
+
+
+def test_urls_that_hold_a_secret() -> None:
+    """A refused URL is shown without its user name, query and fragment."""
+    for url in (
+        f"http://127.0.0.1:18789/#token={TOKEN}",
+        f"ws://127.0.0.1/#{TOKEN}",
+        f"http://u:{TOKEN}@h/",
+        f"ws://h/?token={TOKEN} ",
+        f"wss://u:{TOKEN}@h:99999/",
+    ):
+        with pytest.raises(gnb.InsecureUrlError) as caught:
+            gnb.AsyncGateway(url)
+        assert TOKEN not in str(caught.value)
+
+
+@async_test
+async def test_nothing_secret_in_debug_logs(caplog: pytest.LogCaptureFixture) -> None:
+    """With every logger at DEBUG no secret is logged, not by the WebSocket library either."""
+    caplog.set_level(logging.DEBUG)
+    with gnb.LocalGateway(token=TOKEN) as local:
+        for identity in (None, "auto"):
+            async with gnb.AsyncGateway(local.url, token=TOKEN, device_identity=identity) as agw:  # type: ignore[arg-type]
+                await agw.request("health")
+                assert TOKEN[-6:] not in repr(agw.log)
+    assert TOKEN[-6:] not in caplog.text
+
+
+@async_test
+async def test_a_gateway_that_repeats_the_secret() -> None:
+    """A refusal, an error, its details or a close reason that repeats a secret is told without it."""
+
+    async def refuse(socket: ServerConnection) -> None:
+        await socket.send(CHALLENGE)
+        request = json.loads(await socket.recv())
+        error = {"code": "X", "message": f"no {TOKEN}", "details": {"you": [TOKEN]}}
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": False, "error": error}))
+        await socket.close(1008, f"it was {TOKEN}")
+
+    async def repeat(socket: ServerConnection) -> None:
+        await welcome(socket)
+        request = json.loads(await socket.recv())
+        error = {"code": "X", "message": f"no {TOKEN}", "details": {"you": [TOKEN]}}
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": False, "error": error}))
+        await socket.recv()
+        await socket.close(1008, f"it was {TOKEN}")
+
+    told: list[gnb.GatewayError] = []
+    async with socket_server(script(refuse, repeat, serve)) as url:
+        agw = gnb.AsyncGateway(url, token=TOKEN, device_identity=None, on_connect_error=told.append)
+        with pytest.raises(gnb.GatewayConnectError) as refused:
+            await agw.connect()
+        await agw.connect()
+        with pytest.raises(gnb.GatewayRequestError) as failed:
+            await agw.request("x")
+        with pytest.raises(gnb.GatewayClosedError) as closed:
+            await agw.request("y")
+        await agw.close()
+        for error in (refused.value, failed.value, closed.value, *told):
+            assert TOKEN not in f"{error} {error.details} {error.args}"
+            assert "[secret]" in str(error)
+        assert TOKEN not in f"{agw.log} {agw.status}"
+
+
+@async_test
+async def test_deadlines_hold_when_nobody_reads() -> None:
+    """A gateway that stops reading does not hold up a request beyond its time."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        import base64
+        import hashlib
+
+        request = await reader.readuntil(b"\r\n\r\n")
+        key = request.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        writer.write(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + _frame(CHALLENGE.encode()))
+        request_id = _unmasked(await reader.read(100_000)).split(b'"id":"')[1].split(b'"')[0].decode()
+        writer.write(_frame(json.dumps({"type": "res", "id": request_id, "ok": True, "payload": HELLO}).encode()))
+        await asyncio.sleep(60)
+
+    async with raw_server(answer) as port:
+        agw = gnb.AsyncGateway(f"ws://127.0.0.1:{port}", device_identity=None)
+        await agw.connect()
+        requests = [agw.submit("x", {"big": "y" * 20_000_000}, timeout=0.5) for _ in range(3)]
+        done, _ = await asyncio.wait(requests, timeout=10)
+        assert len(done) == 3
+        assert {type(request.exception()) for request in requests} == {gnb.GatewayTimeoutError}
+        await agw.close()
+
+
+@async_test
+async def test_numbers_and_early_events() -> None:
+    """A number beyond what can be held, and events before hello-ok, are dropped; the log stays whole."""
+
+    async def hostile(socket: ServerConnection) -> None:
+        await socket.send(json.dumps({"type": "event", "event": "early", "seq": 1}))
+        await welcome(socket)
+        first = json.loads(await socket.recv())
+        for seq in (2**63, 10**30, 7):
+            await socket.send(f'{{"type":"event","event":"x","seq":{seq}}}')
+        await socket.send(json.dumps({"type": "res", "id": first["id"], "ok": True}))
+        await answer_all(socket)
+
+    log = gnb.EventLog()
+    async with socket_server(hostile) as url:
+        agw = gnb.AsyncGateway(url, device_identity=None)
+        agw.add_sink(log)
+        await agw.connect()
+        await agw.request("x")
+        await agw.close()
+    assert list(log.df["seq"]) == [7]
+    assert log.to_arrow().num_rows == 1
+    assert agw.status.counters.malformed == 3
+
+
+@async_test
+async def test_connect_and_close_meet() -> None:
+    """Closing while a connect is under way ends it with an error, at once."""
+    with gnb.LocalGateway() as local:
+        agw = gnb.AsyncGateway(local.url, token=local.token, device_identity=None)
+        connecting = asyncio.create_task(agw.connect(None))
+        await asyncio.sleep(0)
+        await agw.close()
+        with pytest.raises(gnb.GatewayClosedError, match="gateway client stopped"):
+            await asyncio.wait_for(connecting, 5)
+
+
+@async_test
+async def test_a_host_that_is_no_name() -> None:
+    """A host name that can't be one is an error at once."""
+    with pytest.raises(gnb.GatewayConnectError, match="can't be reached"):
+        await asyncio.wait_for(gnb.AsyncGateway(f"wss://{'a' * 64}.example", device_identity=None).connect(), 5)
+
+
+@async_test
+async def test_iterating_twice() -> None:
+    """A run that has ended can be iterated again; there is nothing more."""
+    with gnb.LocalGateway() as local:
+        async with gnb.AsyncGateway(local.url, token=local.token) as agw:
+            run = agw.run("echo:hello")
+            assert [piece async for piece in run] == ["hello"]
+            assert [piece async for piece in run] == []
+
+
+@async_test
+async def test_a_chat_whose_connection_is_lost() -> None:
+    """chat.send with expect_final ends with its connection's end, or with the result after a reconnect."""
+    with gnb.LocalGateway() as local:
+        agw = gnb.AsyncGateway(local.url, token=local.token)
+        await agw.connect()
+        chat = {"sessionKey": "agent:main:c", "message": "count:10:60"}
+        across = agw.submit("chat.send", chat, expect_final=True)
+        await agw.wait_for("chat")
+        await asyncio.to_thread(local.drop)
+        final = await asyncio.wait_for(across, 20)
+        assert final["message"]["content"][0]["text"] == "1 2 3 4 5 6 7 8 9 10"
+        left = agw.submit("chat.send", {**chat, "message": "count:1000:60"}, expect_final=True)
+        await agw.wait_for("chat")
+        await agw.close()
+        with pytest.raises(gnb.GatewayClosedError):
+            await asyncio.wait_for(left, 5)
+
+
+@async_test
+async def test_a_run_that_is_in_flight_already() -> None:
+    """An agent that answers in_flight or started is asked for its result."""
+
+    async def in_flight(socket: ServerConnection) -> None:
+        await welcome(socket)
+        async for data in socket:
+            request = json.loads(data)
+            run_id = request["params"].get("runId") or request["params"]["idempotencyKey"]
+            payload: dict[str, Any] = {"runId": run_id, "status": "in_flight"}
+            if request["method"] == "agent.wait":
+                payload |= {"status": "ok", "endedAt": 1, "terminalReply": {"text": "done"}}
+            await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": payload}))
+
+    async with socket_server(in_flight) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        assert (await agw.run("x").result()).text == "done"
+
+
+def test_what_a_recording_keeps(tmp_path: Path) -> None:
+    """A capture of requests keeps numpy numbers as numbers, and no value of a secret's field."""
+    with (
+        gnb.LocalGateway() as local,
+        gnb.connect(local.url, token=local.token) as gw,
+        gw.capture(tmp_path / "run.jsonl", requests=True),
+    ):
+        gw.request("sessions.list", {"limit": np.int64(5)})
+        gw.request("last-heartbeat", {"token": "NEWDEVICETOKEN1234", "deep": [{"password": "pass/word\u00e9"}]})
+    text = (tmp_path / "run.jsonl").read_text()
+    assert '"limit":5' in text
+    assert "NEWDEVICETOKEN1234" not in text
+    assert "pass/word" not in text
+
+
+def test_handlers_that_exit() -> None:
+    """A handler that calls sys.exit ends nothing but itself."""
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw:
+        heard: list[Any] = []
+        gw.on("x", lambda event: sys.exit(1))
+        gw.on("x", heard.append)
+        local.emit("x")
+        local.emit("x")
+        until(lambda: len(heard) == 2)
+        assert gw.status.counters.handler_errors == 2
+
+
+def test_events_outlive_a_failed_connect() -> None:
+    """When running the connect cell again fails, the next success still has the events."""
+    with gnb.LocalGateway() as local:
+        gw = gnb.connect(local.url, token=local.token)
+        local.emit("before")
+        until(lambda: len(gw.events))
+        with pytest.raises(gnb.AuthenticationError):
+            gnb.connect(local.url, token="wrong", device_identity=None)
+        with gnb.connect(local.url, token=local.token) as again:
+            assert list(again.events.df["event"].dropna()) == ["before"]
+
+
+def test_terminal_sequences() -> None:
+    """No control character of a gateway's reaches the terminal through a result."""
+    shown = repr(Result({"a": "\x9b31m\x1b[31m\u202e\x7f"}, ""))
+    assert not set("\x9b\x1b\u202e\x7f") & set(shown)
+    assert "\\u009b" in shown
