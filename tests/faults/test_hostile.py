@@ -20,7 +20,7 @@ from tests.faults.test_bad_servers import _frame, _unmasked
 from tests.faults.test_living import script, serve
 from tests.support import async_test, until
 
-TOKEN = "hunter2secret"
+TOKEN = "hunter2-Zq8xK4vT"
 
 
 def test_urls_that_hold_a_secret() -> None:
