@@ -132,6 +132,8 @@ class DeviceAuth:
         except OSError as error:
             self._log.warning(f"the device token can't be read: {error}")
             return None
+        if self._tokens.problem is not None:
+            self._log.warning(self._tokens.problem)
         if kept is None:
             return None
         self._log.hide([kept.token])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Iterable
@@ -29,9 +28,13 @@ class DeviceTokens:
     Args:
         device_id: whose tokens.
         path: default: ``device-auth.json`` in the identity folder.
+
+    Attributes:
+        problem: why the file counted as empty when it was last read, or ``None``.
     """
 
     def __init__(self, device_id: str, path: str | Path | None = None) -> None:
+        self.problem: str | None = None
         self._device_id = device_id
         self._path = files.identity_folder() / FILE_NAME if path is None else Path(path)
 
@@ -86,13 +89,21 @@ class DeviceTokens:
                 self._write(tokens)
 
     def _read(self) -> dict[str, Any]:
-        document: Any = None
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            document = json.loads(self._path.read_bytes())
-        if not isinstance(document, dict) or document.get("deviceId") != self._device_id:
+        self.problem = None
+        try:
+            document: Any = json.loads(self._path.read_bytes())
+        except FileNotFoundError:
             return {}
-        tokens = document.get("tokens")
-        return tokens if isinstance(tokens, dict) else {}
+        except ValueError:
+            document = None
+        tokens = document.get("tokens") if isinstance(document, dict) else None
+        if not isinstance(tokens, dict):
+            self.problem = f"{self._path} is no device-token file; it counts as empty"
+        elif document.get("deviceId") != self._device_id:
+            self.problem = f"{self._path} is another device's; it counts as empty"
+        else:
+            return tokens
+        return {}
 
     def _write(self, tokens: dict[str, Any]) -> None:
         document = {"version": 1, "deviceId": self._device_id, "tokens": tokens}

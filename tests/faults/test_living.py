@@ -314,25 +314,55 @@ async def test_callbacks_that_raise() -> None:
         assert any("on_gap raised ValueError: a bug of the user's" in line for line in agw.log)
 
 
+async def with_device_token(socket: ServerConnection) -> None:
+    await socket.send(CHALLENGE)
+    request = json.loads(await socket.recv())
+    hello = {**HELLO, "auth": {"role": "operator", "scopes": ["s"], "deviceToken": "device-token-value"}}
+    await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": hello}))
+    await answer_all(socket)
+
+
 @async_test
 async def test_token_files_that_cannot_be_used(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token file that can't be read or written is a warning, and the connection works."""
-    home = tmp_path / "home"
-    (home / "identity").mkdir(parents=True)
-    (home / "identity" / "device-auth.json").mkdir()
-
-    async def with_token(socket: ServerConnection) -> None:
-        await socket.send(CHALLENGE)
-        request = json.loads(await socket.recv())
-        hello = {**HELLO, "auth": {"role": "operator", "scopes": ["s"], "deviceToken": "device-token-value"}}
-        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": hello}))
-        await answer_all(socket)
-
-    async with socket_server(with_token) as url, gnb.AsyncGateway(url, token="t") as agw:
+    (tmp_path / "home" / "identity" / "device-auth.json").mkdir(parents=True)
+    async with socket_server(with_device_token) as url, gnb.AsyncGateway(url, token="t") as agw:
         assert await agw.request("echo", {"x": 1}) == {"x": 1}
         assert any("the device token can't be read" in line for line in agw.log)
         assert any("the device token can't be kept" in line for line in agw.log)
         assert "device-token-value" not in repr((agw.log, agw.hello, agw.status))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("nonsense", "is no device-token file"),
+        ("[]", "is no device-token file"),
+        ('{"deviceId": "other", "tokens": {}}', "is another device's"),
+    ],
+)
+@async_test
+async def test_token_files_of_no_use(tmp_path: Any, content: str, why: str) -> None:
+    """A broken or foreign token file is a warning, counts as empty, and is written anew."""
+    path = tmp_path / "home" / "identity" / "device-auth.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    async with socket_server(with_device_token) as url, gnb.AsyncGateway(url, token="t") as agw:
+        assert any(why in line for line in agw.log)
+    assert "device-token-value" in path.read_text()
+
+
+@async_test
+async def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that the disk has no room for is a warning, and the connection works."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gateway_nb.identity.files.os.fsync", full)
+    async with socket_server(with_device_token) as url, gnb.AsyncGateway(url, token="t") as agw:
+        assert await agw.request("echo", {"x": 1}) == {"x": 1}
+        assert any("can't be kept" in line and "No space left" in line for line in agw.log)
 
 
 @async_test
