@@ -160,6 +160,7 @@ class Gateway:
             timeout=timeout,
             **options,
         )
+        self._captures: weakref.WeakSet[Capture] = weakref.WeakSet()
         self._dispatcher = Dispatcher()
         self._client.dispatch_with(self._dispatcher.call)
         self._remove_log = self._client.add_sink(self.events)
@@ -198,7 +199,7 @@ class Gateway:
         return self
 
     def close(self) -> None:
-        """Close the connection: open requests fail, handlers hear nothing more. The events stay.
+        """Close the connection: open requests fail, handlers hear nothing more, captures end. The events stay.
 
         Calling it again does nothing.
         """
@@ -207,6 +208,8 @@ class Gateway:
                 del _connections[self.name]
         if self._thread.is_alive():
             self._thread.run(self._client.close(STOP_TIMEOUT), "close")
+        for capture in list(self._captures):
+            capture.stop()
         self._dispatcher.stop()
 
     def __enter__(self) -> Gateway:
@@ -347,6 +350,7 @@ class Gateway:
         if requests:
             removals.append(self._client.add_recorder(capture))
         capture.detach = lambda: [remove() for remove in removals]
+        self._captures.add(capture)
         return capture
 
     # Seeing

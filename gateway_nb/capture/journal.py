@@ -7,6 +7,8 @@ stop, gap, reconnect, dropped, and request and answer where these are kept.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import threading
 import time
@@ -127,6 +129,7 @@ class Capture:
         self._put(_marker("start", 0, {}))
         self._thread = threading.Thread(target=self._write, name="gateway_nb-capture", daemon=True)
         self._thread.start()
+        atexit.register(self._stop_at_exit)
 
     # Called by the loop thread
 
@@ -165,6 +168,7 @@ class Capture:
         Raises:
             CaptureError: the disk failed; what was written before is readable.
         """
+        atexit.unregister(self._stop_at_exit)
         if not self._stopped:
             self._put(_marker("stop", 0, {}))
             self._stopped = True
@@ -174,6 +178,10 @@ class Capture:
         if self._error is not None:
             raise CaptureError(f"{self.path}: {self._error}; what was written before is readable")
         return self.stats
+
+    def _stop_at_exit(self) -> None:
+        with contextlib.suppress(CaptureError):  # at exit there is nobody to tell
+            self.stop()
 
     @property
     def stats(self) -> CaptureStats:

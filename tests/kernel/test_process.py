@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +152,26 @@ print("asked")
 """
     with script(local, code) as running_script:
         assert running_script.rest(10) == ["asked"]
+
+
+def test_a_capture_ends_with_its_process_or_connection(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """A capture that nobody stopped is whole after the process has ended, and after its connection was closed."""
+    code = f"""
+capture = gw.capture({str(tmp_path / "exit.jsonl")!r})
+for number in range(100):
+    gw.request("talk.mode", {{"enabled": True, "phase": str(number)}})
+print("done")
+"""
+    with script(local, code) as running_script:
+        assert running_script.rest() == ["done"]
+    frame = gnb.load(tmp_path / "exit.jsonl").df
+    assert (frame["event"] == "talk.mode").sum() == 100
+    assert frame["kind"].iloc[-1] == "stop"
+    gw = gnb.connect(local.url, token=local.token)
+    capture = gw.capture(tmp_path / "close.jsonl")
+    gw.close()
+    assert list(gnb.load(tmp_path / "close.jsonl").df["kind"]) == ["start", "stop"]
+    assert capture.stop().events == 0
 
 
 def test_garbage(local: gnb.LocalGateway) -> None:
