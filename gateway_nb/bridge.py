@@ -53,6 +53,10 @@ class LoopThread:
         Raises:
             RuntimeError: the process was forked after the loop was made, or the loop has ended.
         """
+        self._check_alive(work)
+        return RequestHandle(asyncio.run_coroutine_threadsafe(work, self.loop), name)
+
+    def _check_alive(self, work: Coroutine[Any, Any, Any]) -> None:
         if not self.is_alive():
             work.close()
             raise RuntimeError(
@@ -60,7 +64,6 @@ class LoopThread:
                 if self.pid != os.getpid()
                 else "this connection ended with its event loop; connect anew"
             )
-        return RequestHandle(asyncio.run_coroutine_threadsafe(work, self.loop), name)
 
     def run(self, work: Coroutine[Any, Any, T], name: str) -> T:
         """Run a coroutine on the loop and return its result. Ctrl-C cancels it, waits for its cleanup, then raises.
@@ -78,12 +81,16 @@ class LoopThread:
                 f"{name}: this would wait for the loop on the loop's own thread, for ever; "
                 "use the async client here, or gw.submit()"
             )
-        handle = self.submit(work, name)
+        self._check_alive(work)
+        waiting = _Waiting(self.loop, work)
+        self.loop.call_soon_threadsafe(waiting.start)
         try:
-            return handle.result()
+            waiting.wait()
         except BaseException:
-            handle.settle()
+            self.loop.call_soon_threadsafe(waiting.cancel)
+            waiting.wait(CLEANUP_PATIENCE)
             raise
+        return waiting.result()
 
     def at_exit(self, client: Any) -> None:
         """Close a client (it has an async `close`) before the interpreter exits."""
@@ -124,6 +131,41 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
     if tasks:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+
+class _Waiting(Generic[T]):
+    """One coroutine on the loop, and one thread that waits for it: a lock is all that takes, and half the price
+    of a future that anybody may wait for.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> None:
+        self._loop = loop
+        self._work = work
+        self._task: asyncio.Task[T] | None = None
+        self._ended = threading.Lock()
+        self._ended.acquire()
+
+    def start(self) -> None:
+        self._task = self._loop.create_task(self._work)
+        self._task.add_done_callback(lambda _: self._ended.release())
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def wait(self, timeout: float | None = None) -> None:
+        if timeout is not None:
+            self._ended.acquire(timeout=timeout)
+        elif threading.current_thread() is threading.main_thread():
+            self._ended.acquire()
+        else:
+            # Only the main thread's waits are interrupted by a signal; others look up from time to time.
+            while not self._ended.acquire(timeout=_SLICE):
+                pass
+
+    def result(self) -> T:
+        assert self._task is not None
+        return self._task.result()
 
 
 _lock = threading.Lock()
@@ -193,12 +235,6 @@ class RequestHandle(Generic[T]):
             while not self._future.done():
                 concurrent.futures.wait([self._future], timeout=_SLICE)
         return self._future.result(timeout)
-
-    def settle(self) -> None:
-        """Cancel it if it is not done, and wait until its cleanup has run; at most 2 s."""
-        if not self._future.done():
-            self._future.cancel()
-            concurrent.futures.wait([self._future], timeout=CLEANUP_PATIENCE)
 
     def cancel(self) -> bool:
         """Cancel it; return whether there was something to cancel."""

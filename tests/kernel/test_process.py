@@ -53,12 +53,14 @@ print(gw.request("health")["ok"])
 
 
 SAY_WHEN_WAITING = """
-from gateway_nb.bridge import RequestHandle
-wait = RequestHandle.result
-def result(self, timeout=None):
-    print("waiting")
-    return wait(self, timeout)
-RequestHandle.result = result
+from gateway_nb.bridge import LoopThread, RequestHandle
+def saying(wait):
+    def said(*arguments):
+        print("waiting")
+        return wait(*arguments)
+    return said
+RequestHandle.result = saying(RequestHandle.result)
+LoopThread.run = saying(LoopThread.run)
 """
 
 
