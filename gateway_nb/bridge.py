@@ -161,7 +161,8 @@ class _Waiting(Generic[T]):
         else:
             # Only the main thread's waits are interrupted by a signal; others look up from time to time.
             while not self._ended.acquire(timeout=_SLICE):
-                pass
+                if self._loop.is_closed():
+                    raise RuntimeError("the event loop ended during this call; connect anew")
 
     def result(self) -> T:
         assert self._task is not None
