@@ -53,35 +53,37 @@ class LoopThread:
         Raises:
             RuntimeError: the process was forked after the loop was made, or the loop has ended.
         """
-        self._check_alive(work)
+        try:
+            self._check_alive()
+        except RuntimeError:
+            work.close()
+            raise
         return RequestHandle(asyncio.run_coroutine_threadsafe(work, self.loop), name)
 
-    def _check_alive(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _check_alive(self) -> None:
         if not self.is_alive():
-            work.close()
             raise RuntimeError(
                 "this connection belongs to the parent process, and can't be used after fork(); connect anew here"
                 if self.pid != os.getpid()
                 else "this connection ended with its event loop; connect anew"
             )
 
-    def run(self, work: Coroutine[Any, Any, T], name: str) -> T:
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]], name: str) -> T:
         """Run a coroutine on the loop and return its result. Ctrl-C cancels it, waits for its cleanup, then raises.
 
         Args:
-            work: the coroutine.
+            work: makes the coroutine, on the loop: made here it would be left over where Ctrl-C comes in between.
             name: for messages.
 
         Raises:
             RuntimeError: called on the loop's own thread, or after a fork.
         """
         if self.owns_this_thread():
-            work.close()
             raise RuntimeError(
                 f"{name}: this would wait for the loop on the loop's own thread, for ever; "
                 "use the async client here, or gw.submit()"
             )
-        self._check_alive(work)
+        self._check_alive()
         waiting = _Waiting(self.loop, work)
         self.loop.call_soon_threadsafe(waiting.start)
         try:
@@ -138,7 +140,7 @@ class _Waiting(Generic[T]):
     of a future that anybody may wait for.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._loop = loop
         self._work = work
         self._task: asyncio.Task[T] | None = None
@@ -146,7 +148,7 @@ class _Waiting(Generic[T]):
         self._ended.acquire()
 
     def start(self) -> None:
-        self._task = self._loop.create_task(self._work)
+        self._task = self._loop.create_task(self._work())
         self._task.add_done_callback(lambda _: self._ended.release())
 
     def cancel(self) -> None:

@@ -179,7 +179,7 @@ class Gateway:
         Raises:
             GatewayConnectError: or one of its kinds, saying why.
         """
-        self._thread.run(self._client.connect(timeout), "connect")
+        self._thread.run(lambda: self._client.connect(timeout), "connect")
         return self
 
     def wait_until_paired(
@@ -195,7 +195,7 @@ class Gateway:
             PairingRequiredError: nobody approved it in time.
             GatewayConnectError: connecting failed for another reason.
         """
-        self._thread.run(self._client.wait_until_paired(timeout, on_pending), "wait_until_paired")
+        self._thread.run(lambda: self._client.wait_until_paired(timeout, on_pending), "wait_until_paired")
         return self
 
     def close(self) -> None:
@@ -207,7 +207,7 @@ class Gateway:
             if _connections.get(self.name) is self:
                 del _connections[self.name]
         if self._thread.is_alive():
-            self._thread.run(self._client.close(STOP_TIMEOUT), "close")
+            self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")
         for capture in list(self._captures):
             capture.stop()
         self._dispatcher.stop()
@@ -256,8 +256,10 @@ class Gateway:
         Example:
             >>> gw.request("sessions.list", {"limit": 5})["count"]       # doctest: +SKIP
         """
-        work = self._client.request(method, params, timeout=timeout, expect_final=expect_final)
-        return self._thread.run(work, method)
+        client = self._client
+        return self._thread.run(
+            lambda: client.request(method, params, timeout=timeout, expect_final=expect_final), method
+        )
 
     def submit(
         self,
@@ -321,7 +323,7 @@ class Gateway:
             GatewayTimeoutError: none came in time.
             GatewayClosedError: the connection was closed.
         """
-        return self._thread.run(self._client.wait_for(event, where, timeout), f"wait_for({event!r})")
+        return self._thread.run(lambda: self._client.wait_for(event, where, timeout), f"wait_for({event!r})")
 
     def capture(
         self,

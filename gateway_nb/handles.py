@@ -125,7 +125,7 @@ class Run:
             return await anext(pieces, None)
 
         try:
-            while (piece := self._thread.run(next_piece(), f"run {self.run_id}")) is not None:
+            while (piece := self._thread.run(next_piece, f"run {self.run_id}")) is not None:
                 yield piece
         except KeyboardInterrupt:
             raise self._interrupted() from None
@@ -140,7 +140,7 @@ class Run:
 
     def abort(self) -> bool:
         """Ask the gateway to abort the run; return whether there was something to abort."""
-        return self._thread.run(self._run.abort(), f"abort run {self.run_id}")
+        return self._thread.run(self._run.abort, f"abort run {self.run_id}")
 
     def done(self) -> bool:
         """Return whether it has ended."""

@@ -268,7 +268,7 @@ def test_from_the_loop_thread(local: gnb.LocalGateway) -> None:
             with pytest.raises(RuntimeError, match=r"gw.submit"):
                 gw.request("health")
 
-        loop_thread().run(on_the_loop(), "test")
+        loop_thread().run(on_the_loop, "test")
 
 
 def test_a_handle(local: gnb.LocalGateway) -> None:
