@@ -63,7 +63,6 @@ class Methods:
         self._gateway = gateway
         self._sessions: dict[str, dict[str, Any]] = {}
         self._approvals: dict[str, tuple[asyncio.Future[str | None], dict[str, Any]]] = {}
-        self._refusals: dict[str, Refusal] = {}
         self.agents = Agents(gateway, self._touch)
         self._table = self._methods()
 
