@@ -149,7 +149,12 @@ class _Waiting(Generic[T]):
 
     def start(self) -> None:
         self._task = self._loop.create_task(self._work())
-        self._task.add_done_callback(lambda _: self._ended.release())
+        self._task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # seen: after Ctrl-C nobody asks for the result, and asyncio would complain of that
+        self._ended.release()
 
     def cancel(self) -> None:
         if self._task is not None:

@@ -106,6 +106,28 @@ except gnb.RunAbortedError:
         assert [line for line in running_script.rest() if line != "waiting"] == ["interrupted", "aborted"]
 
 
+def test_an_error_in_an_interrupted_call(local: gnb.LocalGateway) -> None:
+    """What an interrupted call raises while it is cleaned up is nobody's any more: nothing is printed."""
+    code = """
+import asyncio, gc
+from gateway_nb.bridge import loop_thread
+async def fails_when_cancelled():
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        raise ValueError("too late")
+try:
+    loop_thread().run(fails_when_cancelled, "work")
+except KeyboardInterrupt:
+    print("interrupted")
+gc.collect()
+"""
+    with script(local, SAY_WHEN_WAITING + code) as running_script:
+        running_script.wait_for("waiting")
+        running_script.interrupt()
+        assert [line for line in running_script.rest() if line != "waiting"] == ["interrupted"]
+
+
 def test_fork(local: gnb.LocalGateway) -> None:
     """In a forked child a used connection says what to do, and a new one works; the parent's lives on."""
     code = """
