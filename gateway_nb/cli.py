@@ -162,7 +162,7 @@ def fingerprint(url: str, yes: bool) -> None:
     """Print the SHA-256 of the certificate of the server at URL (wss://), for tls_fingerprint=."""
     import asyncio
 
-    from .client.transport import read_fingerprint
+    from .client.transport.opening import read_fingerprint
     from .protocol.endpoint import parse
 
     endpoint = parse(url)

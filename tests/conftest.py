@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
 from tests.support import SESSION_PROCESSES
 
 _PATIENCE = 5.0
@@ -21,9 +22,18 @@ _PATIENCE = 5.0
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(LIBRARY_VARIABLE, "websockets")  # what most users have
     for name in list(os.environ):
         if name.startswith("OPENCLAW_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=LIBRARIES)
+def each_transport(request: pytest.FixtureRequest, _own_home: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each WebSocket library in turn."""
+    library: str = request.param
+    monkeypatch.setenv(LIBRARY_VARIABLE, library)
+    return library
 
 
 @pytest.fixture(autouse=True)

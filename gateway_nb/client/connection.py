@@ -18,7 +18,7 @@ from ..protocol.frames import EventFrame
 from ..protocol.handshake import Challenge, HelloOk
 from ..protocol.session import Session
 from .redact import LOGGER
-from .transport import Transport, TransportClosed
+from .transport.interface import Transport, TransportClosed
 
 E = TypeVar("E", bound=GatewayError)
 

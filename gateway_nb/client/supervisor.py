@@ -28,7 +28,7 @@ from .handlers import Handlers
 from .options import Settings
 from .redact import LOGGER, Log
 from .status import Counters, Status
-from .transport import open_transport
+from .transport.opening import open_transport
 
 
 class Sink(Protocol):

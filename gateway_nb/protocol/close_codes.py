@@ -6,8 +6,10 @@ from .errors import one_line
 
 NORMAL = 1000
 PROTOCOL_ERROR = 1002
+NO_CODE = 1005
 ABNORMAL = 1006
 POLICY = 1008
+TOO_LARGE = 1009
 RESTART = 1012
 TRY_AGAIN = 1013
 TIMEOUT = 4000
@@ -17,7 +19,7 @@ _HINTS = {
     PROTOCOL_ERROR: "protocol error",
     ABNORMAL: "abnormal closure (no close frame)",
     POLICY: "policy violation",
-    1009: "a frame was too large",
+    TOO_LARGE: "a frame was too large",
     RESTART: "service restart",
     TRY_AGAIN: "try again later: the gateway is starting",
     TIMEOUT: "closed by this client: no sign of life",

@@ -41,8 +41,8 @@ def real() -> Iterator[RealGateway]:
 
 
 @pytest.fixture(params=["local", "openclaw"])
-def gateway(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Each gateway in turn."""
+def gateway(request: pytest.FixtureRequest, each_transport: str) -> Iterator[Any]:
+    """Each gateway in turn, through each WebSocket library."""
     if request.param == "openclaw":
         yield request.getfixturevalue("real")
     else:

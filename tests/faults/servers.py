@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import datetime as dt
 import hashlib
@@ -80,6 +81,30 @@ async def answer_all(socket: ServerConnection) -> None:
     with contextlib.suppress(ConnectionClosed):
         async for data in socket:
             await answer_one(socket, data)
+
+
+async def welcome_and_wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Do a gateway's side of the handshake by hand; then neither read nor answer a close frame."""
+    request = await reader.readuntil(b"\r\n\r\n")
+    key = request.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    writer.write(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + _frame(CHALLENGE))
+    request_id = _unmasked(await reader.read(100_000)).split(b'"id":"')[1].split(b'"')[0].decode()
+    writer.write(_frame(json.dumps({"type": "res", "id": request_id, "ok": True, "payload": HELLO})))
+    await asyncio.sleep(60)
+
+
+def _frame(text: str) -> bytes:
+    payload = text.encode()
+    size = bytes([len(payload)]) if len(payload) < 126 else b"\x7e" + len(payload).to_bytes(2, "big")
+    return b"\x81" + size + payload
+
+
+def _unmasked(data: bytes) -> bytes:
+    offset = 8 if data[1] & 0x7F == 126 else 6
+    mask = data[offset - 4 : offset]
+    return bytes(byte ^ mask[index % 4] for index, byte in enumerate(data[offset:]))
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import ssl
@@ -20,13 +21,13 @@ from gateway_nb.cli import main
 from gateway_nb.protocol.endpoint import normalize_fingerprint
 from tests.faults.servers import (
     CHALLENGE,
-    HELLO,
     answer_all,
     answer_one,
     certificate,
     raw_server,
     socket_server,
     welcome,
+    welcome_and_wait,
 )
 from tests.support import async_test
 
@@ -298,39 +299,12 @@ async def test_the_server_vanishes() -> None:
 async def test_a_server_that_does_not_close() -> None:
     """Closing waits 250 ms for the server's close frame, then cuts the line."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        import base64
-        import hashlib
-
-        request = await reader.readuntil(b"\r\n\r\n")
-        key = request.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
-        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-        writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
-        writer.write(_frame(CHALLENGE.encode()))
-        data = await reader.read(100_000)
-        request_id = _unmasked(data).split(b'"id":"')[1].split(b'"')[0].decode()
-        writer.write(_frame(json.dumps({"type": "res", "id": request_id, "ok": True, "payload": HELLO}).encode()))
-        await asyncio.sleep(60)
-
-    async with raw_server(answer) as port:
+    async with raw_server(welcome_and_wait) as port:
         agw = gnb.AsyncGateway(f"ws://127.0.0.1:{port}", device_identity=None)
         await agw.connect()
         began = time.monotonic()
         await agw.close()
         assert 0.2 < time.monotonic() - began < 0.9
-
-
-def _frame(payload: bytes) -> bytes:
-    return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
-
-
-def _unmasked(data: bytes) -> bytes:
-    offset = 8 if data[1] & 0x7F == 126 else 6
-    mask = data[offset - 4 : offset]
-    return bytes(byte ^ mask[index % 4] for index, byte in enumerate(data[offset:]))
 
 
 # TLS
@@ -383,21 +357,25 @@ async def test_a_pin(tmp_path: Path) -> None:
 async def test_a_wrong_pin_sends_nothing(tmp_path: Path) -> None:
     """With the wrong pin not one byte goes to the server over TLS, not even the upgrade request."""
     context, pin, _ = certificate(tmp_path)
-    received: list[bytes] = []
-    done = asyncio.Event()
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            received.append(await reader.read(1000))
-        except ConnectionError:
-            received.append(b"")
-        done.set()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        step, said = tls.do_handshake, b""
+        with contextlib.suppress(ssl.SSLWantReadError, ConnectionError):
+            while data := await reader.read(10_000):
+                incoming.write(data)
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    said += step() or b""
+                    step = tls.read
+                writer.write(outgoing.read())
+        heard.set_result(said)
 
-    async with raw_server(answer, ssl=context) as port:
+    async with raw_server(answer) as port:
         wrong = ("0" if pin[0] != "0" else "1") + pin[1:]
         await refused(f"wss://127.0.0.1:{port}", gnb.TlsPinError, "not the pinned one", tls_fingerprint=wrong)
-        await asyncio.wait_for(done.wait(), 5)
-    assert received == [b""]
+        assert await asyncio.wait_for(heard, 5) == b""
 
 
 def test_reading_a_pin(tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
 from gateway_nb.notebook.display import Result
-from tests.faults.servers import CHALLENGE, HELLO, answer_all, raw_server, socket_server, welcome
-from tests.faults.test_bad_servers import _frame, _unmasked
+from tests.faults.servers import CHALLENGE, answer_all, raw_server, socket_server, welcome, welcome_and_wait
 from tests.faults.test_living import script, serve
 from tests.support import async_test, until
 
@@ -89,20 +88,7 @@ async def test_a_gateway_that_repeats_the_secret() -> None:
 async def test_deadlines_hold_when_nobody_reads() -> None:
     """A gateway that stops reading does not hold up a request beyond its time."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        import base64
-        import hashlib
-
-        request = await reader.readuntil(b"\r\n\r\n")
-        key = request.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
-        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        writer.write(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + _frame(CHALLENGE.encode()))
-        request_id = _unmasked(await reader.read(100_000)).split(b'"id":"')[1].split(b'"')[0].decode()
-        writer.write(_frame(json.dumps({"type": "res", "id": request_id, "ok": True, "payload": HELLO}).encode()))
-        await asyncio.sleep(60)
-
-    async with raw_server(answer) as port:
+    async with raw_server(welcome_and_wait) as port:
         agw = gnb.AsyncGateway(f"ws://127.0.0.1:{port}", device_identity=None)
         await agw.connect()
         requests = [agw.submit("x", {"big": "y" * 20_000_000}, timeout=0.5) for _ in range(3)]

@@ -1,0 +1,77 @@
+"""Opening a socket, with the faster of the WebSocket libraries that are installed."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ...protocol.endpoint import Endpoint
+from .interface import Refused, Transport, connect_error
+from .tls import context_for, read_certificate
+
+T = TypeVar("T")
+
+LIBRARY_VARIABLE = "GATEWAY_NB_TRANSPORT"
+LIBRARIES = ("picows", "websockets")
+
+
+def library() -> str:
+    """Return the WebSocket library to use: picows where it is installed (extra ``fast``), else websockets.
+
+    The environment variable `GATEWAY_NB_TRANSPORT` names one of them instead.
+
+    Raises:
+        ValueError: the variable names neither.
+    """
+    chosen = os.environ.get(LIBRARY_VARIABLE, "").strip()
+    if not chosen:
+        return "picows" if importlib.util.find_spec("picows") else "websockets"
+    if chosen not in LIBRARIES:
+        raise ValueError(f"{LIBRARY_VARIABLE} must be one of {', '.join(LIBRARIES)}, not {chosen!r}")
+    return chosen
+
+
+async def open_transport(endpoint: Endpoint, *, timeout: float, ssl_context: ssl.SSLContext | None) -> Transport:
+    """Return an open socket.
+
+    Args:
+        endpoint: where to, allowed by policy.
+        timeout: seconds for TCP, TLS and the upgrade together.
+        ssl_context: for ``wss`` without a pin; default: the system's certificate authorities.
+
+    Raises:
+        GatewayConnectError: nothing listens there, or it is no WebSocket server.
+        TlsPinError: the certificate is not the pinned one; nothing was sent.
+        HandshakeTimeoutError: no answer in time.
+    """
+    open_socket: Callable[[Endpoint, ssl.SSLContext | None], Awaitable[Transport]]
+    if library() == "picows":
+        from .picows import open_socket
+    else:
+        from .websockets import open_socket
+    return await _in_time(endpoint, timeout, open_socket(endpoint, context_for(endpoint, ssl_context)))
+
+
+async def read_fingerprint(endpoint: Endpoint, *, timeout: float) -> str:
+    """Return the SHA-256 of a server's certificate; TLS is all that is spoken.
+
+    Args:
+        endpoint: a ``wss`` endpoint.
+        timeout: seconds.
+
+    Raises:
+        GatewayConnectError: it can't be reached, or does not speak TLS.
+    """
+    return await _in_time(endpoint, timeout, read_certificate(endpoint))
+
+
+async def _in_time(endpoint: Endpoint, timeout: float, work: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(timeout):
+            return await work
+    except (OSError, EOFError, UnicodeError, Refused) as error:
+        raise connect_error(endpoint, error, timeout) from None

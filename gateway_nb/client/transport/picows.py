@@ -1,0 +1,192 @@
+"""`Transport` over picows, a WebSocket library in Cython: extra ``fast``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+import picows
+from picows import WSFrame, WSHandshakeError, WSInvalidStatusError, WSMsgType, WSTransport
+
+from ...protocol.close_codes import ABNORMAL, NO_CODE, PROTOCOL_ERROR, TOO_LARGE
+from ...protocol.endpoint import Endpoint
+from ...protocol.frames import MAX_FRAME_BYTES
+from .interface import Transport, TransportClosed, answered_http
+
+# It logs by a child of this logger for each connection: a level is inherited, being disabled is not.
+_silent = logging.getLogger("gateway_nb.wire.picows")
+_silent.setLevel(logging.CRITICAL + 1)
+_READ_BUFFER = 256 * 1024
+_TEXT, _CONTINUATION = WSMsgType.TEXT, WSMsgType.CONTINUATION
+_CLOSE, _PONG = WSMsgType.CLOSE, WSMsgType.PONG
+
+
+async def open_socket(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Transport:
+    """Return an open socket.
+
+    Args:
+        endpoint: where to.
+        tls: how to talk TLS, ``None`` for plain text.
+
+    Raises:
+        OSError, Refused: see `gateway_nb.client.transport.interface.connect_error`.
+    """
+    line = await _connect(endpoint.host, endpoint.port)
+    upgrading = asyncio.ensure_future(
+        picows.ws_connect(
+            _Listener,
+            endpoint.url,
+            ssl_context=tls,
+            socket_factory=lambda _: line,
+            websocket_handshake_timeout=None,
+            max_frame_size=MAX_FRAME_BYTES,
+            max_redirects=0,  # policy allowed this endpoint, not the one that a server names
+            read_buffer_init_size=_READ_BUFFER,
+            extra_headers={"User-Agent": "gateway-nb"},
+            logger_name=_silent,
+            use_aiofastnet=False,  # its TLS knows no pins, and without TLS it gains nothing
+        )
+    )
+    try:
+        _, listener = await asyncio.shield(upgrading)
+    except WSInvalidStatusError as error:
+        raise answered_http(error.response.status) from None
+    except WSHandshakeError:
+        raise EOFError from None
+    except asyncio.CancelledError:
+        # The library leaves its socket open then; one that is shut down ends the upgrade by itself.
+        _shut_down(line)
+        await asyncio.gather(upgrading, return_exceptions=True)
+        raise
+    if listener is None:  # the server hung up
+        raise EOFError
+    found: Transport = listener
+    return found
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    refusal: OSError | None = None
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        line = socket.socket(family, kind, protocol)
+        line.setblocking(False)
+        try:
+            await loop.sock_connect(line, address)
+        except OSError as error:
+            refusal = error
+            line.close()
+        except BaseException:
+            line.close()
+            raise
+        else:
+            return line
+    raise refusal or OSError("no address")
+
+
+def _shut_down(line: socket.socket) -> None:
+    try:
+        line.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # closed already
+
+
+class _Listener(picows.WSListener):  # type: ignore[misc]
+    """A `Transport`: pushes its text messages."""
+
+    def __init__(self) -> None:
+        self._socket: WSTransport
+        self._backlog: list[bytes] = []
+        self._on_message: Callable[[bytes], object] = self._backlog.append
+        self._fragments: list[bytes] = []
+        self._in_binary = self._in_message = False
+        self._peer_closed: tuple[int, str] | None = None
+        self._disconnected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.binary_frames = 0
+
+    # Called by the library
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._socket = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind is _TEXT and frame.fin and not self._in_message:
+            self._on_message(frame.get_payload_as_bytes())
+        elif kind is _CLOSE:
+            self._take_close(frame.get_payload_as_bytes())
+        elif kind is not _PONG:
+            self._take_fragment(kind, frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if not self._disconnected.done():
+            self._disconnected.set_result(None)
+
+    def _take_close(self, payload: bytes) -> None:
+        code = int.from_bytes(payload[:2], "big") if payload else NO_CODE
+        self._peer_closed = (code, payload[2:].decode())
+        if not self._socket.is_close_frame_sent:
+            self._socket.send_close(code if payload else 0)
+        self._socket.disconnect()
+
+    def _take_fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
+        if (kind is _CONTINUATION) is not self._in_message:
+            raise picows.WSProtocolError(PROTOCOL_ERROR, "a message inside another")
+        if not self._in_message:
+            self._in_binary = kind is not _TEXT
+            self.binary_frames += self._in_binary
+        self._in_message = not frame.fin
+        if self._in_binary:
+            return
+        self._fragments.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._fragments)) > MAX_FRAME_BYTES:
+            raise picows.WSProtocolError(TOO_LARGE, "the message is too large")
+        if frame.fin:
+            message, self._fragments = b"".join(self._fragments), []
+            self._on_message(message)
+
+    # Called by the connection
+
+    def listen(self, on_message: Callable[[bytes], object]) -> None:
+        """See `Transport`."""
+        self._on_message = on_message
+        backlog, self._backlog = self._backlog, []
+        for data in backlog:
+            on_message(data)
+
+    async def closed(self) -> tuple[int, str]:
+        """See `Transport`."""
+        await asyncio.shield(self._disconnected)
+        if self._peer_closed is not None:
+            return self._peer_closed
+        ours = self._socket.close_handshake
+        return (int(ours.sent.code), ours.sent.reason) if ours and ours.sent else (ABNORMAL, "")
+
+    def write(self, data: bytes) -> None:
+        """See `Transport`."""
+        if not self._socket.is_close_frame_sent:
+            self._socket.send(_TEXT, data)
+
+    async def ping(self) -> float:
+        """See `Transport`."""
+        try:
+            (seconds,) = await self._socket.measure_roundtrip_time(1)
+        except ConnectionError:
+            raise TransportClosed from None
+        return float(seconds)
+
+    async def close(self, code: int, reason: str, grace: float) -> None:
+        """See `Transport`."""
+        if not self._socket.is_close_frame_sent:
+            self._socket.send_close(code, reason.encode())
+        try:
+            async with asyncio.timeout(grace):
+                await asyncio.shield(self._disconnected)
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """See `Transport`."""
+        self._socket.disconnect(graceful=False)
