@@ -25,7 +25,7 @@ class _Group(click.Group):
     """Shows an expected error as its one line, with exit code 1."""
 
     def invoke(self, context: click.Context) -> Any:
-        from .local.openclaw import OpenClawUnavailable
+        from .local.npm import OpenClawUnavailable
 
         try:
             return super().invoke(context)

@@ -34,8 +34,6 @@ SYNC_SECONDS = 1.0
 _QUEUE_LENGTH = 200_000
 _STOP_PATIENCE = 10.0
 _TAIL_BYTES = 65_536
-_NAMES_KEPT = 1024
-_names: dict[str, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,9 @@ class Capture:
             raise TypeError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
         self._file = open_write(self.path, append=append)
         self.detach: Callable[[], object] = _nothing
-        self._queue: deque[Event | bytes] = deque()
+        self._every = "*" in self._patterns
+        self._queue: deque[list[Event] | bytes] = deque()
+        self._queued = self._taken = 0  # one is written by the loop thread, the other by the writer
         self._wake = threading.Event()
         self._events = self._bytes = self._dropped = self._dropped_told = 0
         self._error: str | None = None
@@ -133,10 +133,20 @@ class Capture:
 
     # Called by the loop thread
 
-    def append(self, event: Event) -> None:
-        """Take an event, if its name is wanted."""
-        if any(matches(pattern, event.event) for pattern in self._patterns):
-            self._put(event)
+    def extend(self, events: list[Event]) -> None:
+        """Take events, those whose names are wanted."""
+        if self._stopped:
+            return
+        wanted = events if self._every else [event for event in events if self._wants(event.event)]
+        room = _QUEUE_LENGTH - self._queued + self._taken
+        if room < len(wanted):
+            self._dropped += len(wanted) - room
+            wanted = wanted[:room]
+        if wanted:
+            self._queue.append(wanted)
+            self._queued += len(wanted)
+            if self._queued - self._taken >= FLUSH_EVENTS:
+                self._wake.set()
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Take a note: ``gap``, ``reconnect``."""
@@ -150,15 +160,12 @@ class Capture:
         """Take an answer."""
         self._put(_marker("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(answer)}))
 
-    def _put(self, item: Event | bytes) -> None:
-        if self._stopped:
-            return
-        if len(self._queue) >= _QUEUE_LENGTH:
-            self._dropped += 1
-            return
-        self._queue.append(item)
-        if len(self._queue) == FLUSH_EVENTS:
-            self._wake.set()
+    def _wants(self, name: str) -> bool:
+        return any(matches(pattern, name) for pattern in self._patterns)
+
+    def _put(self, line: bytes) -> None:
+        if not self._stopped:
+            self._queue.append(line)
 
     # Called by the user
 
@@ -226,13 +233,20 @@ class Capture:
     def _flush(self) -> None:
         """Write all there is. Few large writes: each one lets go of the interpreter, and must win it back."""
         while self._queue:
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), _LARGEST_WRITE))]
-            lines = [_lines(batch)]
+            pieces: list[bytes | msgspec.Raw] = []
+            before = self._taken
+            while self._queue and self._taken - before < _LARGEST_WRITE:
+                item = self._queue.popleft()
+                if isinstance(item, bytes):
+                    pieces.append(item)
+                else:
+                    pieces += _lines(item)
+                    self._taken += len(item)
             if self._dropped > self._dropped_told:
-                lines.append(_marker("dropped", 0, {"events": self._dropped - self._dropped_told}))
+                pieces.append(_marker("dropped", 0, {"events": self._dropped - self._dropped_told}))
                 self._dropped_told = self._dropped
-            self._put_down(b"".join(lines))
-            self._events += sum(type(item) is Event for item in batch)
+            self._put_down(b"".join(pieces))
+            self._events += self._taken - before
 
     def _put_down(self, data: bytes) -> None:
         written = 0
@@ -243,31 +257,32 @@ class Capture:
         self._bytes += len(data)
 
 
-def _lines(batch: list[Event | bytes]) -> bytes:
-    """Return a batch's lines. Joined first and looked at then: a copy per event would cost most of it."""
+def _lines(events: list[Event]) -> list[bytes | msgspec.Raw]:
+    """Return the pieces of the events' lines, to be joined once: a copy per event would cost most of it."""
     pieces: list[bytes | msgspec.Raw] = []
-    for item in batch:
-        if type(item) is Event:
-            pieces += (_head(item), item.raw, b"}\n")
+    heads: dict[str, bytes] = {}
+    received, epoch = -1.0, -1
+    for event in events:
+        if event.received != received or event.epoch != epoch:
+            received, epoch = event.received, event.epoch
+            heads = {}
+        head = heads.get(event.event)
+        if head is None:
+            head = b'{"t":%.6f,"epoch":%d,"event":%b' % (received, epoch, encode(event.event))
+            heads[event.event] = head
+        if event.seq is None:
+            pieces += (head, b',"payload":', event.raw, b"}\n")
         else:
-            pieces.append(item)  # type: ignore[arg-type]
-    data = b"".join(pieces)
-    if data.count(b"\n") == len(batch) and b"\r" not in data:
-        return data
-    # A payload with line breaks between its tokens; inside a string JSON has none.
-    flat = [bytes(piece).replace(b"\n", b" ").replace(b"\r", b" ") for piece in pieces]
-    return b"".join(
-        now[:-1] + b"\n" if bytes(was).endswith(b"}\n") else now for was, now in zip(pieces, flat, strict=True)
-    )
+            pieces += (head, b',"seq":%d,"payload":' % event.seq, event.raw, b"}\n")
+    whole = b"".join(pieces)
+    if whole.count(b"\n") == len(events) and b"\r" not in whole:
+        return [whole]
+    return [piece if piece == b"}\n" else _on_one_line(piece) for piece in pieces]
 
 
-def _head(event: Event) -> bytes:
-    name = _names.get(event.event) or encode(event.event)
-    if len(_names) < _NAMES_KEPT:  # names come from the other side; memory must not
-        _names[event.event] = name
-    if event.seq is None:
-        return b'{"t":%.6f,"epoch":%d,"event":%b,"payload":' % (event.received, event.epoch, name)
-    return b'{"t":%.6f,"epoch":%d,"event":%b,"seq":%d,"payload":' % (event.received, event.epoch, name, event.seq)
+def _on_one_line(piece: bytes | msgspec.Raw) -> bytes:
+    """Return a payload without the line breaks between its tokens; inside a string JSON has none."""
+    return bytes(piece).replace(b"\n", b" ").replace(b"\r", b" ")
 
 
 def _marker(kind: str, epoch: int, detail: dict[str, Any]) -> bytes:

@@ -74,11 +74,11 @@ class EventLog(EventView):
 
     # Written by the loop thread
 
-    def append(self, event: Event) -> None:
-        """Keep an event."""
+    def extend(self, events: list[Event]) -> None:
+        """Keep events."""
         tail = self._state[1]
-        tail.append(event)
-        self._tail_bytes += len(event.raw)
+        tail += events
+        self._tail_bytes += sum([len(event.raw) for event in events])
         if len(tail) >= CHUNK_ROWS or self._tail_bytes >= _CHUNK_BYTES:
             self._seal()
 

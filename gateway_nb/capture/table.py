@@ -61,10 +61,16 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
         pa.array([row.epoch for row in rows], pa.int32()),
         pa.array([row.seq for row in rows], pa.int64()),
         pa.array([row.event for row in rows], pa.string()).dictionary_encode(),
-        pa.array([row.kind for row in rows], pa.string()).dictionary_encode(),
+        _kinds(rows),
         text_array([row.raw for row in rows]),
     ]
     return pa.table(columns, schema=SCHEMA)
+
+
+def _kinds(rows: Sequence[Row]) -> Any:
+    if all(type(row) is Event for row in rows):
+        return pa.DictionaryArray.from_arrays(np.zeros(len(rows), "int32"), pa.array([Event.kind], pa.string()))
+    return pa.array([row.kind for row in rows], pa.string()).dictionary_encode()
 
 
 def nanoseconds(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -35,8 +35,8 @@ class Owner(Protocol):
     def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
         """The handshake is done."""
 
-    def event(self, frame: EventFrame) -> None:
-        """An event came."""
+    def events(self, frames: list[EventFrame]) -> None:
+        """Events came, one behind the other."""
 
     def gap(self, expected: int, received: int) -> None:
         """Events are missing."""
@@ -83,7 +83,6 @@ class Connection:
         self._time = self._loop.time
         self._transport = transport
         self._owner = owner
-        self._event = owner.event
         self._session = Session(
             self._loop.time(), challenge_timeout=challenge_timeout, tick_min_interval=tick_min_interval
         )
@@ -175,14 +174,20 @@ class Connection:
             else:
                 self._perform([effect])
 
-    def _receive(self, data: bytes) -> None:
-        self.frames += 1
+    def _receive(self, messages: list[bytes]) -> None:
+        self.frames += len(messages)
+        events: list[EventFrame] = []
         try:
-            for effect in self._session.receive(data, self._time()):
+            for effect in self._session.receive(messages, self._time()):
                 if type(effect) is EventFrame:
-                    self._event(effect)
-                else:
-                    self._perform([effect])
+                    events.append(effect)
+                    continue
+                if events:
+                    self._owner.events(events)
+                    events = []
+                self._perform([effect])
+            if events:
+                self._owner.events(events)
         except Exception:  # noqa: BLE001 - a bug of ours, or a sink's: told, and met by a new connection
             LOGGER.exception("receiving failed")
             self._transport.abort()

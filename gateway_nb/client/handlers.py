@@ -106,11 +106,12 @@ class Handlers:
 
         return Subscription(event, remove)
 
-    def __call__(self, event: Event) -> None:
-        """Call every handler that wants this event."""
+    def __call__(self, events: list[Event]) -> None:
+        """Call every handler that wants them, event by event."""
         if self._entries:
-            for listener in self._wanting(event.event):
-                listener(event)
+            for event in events:
+                for listener in self._wanting(event.event):
+                    listener(event)
 
     def call(self, what: str, function: Callable[..., object], *arguments: object) -> None:
         """Call a function of the user's; what it raises is counted and logged, and goes no further."""

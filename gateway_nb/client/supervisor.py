@@ -34,8 +34,8 @@ from .transport.opening import open_transport
 class Sink(Protocol):
     """Something that keeps events: the event log, a journal."""
 
-    def append(self, event: Event) -> None:
-        """Keep an event. Called on the loop thread, for every event: it must be quick."""
+    def extend(self, events: list[Event]) -> None:
+        """Keep events that came together. Called on the loop thread: it must be quick."""
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Keep a note in the events' order: ``gap`` or ``reconnect``, with what is known of it."""
@@ -313,15 +313,17 @@ class Supervisor:
             self._first.set_result(hello)
         self._call("on_hello_ok", hello)
 
-    def event(self, frame: EventFrame) -> None:
-        """An event came: sinks first, then handlers."""
-        event = Event(time.time(), self.epoch, frame.event, frame.seq, frame.payload)
-        self._events += 1
+    def events(self, frames: list[EventFrame]) -> None:
+        """Events came: sinks first, then handlers."""
+        now, epoch = time.time(), self.epoch
+        events = [Event(now, epoch, frame.event, frame.seq, frame.payload) for frame in frames]
+        self._events += len(events)
         for sink in self._sinks:
-            sink.append(event)
-        if frame.event == "shutdown":
-            self._note_shutdown(event)
-        self.handlers(event)
+            sink.extend(events)
+        for event in events:
+            if event.event == "shutdown":
+                self._note_shutdown(event)
+        self.handlers(events)
 
     def gap(self, expected: int, received: int) -> None:
         """Events are missing."""

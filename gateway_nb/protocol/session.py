@@ -10,6 +10,7 @@ import enum
 import heapq
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -54,6 +55,9 @@ class Phase(enum.Enum):
     CONNECT = "waiting for hello-ok"
     READY = "connected"
     CLOSED = "closed"
+
+
+_READY = Phase.READY  # as an attribute of the enum it costs as much as the rest of the comparison
 
 
 @dataclass(slots=True)
@@ -185,21 +189,29 @@ class Session:
         """
         return self._next_in_line() if self._take(request_id) else []
 
-    def receive(self, data: bytes, now: float) -> list[Effect] | tuple[Effect]:
-        """Take in one frame.
+    def receive(self, messages: Iterable[bytes], now: float) -> list[Effect]:
+        """Take in the frames that came together.
 
         Args:
-            data: the frame's bytes.
-            now: when it came.
+            messages: the frames' bytes, in order.
+            now: when they came.
         """
         self._last_life = now
-        try:
-            frame = frames.decode(data)
-            if type(frame) is EventFrame:
-                return self._event(frame)
-            return self._response(frame)  # type: ignore[arg-type]
-        except frames.MalformedFrame as error:
-            return [Dropped(f"malformed frame: {error}")]
+        effects: list[Effect] = []
+        for data in messages:
+            try:
+                frame = frames.decode(data)
+                if isinstance(frame, ResponseFrame):
+                    effects += self._response(frame)
+                elif self.phase is _READY and frame.seq is not None and frame.seq - 1 == self._last_seq:
+                    # Nearly every frame is this one: the next event. A call more would cost a tenth of its way.
+                    self._last_seq = frame.seq
+                    effects.append(frame)
+                else:
+                    effects += self._event(frame)
+            except frames.MalformedFrame as error:
+                effects.append(Dropped(f"malformed frame: {error}"))
+        return effects
 
     def malformed(self, reason: str, now: float) -> list[Effect]:
         """Take note of a frame that the transport could not turn into text."""
@@ -251,21 +263,21 @@ class Session:
 
     # Incoming frames
 
-    def _event(self, frame: EventFrame) -> list[Effect] | tuple[Effect]:
+    def _event(self, frame: EventFrame) -> list[Effect]:
         if frame.event == "connect.challenge":
             return self._challenge(frame)
         if self.phase is not Phase.READY:
             return [Dropped("an event outside the connection's life")]
         seq = frame.seq
         if seq is None:
-            return (frame,)
+            return [frame]
         last = self._last_seq
         if last is not None and seq <= last:
             return [Dropped("an event came twice")]
         self._last_seq = seq
         if last is not None and seq > last + 1:
             return [Gap(last + 1, seq), frame]
-        return (frame,)
+        return [frame]
 
     def _challenge(self, frame: EventFrame) -> list[Effect]:
         if self.phase is not Phase.CHALLENGE:

@@ -77,10 +77,10 @@ class _Until:
         self.began = 0.0
         self.done = asyncio.Event()
 
-    def append(self, event: Event) -> None:
+    def extend(self, events: list[Event]) -> None:
         if self.count == 0:
             self.began = time.perf_counter()
-        self.count += 1
+        self.count += len(events)
         if self.count == EVENTS:
             self.done.set()
 
@@ -123,13 +123,13 @@ def _frames() -> dict[str, Any]:
         log, process = gnb.EventLog(), psutil.Process()
         before = process.memory_info().rss
         for number in range(1_000_000):
-            log.append(Event(1e9 + number / 1e3, 1, "agent", number, raw[number % 1000]))
+            log.extend([Event(1e9 + number / 1e3, 1, "agent", number, raw[number % 1000])])
         bytes_each = max((process.memory_info().rss - before) / 1e6, log.stats.bytes / 1e6)
         times = {}
         for name in ("first", "again", "after_1000"):
             if name == "after_1000":
                 for number in range(1000):
-                    log.append(Event(2e9, 1, "agent", number, raw[number]))
+                    log.extend([Event(2e9, 1, "agent", number, raw[number])])
             began = time.perf_counter()
             assert len(log.df) >= 1_000_000
             times[name] = (time.perf_counter() - began) * 1000

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import pytest
 
 from gateway_nb.local.gateway import LocalGateway
-from gateway_nb.local.openclaw import VERSION, OpenClawUnavailable, install
+from gateway_nb.local.npm import OpenClawUnavailable
+from gateway_nb.local.openclaw import VERSION, install
 from tests.contract.real import RealGateway
 from tests.support import missing
 

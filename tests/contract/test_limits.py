@@ -73,9 +73,8 @@ async def test_a_true_gap(real: RealGateway) -> None:
         numbers: list[int] = []
 
         class Numbers:
-            def append(self, event: gnb.Event) -> None:
-                if event.seq is not None:
-                    numbers.append(event.seq)
+            def extend(self, events: list[gnb.Event]) -> None:
+                numbers.extend(event.seq for event in events if event.seq is not None)
 
             def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
                 book.mark(kind, epoch, detail)

@@ -62,8 +62,12 @@ class Book:
         self._last: dict[int, int] = {}
         self._explained: defaultdict[int, int] = defaultdict(int)
 
-    def append(self, event: gnb.Event) -> None:
-        """An event."""
+    def extend(self, events: list[gnb.Event]) -> None:
+        """Events."""
+        for event in events:
+            self._count(event)
+
+    def _count(self, event: gnb.Event) -> None:
         assert event.seq is not None
         self.events += 1
         last = self._last.get(event.epoch)

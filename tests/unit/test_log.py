@@ -34,7 +34,7 @@ def event(number: int, name: str = "x", payload: Any = None, seq: int | None = 0
 def filled(count: int, **options: Any) -> EventLog:
     log = EventLog(**options)
     for number in range(count):
-        log.append(event(number, name="even" if number % 2 == 0 else "odd"))
+        log.extend([event(number, name="even" if number % 2 == 0 else "odd")])
     return log
 
 
@@ -65,7 +65,7 @@ def test_frames_that_follow_each_other() -> None:
     log = EventLog()
     frames = []
     for number in range(35):
-        log.append(event(number))
+        log.extend([event(number)])
         if number == 20:
             log.mark("gap", 1, {"expected": 5, "received": 9})
         frames.append(log.df)
@@ -87,7 +87,7 @@ def test_a_users_change_stays_the_users(monkeypatch: pytest.MonkeyPatch) -> None
     frames = []
     for number in range(5, 40):
         mine = log.df
-        log.append(event(number))
+        log.extend([event(number)])
         later = log.df
         for column, value in (("epoch", 99), ("seq", 99), ("time", pd.Timestamp(0, tz="UTC")), ("payload", "mine")):
             mine.loc[0, column] = value
@@ -103,7 +103,7 @@ def test_bounds() -> None:
     log = filled(95, max_rows=30)
     assert numbers(log.df) == list(range(60, 95))
     assert log.stats.dropped == 60
-    log.append(event(95))
+    log.extend([event(95)])
     assert numbers(log.df)[-1] == 95
     by_size = filled(100, max_bytes=2000)
     assert by_size.stats.bytes <= 2000
@@ -117,14 +117,14 @@ def test_clear() -> None:
     assert len(log.df) == 5
     log.clear()
     assert len(log.df) == len(log) == 0
-    log.append(event(7))
+    log.extend([event(7)])
     assert numbers(log.df) == [7]
 
 
 def test_looks() -> None:
     """A log shows its counts and newest rows, escaped."""
     log = filled(3)
-    log.append(event(3, name="<script>", payload={"html": "<b>"}))
+    log.extend([event(3, name="<script>", payload={"html": "<b>"})])
     assert repr(log) == "<EventLog 4 rows · even: 2, odd: 1, <script>: 1>"
     shown = log._repr_html_()
     assert "<script>" not in shown
@@ -149,7 +149,7 @@ def test_reading_while_writing(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(5000):
-        log.append(event(number))
+        log.extend([event(number)])
     done.set()
     reader.join()
     assert lengths == sorted(lengths)
@@ -187,7 +187,7 @@ def test_expand() -> None:
         [],
     ]
     for payload in payloads:
-        log.append(event(0, payload=payload))
+        log.extend([event(0, payload=payload)])
     frame = log.expand("s", "i", "f", "b", "deep", "deep.x/y.0", "/deep/x~1y/1/z", "mixed", "nothing")
     assert {name: str(dtype) for name, dtype in frame.dtypes.items() if name not in DTYPES} == {
         "s": "string",
@@ -218,7 +218,7 @@ def test_paths_that_are_none(path: Any) -> None:
 def test_a_payload_that_is_none() -> None:
     """A payload that is no JSON gives nulls, not an exception."""
     log = EventLog()
-    log.append(Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":1')))
+    log.extend([Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":1'))])
     assert log.expand("a")["a"].isna().all()
 
 

@@ -31,7 +31,7 @@ def event(number: int, name: str = "x", payload: Any = None, at: float = 1_000_0
 def captured(path: Path, count: int = 10, **options: Any) -> gnb.Recording:
     with Capture(path, **options) as capture:
         for number in range(count):
-            capture.append(event(number, name="even" if number % 2 == 0 else "odd"))
+            capture.extend([event(number, name="even" if number % 2 == 0 else "odd")])
         capture.mark("gap", 1, {"expected": count, "received": count + 5})
     return gnb.load(path)
 
@@ -61,7 +61,7 @@ def test_stats(tmp_path: Path) -> None:
     """Stats give span, rates, gaps and missed events, and counts."""
     with Capture(tmp_path / "run.jsonl") as capture:
         for number in range(5):
-            capture.append(event(number, at=time.time()))
+            capture.extend([event(number, at=time.time())])
         capture.mark("gap", 1, {"expected": 5, "received": 9})
     stats = gnb.load(tmp_path / "run.jsonl").stats
     assert (stats.rows, stats.events, stats.gaps, stats.missed, stats.dropped) == (8, {"x": 5}, 1, 4, 0)
@@ -118,7 +118,7 @@ def test_patterns_that_are_none(tmp_path: Path, events: Any) -> None:
 def test_lines_stay_lines(tmp_path: Path) -> None:
     """A payload with line breaks between its tokens is still one line."""
     with Capture(tmp_path / "run.jsonl") as capture:
-        capture.append(Event(1.0, 1, 'na"me\n', None, msgspec.Raw(b'{\r\n "a":\n "b\\nc"}')))
+        capture.extend([Event(1.0, 1, 'na"me\n', None, msgspec.Raw(b'{\r\n "a":\n "b\\nc"}'))])
     lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
     assert lines[1] == {"t": 1.0, "epoch": 1, "event": 'na"me\n', "payload": {"a": "b\nc"}}
 
@@ -150,7 +150,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     detached = threading.Event()
     capture.detach = detached.set
     for number in range(1000):
-        capture.append(event(number))
+        capture.extend([event(number)])
     assert detached.wait(10)
     with pytest.raises(gnb.CaptureError, match=r"No space left on device; what was written before is readable"):
         capture.stop()
@@ -171,9 +171,9 @@ def test_a_torn_compressed_end(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl.zst"
     with Capture(path) as capture:
         for number in range(10):
-            capture.append(event(number))
+            capture.extend([event(number)])
             until(lambda done=number + 1: capture.stats.events == done)  # type: ignore[misc]
-        capture.append(event(10))
+        capture.extend([event(10)])
     path.write_bytes(path.read_bytes()[:-20])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TornEndWarning)  # whether the tear is seen depends on where it is
@@ -245,7 +245,7 @@ def test_kill_9(tmp_path: Path) -> None:
         capture = Capture(tmp_path / "run.jsonl")
         number = 0
         while True:
-            capture.append(event(number))
+            capture.extend([event(number)])
             if capture.stats.events:
                 os.write(write, b"%d\n" % (capture.stats.events - 1))
             number += 1

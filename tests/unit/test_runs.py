@@ -29,7 +29,7 @@ COLUMNS = {
 def log_of(*events: tuple[float, str, dict[str, Any]]) -> EventLog:
     log = EventLog()
     for seq, (second, name, payload) in enumerate(events):
-        log.append(Event(1e9 + second, 1, name, seq, msgspec.Raw(encode(payload))))
+        log.extend([Event(1e9 + second, 1, name, seq, msgspec.Raw(encode(payload)))])
     return log
 
 

@@ -57,9 +57,9 @@ def response(request_id: str, payload: Any = None, *, ok: bool = True, **fields:
 
 def ready(now: float = 0.0, hello: dict[str, Any] = HELLO, **options: Any) -> Session:
     session = Session(now, **options)
-    session.receive(event("connect.challenge", {"nonce": "n", "ts": 5}), now)
+    session.receive([event("connect.challenge", {"nonce": "n", "ts": 5})], now)
     session.connect("hello", {}, now)
-    (welcomed,) = session.receive(response("hello", hello), now)
+    (welcomed,) = session.receive([response("hello", hello)], now)
     assert isinstance(welcomed, Welcomed)
     return session
 
@@ -83,14 +83,14 @@ def error_of(effects: Any) -> Exception:
 def test_the_handshake() -> None:
     """A challenge is answered with connect, and hello-ok opens the connection."""
     session = Session(0.0)
-    (challenged,) = session.receive(event("connect.challenge", {"nonce": " n ", "ts": 7}), 1.0)
+    (challenged,) = session.receive([event("connect.challenge", {"nonce": " n ", "ts": 7})], 1.0)
     assert isinstance(challenged, Challenged)
     assert (challenged.challenge.nonce, challenged.challenge.ts_ms) == ("n", 7)
     (send,) = session.connect("hello", {"minProtocol": 3}, 1.0)
     assert isinstance(send, Send)
     assert json.loads(send.data) == {"type": "req", "id": "hello", "method": "connect", "params": {"minProtocol": 3}}
     assert session.phase is Phase.CONNECT
-    (welcomed,) = session.receive(response("hello", HELLO), 1.5)
+    (welcomed,) = session.receive([response("hello", HELLO)], 1.5)
     assert isinstance(welcomed, Welcomed)
     assert welcomed.hello.tick_interval == 10
     assert welcomed.secrets == ["hush"]
@@ -101,7 +101,7 @@ def test_the_handshake() -> None:
 @pytest.mark.parametrize("payload", [None, {}, {"nonce": ""}, {"nonce": "  "}, {"nonce": 5}, [], "n"])
 def test_a_challenge_without_nonce(payload: Any) -> None:
     """A blank or missing nonce closes with 1008 and says so."""
-    (close,) = Session(0.0).receive(event("connect.challenge", payload), 0.0)
+    (close,) = Session(0.0).receive([event("connect.challenge", payload)], 0.0)
     assert isinstance(close, Close)
     assert (close.code, close.reason) == (1008, "connect challenge missing nonce")
     assert "gateway connect challenge missing nonce" in str(close.error)
@@ -110,7 +110,7 @@ def test_a_challenge_without_nonce(payload: Any) -> None:
 @pytest.mark.parametrize("ts", [None, -1, True, "5", 1.5])
 def test_a_challenge_with_a_clock_of_no_use(ts: Any) -> None:
     """A challenge whose ts is no count of milliseconds still counts; the local clock is used."""
-    (challenged,) = Session(0.0).receive(event("connect.challenge", {"nonce": "n", "ts": ts}), 0.0)
+    (challenged,) = Session(0.0).receive([event("connect.challenge", {"nonce": "n", "ts": ts})], 0.0)
     assert isinstance(challenged, Challenged)
     assert challenged.challenge.ts_ms is None
 
@@ -131,7 +131,7 @@ def test_no_challenge_in_time() -> None:
 def test_no_hello_in_time() -> None:
     """Without hello-ok the connection is closed with 4000, 15 s after the challenge was answered."""
     session = Session(0.0)
-    session.receive(event("connect.challenge", {"nonce": "n"}), 10.0)
+    session.receive([event("connect.challenge", {"nonce": "n"})], 10.0)
     session.connect("hello", {}, 10.0)
     assert session.next_timer() == 25.0
     (close,) = session.timer(25.0)
@@ -142,7 +142,7 @@ def test_no_hello_in_time() -> None:
 
 def test_a_second_challenge_is_dropped() -> None:
     """A challenge after the first is of no use, and changes nothing."""
-    (dropped,) = ready().receive(event("connect.challenge", {"nonce": "m"}), 1.0)
+    (dropped,) = ready().receive([event("connect.challenge", {"nonce": "m"})], 1.0)
     assert isinstance(dropped, Dropped)
 
 
@@ -150,9 +150,9 @@ def test_a_second_challenge_is_dropped() -> None:
 def test_a_hello_that_is_none(payload: Any) -> None:
     """A hello-ok without a protocol version closes the connection."""
     session = Session(0.0)
-    session.receive(event("connect.challenge", {"nonce": "n"}), 0.0)
+    session.receive([event("connect.challenge", {"nonce": "n"})], 0.0)
     session.connect("hello", {}, 0.0)
-    assert isinstance(error_of(session.receive(response("hello", payload), 0.0)), GatewayConnectError)
+    assert isinstance(error_of(session.receive([response("hello", payload)], 0.0)), GatewayConnectError)
 
 
 def test_a_sparse_hello_gets_defaults() -> None:
@@ -165,9 +165,9 @@ def test_a_sparse_hello_gets_defaults() -> None:
         "policy": {"tickIntervalMs": -1},
     }
     session = Session(0.0)
-    session.receive(event("connect.challenge", {"nonce": "n"}), 0.0)
+    session.receive([event("connect.challenge", {"nonce": "n"})], 0.0)
     session.connect("hello", {}, 0.0)
-    (welcomed,) = session.receive(response("hello", hello), 0.0)
+    (welcomed,) = session.receive([response("hello", hello)], 0.0)
     assert isinstance(welcomed, Welcomed)
     assert (welcomed.hello.methods, welcomed.hello.scopes, welcomed.hello.tick_interval) == (("a",), (), 30.0)
 
@@ -189,10 +189,10 @@ REFUSALS = [
 def test_a_refused_connect(details: Any, kind: type[GatewayConnectError]) -> None:
     """Each refusal is an error of its own kind, and closes with 1008."""
     session = Session(0.0)
-    session.receive(event("connect.challenge", {"nonce": "n"}), 0.0)
+    session.receive([event("connect.challenge", {"nonce": "n"})], 0.0)
     session.connect("hello", {}, 0.0)
     shape = {"code": "INVALID_REQUEST", "message": "no\nway", "details": details}
-    (close,) = session.receive(response("hello", ok=False, error=shape), 0.0)
+    (close,) = session.receive([response("hello", ok=False, error=shape)], 0.0)
     assert isinstance(close, Close)
     assert close.code == 1008
     assert type(close.error) is kind
@@ -203,14 +203,14 @@ def test_a_refused_connect(details: Any, kind: type[GatewayConnectError]) -> Non
 def test_a_pairing_request_id_that_is_none(request_id: Any) -> None:
     """An id that is not of the gateway's form never reaches a command line."""
     session = Session(0.0)
-    session.receive(event("connect.challenge", {"nonce": "n"}), 0.0)
+    session.receive([event("connect.challenge", {"nonce": "n"})], 0.0)
     session.connect("hello", {}, 0.0)
     shape = {
         "code": "NOT_PAIRED",
         "message": "pairing required",
         "details": {"code": "PAIRING_REQUIRED", "requestId": request_id},
     }
-    error = error_of(session.receive(response("hello", ok=False, error=shape), 0.0))
+    error = error_of(session.receive([response("hello", ok=False, error=shape)], 0.0))
     assert isinstance(error, PairingRequiredError)
     assert error.request_id is None
     assert error.approve_command is None
@@ -236,10 +236,10 @@ def test_a_request_and_its_answer() -> None:
     (send,) = ask(session)
     assert isinstance(send, Send)
     assert json.loads(send.data) == {"type": "req", "id": "1", "method": "health"}
-    (answered,) = session.receive(response("1", {"ok": True}), 1.0)
+    (answered,) = session.receive([response("1", {"ok": True})], 1.0)
     assert isinstance(answered, Answered)
     assert (answered.request_id, bytes(answered.payload)) == ("1", b'{"ok": true}')
-    assert isinstance(session.receive(response("1"), 1.0)[0], Dropped)
+    assert isinstance(session.receive([response("1")], 1.0)[0], Dropped)
     assert session.pending == 0
 
 
@@ -274,7 +274,7 @@ def test_an_error_answer(shape: Any, kind: type[GatewayRequestError], text: str)
     """An error is of the kind that says what to do, in one line."""
     session = ready()
     ask(session)
-    error = error_of(session.receive(response("1", ok=False, error=shape), 0.0))
+    error = error_of(session.receive([response("1", ok=False, error=shape)], 0.0))
     assert type(error) is kind
     assert text in str(error)
     assert isinstance(error, GatewayRequestError)
@@ -291,7 +291,7 @@ def test_a_request_times_out() -> None:
     assert isinstance(error, GatewayTimeoutError)
     assert isinstance(error, TimeoutError)
     assert "no answer within 5 s" in str(error)
-    assert isinstance(session.receive(response("1"), 6.0)[0], Dropped)
+    assert isinstance(session.receive([response("1")], 6.0)[0], Dropped)
 
 
 def test_timers_are_clamped() -> None:
@@ -307,10 +307,10 @@ def test_accepted_is_not_final() -> None:
     """With expect_final an accepted answer is an acknowledgement; without, it is the answer."""
     session = ready()
     ask(session, expect_final=True)
-    assert isinstance(session.receive(response("1", {"status": "accepted"}), 0.0)[0], Acknowledged)
-    assert isinstance(session.receive(response("1", {"status": "ok"}), 0.0)[0], Answered)
+    assert isinstance(session.receive([response("1", {"status": "accepted"})], 0.0)[0], Acknowledged)
+    assert isinstance(session.receive([response("1", {"status": "ok"})], 0.0)[0], Answered)
     ask(session, "2")
-    assert isinstance(session.receive(response("2", {"status": "accepted"}), 0.0)[0], Answered)
+    assert isinstance(session.receive([response("2", {"status": "accepted"})], 0.0)[0], Answered)
 
 
 @pytest.mark.parametrize("payload", [None, [], 5, "accepted", {"status": 5}, {"status": {"a": []}}])
@@ -318,7 +318,7 @@ def test_final_payloads_of_any_shape(payload: Any) -> None:
     """A final answer need not be an object with a status."""
     session = ready()
     ask(session, expect_final=True)
-    assert isinstance(session.receive(response("1", payload), 0.0)[0], Answered)
+    assert isinstance(session.receive([response("1", payload)], 0.0)[0], Answered)
 
 
 def test_only_so_many_in_flight() -> None:
@@ -326,14 +326,14 @@ def test_only_so_many_in_flight() -> None:
     session = ready(max_in_flight=2)
     assert [len(ask(session, str(number))) for number in range(5)] == [1, 1, 0, 0, 0]
     assert (session.pending, session.waiting) == (5, 3)
-    _, send = session.receive(response("1"), 0.0)
+    _, send = session.receive([response("1")], 0.0)
     assert isinstance(send, Send)
     assert json.loads(send.data)["id"] == "2"
     (send,) = session.cancel("0")
     assert isinstance(send, Send)
     assert json.loads(send.data)["id"] == "3"
     assert session.cancel("4") == []
-    assert len(session.receive(response("2"), 0.0)) == 1
+    assert len(session.receive([response("2")], 0.0)) == 1
     assert session.cancel("nobody") == []
 
 
@@ -407,23 +407,23 @@ def test_stop() -> None:
 def test_gaps() -> None:
     """A jump in the numbers is reported with expected and received, and the event is delivered."""
     session = ready()
-    assert [type(effect) for effect in session.receive(event("a", seq=5), 0.0)] == [EventFrame]
-    assert [type(effect) for effect in session.receive(event("a", seq=6), 0.0)] == [EventFrame]
-    gap, frame = session.receive(event("a", seq=9), 0.0)
+    assert [type(effect) for effect in session.receive([event("a", seq=5)], 0.0)] == [EventFrame]
+    assert [type(effect) for effect in session.receive([event("a", seq=6)], 0.0)] == [EventFrame]
+    gap, frame = session.receive([event("a", seq=9)], 0.0)
     assert gap == Gap(7, 9)
     assert isinstance(frame, EventFrame)
-    assert len(session.receive(event("a"), 0.0)) == 1
-    assert len(session.receive(event("a", seq=10), 0.0)) == 1
+    assert len(session.receive([event("a")], 0.0)) == 1
+    assert len(session.receive([event("a", seq=10)], 0.0)) == 1
 
 
 @pytest.mark.parametrize("seq", [5, 4, 0])
 def test_no_event_twice(seq: int) -> None:
     """A number that was there before on this connection is an event that came twice: it is dropped."""
     session = ready()
-    session.receive(event("a", seq=5), 0.0)
-    (dropped,) = session.receive(event("a", seq=seq), 0.0)
+    session.receive([event("a", seq=5)], 0.0)
+    (dropped,) = session.receive([event("a", seq=seq)], 0.0)
     assert isinstance(dropped, Dropped)
-    assert [type(effect) for effect in session.receive(event("a", seq=6), 0.0)] == [EventFrame]
+    assert [type(effect) for effect in session.receive([event("a", seq=6)], 0.0)] == [EventFrame]
 
 
 MALFORMED = [
@@ -452,7 +452,7 @@ MALFORMED = [
 def test_malformed_frames_are_dropped(data: bytes) -> None:
     """Bad JSON, a wrong shape, bad UTF-8, endless nesting: dropped with a reason, and the connection goes on."""
     session = ready()
-    (dropped,) = session.receive(data, 0.0)
+    (dropped,) = session.receive([data], 0.0)
     assert isinstance(dropped, Dropped)
     assert len(ask(session)) == 1
 
@@ -467,7 +467,7 @@ def test_a_binary_frame_is_dropped() -> None:
 def test_unknown_fields_are_welcome() -> None:
     """Gateways add fields in every release: they are ignored."""
     session = ready()
-    (frame,) = session.receive(event("x", {"a": 1}, seq=1, stateVersion={"health": 3}, new=[1]), 0.0)
+    (frame,) = session.receive([event("x", {"a": 1}, seq=1, stateVersion={"health": 3}, new=[1])], 0.0)
     assert isinstance(frame, EventFrame)
 
 
@@ -476,7 +476,7 @@ def test_a_settled_request_survives_a_malformed_error() -> None:
     session = ready()
     ask(session, timeout=3.0)
     data = b'{"type":"res","id":"1","ok":false,"error":{"code":"X","message":"m","details":"\xff"}}'
-    (effect,) = session.receive(data, 0.0)
+    (effect,) = session.receive([data], 0.0)
     assert isinstance(effect, Dropped)
     assert isinstance(error_of(session.timer(3.0)), GatewayTimeoutError)
 
@@ -496,7 +496,7 @@ def test_silence_is_noticed() -> None:
 def test_any_frame_is_a_sign_of_life() -> None:
     """A response, an event and even a malformed frame count."""
     session = ready()
-    session.receive(b"nonsense", 25.0)
+    session.receive([b"nonsense"], 25.0)
     assert session.timer(30.0) == []
     assert session.timer(45.1) == [Close(4000, "tick timeout")]
 
@@ -525,7 +525,7 @@ def test_a_settled_request_leaves_no_timer() -> None:
     """The deadline of an answered or cancelled request is forgotten, asked or not."""
     session = ready()
     ask(session, "1", timeout=3.0)
-    session.receive(response("1"), 1.0)
+    session.receive([response("1")], 1.0)
     assert session.next_timer() == 10.0
     ask(session, "2", timeout=3.0)
     session.cancel("2")

@@ -22,8 +22,8 @@ class Transport(Protocol):
     def binary_frames(self) -> int:
         """Binary messages received and dropped: the protocol has none."""
 
-    def listen(self, on_message: Callable[[bytes], object]) -> None:
-        """Call a function with every text message, those that came already first. It must not raise."""
+    def listen(self, on_messages: Callable[[list[bytes]], object]) -> None:
+        """Call a function with the text messages that come together, first those that are there. It must not raise."""
 
     async def closed(self) -> tuple[int, str]:
         """Wait until the socket is closed; return close code (1006 without a close frame) and reason."""

@@ -21,7 +21,7 @@ _silent = logging.getLogger("gateway_nb.wire.picows")
 _silent.setLevel(logging.CRITICAL + 1)
 _READ_BUFFER = 256 * 1024
 _TEXT, _CONTINUATION = WSMsgType.TEXT, WSMsgType.CONTINUATION
-_CLOSE, _PONG = WSMsgType.CLOSE, WSMsgType.PONG
+_PING, _PONG, _CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 
 
 async def open_socket(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Transport:
@@ -47,6 +47,7 @@ async def open_socket(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Transpo
             read_buffer_init_size=_READ_BUFFER,
             extra_headers={"User-Agent": "gateway-nb"},
             logger_name=_silent,
+            enable_auto_pong=False,  # a frame the library keeps to itself may be the last of those that came together
             use_aiofastnet=False,  # its TLS knows no pins, and without TLS it gains nothing
         )
     )
@@ -98,10 +99,11 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self._socket: WSTransport
-        self._backlog: list[bytes] = []
-        self._on_message: Callable[[bytes], object] = self._backlog.append
+        self._messages: list[bytes] = []
+        self._on_messages: Callable[[list[bytes]], object] | None = None
         self._fragments: list[bytes] = []
         self._in_binary = self._in_message = False
+        self._pong: asyncio.Future[None] | None = None
         self._peer_closed: tuple[int, str] | None = None
         self._disconnected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.binary_frames = 0
@@ -114,13 +116,20 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if kind is _TEXT and frame.fin and not self._in_message:
-            self._on_message(frame.get_payload_as_bytes())
+            self._messages.append(frame.get_payload_as_bytes())
+        elif kind is _PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif kind is _PONG:
+            self._settle_ping(None)
         elif kind is _CLOSE:
             self._take_close(frame.get_payload_as_bytes())
-        elif kind is not _PONG:
+        else:
             self._take_fragment(kind, frame)
+        if frame.last_in_buffer:
+            self._deliver()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._settle_ping(TransportClosed())
         if not self._disconnected.done():
             self._disconnected.set_result(None)
 
@@ -144,17 +153,28 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
         if sum(map(len, self._fragments)) > MAX_FRAME_BYTES:
             raise picows.WSProtocolError(TOO_LARGE, "the message is too large")
         if frame.fin:
-            message, self._fragments = b"".join(self._fragments), []
-            self._on_message(message)
+            self._messages.append(b"".join(self._fragments))
+            self._fragments = []
+
+    def _deliver(self) -> None:
+        if self._on_messages is not None and self._messages:
+            messages, self._messages = self._messages, []
+            self._on_messages(messages)
+
+    def _settle_ping(self, error: TransportClosed | None) -> None:
+        if self._pong is None or self._pong.done():
+            return
+        if error is None:
+            self._pong.set_result(None)
+        else:
+            self._pong.set_exception(error)
 
     # Called by the connection
 
-    def listen(self, on_message: Callable[[bytes], object]) -> None:
+    def listen(self, on_messages: Callable[[list[bytes]], object]) -> None:
         """See `Transport`."""
-        self._on_message = on_message
-        backlog, self._backlog = self._backlog, []
-        for data in backlog:
-            on_message(data)
+        self._on_messages = on_messages
+        self._deliver()
 
     async def closed(self) -> tuple[int, str]:
         """See `Transport`."""
@@ -171,11 +191,13 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
 
     async def ping(self) -> float:
         """See `Transport`."""
-        try:
-            (seconds,) = await self._socket.measure_roundtrip_time(1)
-        except ConnectionError:
-            raise TransportClosed from None
-        return float(seconds)
+        if self._disconnected.done():
+            raise TransportClosed
+        loop = asyncio.get_running_loop()
+        sent, self._pong = loop.time(), loop.create_future()
+        self._socket.send_ping()
+        await self._pong
+        return loop.time() - sent
 
     async def close(self, code: int, reason: str, grace: float) -> None:
         """See `Transport`."""

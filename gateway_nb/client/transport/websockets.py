@@ -68,16 +68,26 @@ class _Socket(ClientConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.binary_frames = 0
-        self.backlog: list[bytes] = []
-        self.on_message: Callable[[bytes], object] = self.backlog.append
+        self.on_messages: Callable[[list[bytes]], object] | None = None
+        self._messages: list[bytes] = []
         self._fragments: list[bytes] = []
         self._in_binary = False
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Hand over what has come so far."""
+        if self.on_messages is not None and self._messages:
+            messages, self._messages = self._messages, []
+            self.on_messages(messages)
 
     def process_event(self, event: Any) -> None:
         if type(event) is not Frame or event.opcode not in DATA_OPCODES:
             super().process_event(event)
         elif event.opcode is Opcode.TEXT and event.fin:
-            self.on_message(event.data)  # type: ignore[arg-type]
+            self._messages.append(event.data)  # type: ignore[arg-type]
         else:
             self._take_fragment(event)
 
@@ -90,7 +100,7 @@ class _Socket(ClientConnection):
             return
         self._fragments.append(bytes(frame.data))
         if frame.fin:
-            self.on_message(b"".join(self._fragments))
+            self._messages.append(b"".join(self._fragments))
             self._fragments = []
 
 
@@ -104,11 +114,9 @@ class _WebSocketTransport:
     def binary_frames(self) -> int:
         return int(self._socket.binary_frames)
 
-    def listen(self, on_message: Callable[[bytes], object]) -> None:
-        self._socket.on_message = on_message
-        backlog, self._socket.backlog = self._socket.backlog, []
-        for data in backlog:
-            on_message(data)
+    def listen(self, on_messages: Callable[[list[bytes]], object]) -> None:
+        self._socket.on_messages = on_messages
+        self._socket.deliver()
 
     async def closed(self) -> tuple[int, str]:
         await self._socket.wait_closed()
