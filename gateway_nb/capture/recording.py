@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..local.gateway import LocalGateway
 
 BATCH_ROWS = 65_536
+_CHUNK_BYTES = 64 * 1024
 _QUERY_NAME = "events"
 
 
@@ -312,15 +313,40 @@ def open_read(path: Path) -> IO[bytes]:
         CaptureError: it can't be opened.
     """
     try:
-        if path.suffix == ZSTD_SUFFIX:
-            import zstandard
-
-            # Ends at a torn end without a word, as a file does.
-            file = open(path, "rb")  # noqa: SIM115 - closed with the reader
-            return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
-        return open(path, "rb")
+        file = open(path, "rb")  # noqa: SIM115 - closed by whoever asked for it
+        return io.BufferedReader(_Decompressed(file)) if path.suffix == ZSTD_SUFFIX else file
     except OSError as error:
         raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None
+
+
+class _Decompressed(io.RawIOBase):
+    """A compressed file, decompressed up to its last whole block: zstandard's own stream reader leaves out what it
+    holds back when the file ends in the middle, as a killed writer's does.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        import zstandard
+
+        self._file = file
+        self._decompress = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            chunk = self._file.read(_CHUNK_BYTES)
+            if not chunk:
+                return 0
+            self._ready = memoryview(self._decompress(chunk))
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _table(rows: list[Line]) -> pa.Table:

@@ -7,11 +7,13 @@ import hashlib
 import itertools
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.capture.journal import Capture
 from gateway_nb.local.openclaw import VERSION
 from tests.contract.conftest import AnyGateway, installed
 from tests.contract.real import RealGateway
@@ -65,9 +67,9 @@ async def test_a_rate_limit(real: RealGateway) -> None:
 
 
 @async_test
-async def test_a_true_gap(real: RealGateway) -> None:
-    """A client that does not read in time misses events; their number is told exactly."""
-    book = Book()
+async def test_a_true_gap(real: RealGateway, tmp_path: Path) -> None:
+    """A client that does not read in time misses events; their number is told exactly, and recorded."""
+    book, capture = Book(), Capture(tmp_path / "run.jsonl")
     async with Proxy(port_of(real.url)) as proxy, gnb.AsyncGateway(real.url, token=real.token) as talking:
         slow = gnb.AsyncGateway(proxy.url, token=real.token, device_identity=None)
         numbers: list[int] = []
@@ -81,6 +83,7 @@ async def test_a_true_gap(real: RealGateway) -> None:
 
         await slow.connect()
         slow.add_sink(Numbers())
+        slow.add_sink(capture)
         await talking.request("talk.mode", {"enabled": True, "phase": "before"})
         proxy.stall()
         for number in range(500):
@@ -94,6 +97,9 @@ async def test_a_true_gap(real: RealGateway) -> None:
         await slow.close()
         holes = sum(after - before - 1 for before, after in itertools.pairwise(numbers))
         assert holes == book.missed == slow.status.counters.missed > 0
+    await asyncio.to_thread(capture.stop)
+    stats = gnb.load(tmp_path / "run.jsonl").stats
+    assert (stats.missed, stats.gaps) == (holes, slow.status.counters.gaps)
 
 
 @async_test

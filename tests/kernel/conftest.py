@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import gateway_nb as gnb
 from tests.support import SESSION_PROCESSES
 
 
@@ -119,3 +120,10 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     running = Kernel(KernelManager(kernel_name="python3"))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def local() -> Iterator[gnb.LocalGateway]:
+    """An embedded gateway."""
+    with gnb.LocalGateway() as gateway:
+        yield gateway

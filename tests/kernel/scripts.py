@@ -8,7 +8,15 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+
+import gateway_nb as gnb
+
+CONNECT = """
+import os, threading, time
+import gateway_nb as gnb
+gw = gnb.connect(os.environ["URL"], token=os.environ["TOKEN"])
+"""
 
 
 class Script:
@@ -52,3 +60,7 @@ def running(code: str, **environment: str) -> Iterator[Script]:
     finally:
         process.kill()
         process.communicate()
+
+
+def script(local: gnb.LocalGateway, code: str) -> AbstractContextManager[Script]:
+    return running(CONNECT + code, URL=local.url, TOKEN=local.token)

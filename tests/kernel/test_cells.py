@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from tests.support import until
 
 
 @pytest.fixture
-def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[gnb.LocalGateway]:
-    with gnb.LocalGateway() as gateway:
-        monkeypatch.setenv("OPENCLAW_GATEWAY_URL", gateway.url)
-        monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", gateway.token)
-        yield gateway
+def local(local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch) -> gnb.LocalGateway:
+    """An embedded gateway that the environment names."""
+    monkeypatch.setenv("OPENCLAW_GATEWAY_URL", local.url)
+    monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
+    return local
 
 
 def test_a_notebook(local: gnb.LocalGateway, kernel: Kernel, tmp_path: Path) -> None:

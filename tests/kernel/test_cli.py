@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ import gateway_nb as gnb
 from tests.support import until
 
 COMMAND = [sys.executable, "-m", "gateway_nb"]
-
-
-@pytest.fixture
-def local() -> Iterator[gnb.LocalGateway]:
-    with gnb.LocalGateway() as gateway:
-        yield gateway
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,32 +7,14 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 import gateway_nb as gnb
 from gateway_nb.bridge import loop_thread
-from tests.kernel.scripts import Script, running
+from tests.kernel.scripts import CONNECT, running, script
 from tests.support import until
-
-CONNECT = """
-import os, threading, time
-import gateway_nb as gnb
-gw = gnb.connect(os.environ["URL"], token=os.environ["TOKEN"])
-"""
-
-
-@pytest.fixture
-def local() -> Iterator[gnb.LocalGateway]:
-    with gnb.LocalGateway() as gateway:
-        yield gateway
-
-
-def script(local: gnb.LocalGateway, code: str) -> AbstractContextManager[Script]:
-    return running(CONNECT + code, URL=local.url, TOKEN=local.token)
 
 
 def test_ctrl_c_cancels_the_request(local: gnb.LocalGateway) -> None:

@@ -1,0 +1,48 @@
+"""What is left of a capture whose process is killed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+from gateway_nb.capture.recording import TornEndWarning, load
+
+_WRITE = """
+import sys, time
+import msgspec
+from gateway_nb.capture.journal import Capture
+from gateway_nb.client.events import Event
+capture, written = Capture(sys.argv[1]), 0
+while True:
+    payload = msgspec.Raw(b'{"text":"' + b"x" * (written % 400) + b'"}')
+    capture.extend([Event(time.time(), 1, "tick", written + more, payload) for more in range(50)])
+    written += 50
+    print(capture.stats.events, flush=True)
+    time.sleep(0.0005)
+"""
+
+
+@pytest.mark.parametrize("name", ["run.jsonl"] * 16 + ["run.jsonl.zst"] * 4)
+def test_kill_at_a_random_moment(tmp_path: Path, name: str) -> None:
+    """kill -9 loses no event that was told to be written, and tears one line at most."""
+    path = tmp_path / name
+    writer = subprocess.Popen([sys.executable, "-c", _WRITE, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    while int(writer.stdout.readline()) == 0:
+        pass
+    time.sleep(random.uniform(0, 0.3))
+    writer.kill()
+    told = [int(line) for line in writer.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
+    with warnings.catch_warnings(record=True) as torn:
+        warnings.simplefilter("always")
+        recording = load(path)
+        numbers = [line.seq for line in recording.lines() if line.event == "tick"]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) >= told[-1] > 0
+    assert [warning.category for warning in torn] in ([], [TornEndWarning])
