@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from .client.events import Event as Event
     from .client.gateway import AsyncGateway as AsyncGateway
     from .client.status import Status as Status
+    from .connecting import connect as connect
+    from .connecting import connections as connections
+    from .detached import DetachedCapture as DetachedCapture
+    from .detached import captures as captures
     from .facade import Gateway as Gateway
-    from .facade import connect as connect
-    from .facade import connections as connections
     from .handles import Run as Run
     from .local.gateway import LocalGateway as LocalGateway
     from .protocol.errors import AuthenticationError as AuthenticationError
@@ -56,7 +58,9 @@ _ROOMS = {
     "client.events": ("Event",),
     "client.gateway": ("AsyncGateway",),
     "client.status": ("Status",),
-    "facade": ("Gateway", "connect", "connections"),
+    "connecting": ("connect", "connections"),
+    "detached": ("DetachedCapture", "captures"),
+    "facade": ("Gateway",),
     "handles": ("Run",),
     "local.gateway": ("LocalGateway",),
     "protocol.errors": (

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +48,7 @@ def demo(openclaw: bool, url: str | None, token_env: str | None, as_json: bool) 
     from tqdm import tqdm
 
     from . import demo as demo_
-    from .facade import connect
+    from .connecting import connect
 
     prompt = "count:5:20" if url is None else "Answer with one word: hello."
     with contextlib.ExitStack() as stack:
@@ -88,7 +86,7 @@ def demo(openclaw: bool, url: str | None, token_env: str | None, as_json: bool) 
 @click.option("--final", is_flag=True, help="Wait for the last answer of a two-phase method.")
 def call(method: str, params: str | None, url: str | None, token_env: str | None, final: bool) -> None:
     """Call METHOD with PARAMS (a JSON object) and print the answer as JSON."""
-    from .facade import connect
+    from .connecting import connect
     from .notebook.grammar import parse_cell
 
     parsed = parse_cell(method, params or "")
@@ -102,44 +100,30 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The journal.")
 @click.option("--events", multiple=True, metavar="GLOB", default=("*",), help="Names to keep; may be given again.")
 @click.option("--duration", metavar="TIME", help="End after this long: 90s, 30m, 1h.")
+@click.option("--rotate", metavar="LIMIT", help="Go on in another file after 100MB, 30m or 1h.")
 @click.option("--append", is_flag=True, help="Go on with a file that exists.")
+@click.option("--detach", is_flag=True, help="In the background: return when it captures, and print its process id.")
+@click.option("--connection-from-stdin", "piped", is_flag=True, hidden=True)
 @_token_env
-def capture(
-    url: str | None,
-    output: Path,
-    events: tuple[str, ...],
-    duration: str | None,
-    append: bool,
-    token_env: str | None,
-) -> None:
+def capture(url: str | None, token_env: str | None, piped: bool, detach: bool, **options: Any) -> None:
     """Write the events of the gateway at URL to a file until Ctrl-C or SIGTERM, across reconnects.
 
     Exit codes: 0 ended as asked, 1 could not connect or the disk failed, 2 wrong usage.
     """
-    from .facade import connect
+    from . import capturing
 
-    seconds = None if duration is None else _seconds(duration)
-    stop = _stopped_by_signals()
-    with connect(url, token=_secret(token_env), name="capture") as gateway:
-        writing = gateway.capture(output, events=events, append=append)
-        click.echo(f"capturing {gateway.status.url} into {output}; Ctrl-C ends it", err=True)
-        _watch(writing, gateway, stop, seconds)
-        stats = writing.stop()
-    click.echo(f"{stats.events:,} events, {stats.bytes:,} bytes, {gateway.status.counters.missed:,} missed", err=True)
+    try:
+        job = capturing.Job(**options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    connection = json.load(sys.stdin) if piped else {"url": url, "token": _secret(token_env)}
+    if detach:
+        from .detached import launch
 
-
-def _watch(writing: Any, gateway: Any, stop: threading.Event, seconds: float | None) -> None:
-    """Wait for the end; on a terminal show a live line of rates."""
-    began, before, live = time.monotonic(), 0, sys.stderr.isatty()
-    while not stop.wait(0.5) and writing.stats.error is None:
-        now = writing.stats.events
-        if live:
-            click.echo(f"\r{gateway.status.state}: {now:,} events, {(now - before) * 2:,}/s   ", nl=False, err=True)
-        before = now
-        if seconds is not None and time.monotonic() - began >= seconds:
-            break
-    if live:
-        click.echo("", err=True)
+        arguments = [one for one in sys.argv[1:] if one not in ("--detach", "--connection-from-stdin")]
+        click.echo(launch(connection, [*arguments, "--connection-from-stdin"]))
+    else:
+        capturing.carry_out(job, connection, _stopped_by_signals())
 
 
 @main.command()
@@ -201,13 +185,6 @@ def _announce(server: Any, *, show_token: bool) -> None:
     else:
         click.echo("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
     sys.stdout.flush()
-
-
-def _seconds(duration: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", duration.strip())
-    if found is None:
-        raise click.UsageError(f"--duration {duration}: write it like 90s, 30m or 1h")
-    return float(found.group(1)) * {"s": 1, "m": 60, "h": 3600}[found.group(2) or "s"]
 
 
 @contextlib.contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import EllipsisType
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack, overload
 
 from .bridge import Dispatcher, LoopThread, RequestHandle, loop_thread
 from .capture.journal import Capture
@@ -16,116 +16,16 @@ from .capture.log import EventLog
 from .client.events import Event
 from .client.gateway import STOP_TIMEOUT, AsyncGateway
 from .client.handlers import Subscription
-from .client.options import ConnectOptions
+from .client.options import ConnectOptions, portable
 from .client.status import Status
+from .detached import DetachedCapture
+from .detached import start as start_capture
 from .handles import MethodPath, Run
 from .protocol.errors import PairingRequiredError
 
-_connections: dict[str, Gateway] = {}
-_kept_events: dict[str, EventLog] = {}
-"""Events of closed connections whose name could not be connected again yet."""
-_connections_lock = threading.RLock()
-
-
-def connect(
-    url: str | None = None,
-    *,
-    token: str | None = None,
-    password: str | None = None,
-    device_token: str | None = None,
-    bootstrap_token: str | None = None,
-    timeout: float = 15.0,
-    name: str = "default",
-    pairing_timeout: float = 0.0,
-    on_pairing: Callable[[PairingRequiredError], object] | None = None,
-    **options: Unpack[ConnectOptions],
-) -> Gateway:
-    """Connect to a gateway, and stay connected until `close`, across restarts and lost networks.
-
-    Running the cell again closes the former connection of that name and keeps its events.
-
-    Args:
-        url: ``ws://`` to this machine, or ``wss://``; default: the environment variable
-            `OPENCLAW_GATEWAY_URL`, else ``ws://127.0.0.1:18789``.
-        token: shared gateway token. Where no credential is passed, `OPENCLAW_GATEWAY_TOKEN` and
-            `OPENCLAW_GATEWAY_PASSWORD` are used, else the device token of an earlier connection. Do not type a
-            secret into a cell: notebooks and IPython's history keep it.
-        password: shared gateway password.
-        device_token: a device token to use instead of the stored one.
-        bootstrap_token: a token for a device's first connection.
-        timeout: seconds until connected.
-        name: of this connection, for the magics and for running the cell again.
-        pairing_timeout: seconds to wait for the gateway's owner where this device has to be approved first;
-            0: raise `PairingRequiredError` at once.
-        on_pairing: called once with that error when the waiting begins, on the loop's thread.
-        **options: times in seconds:
-
-            - ``role`` ("operator"), ``scopes`` (["operator.admin"]), ``caps`` ([]): what to ask for;
-              "tool-events" in caps for tool streams
-            - ``commands``, ``permissions``, ``path_env``: for the node role
-            - ``client_name`` ("gateway-client"), ``mode`` ("backend"): from the gateway's closed lists
-            - ``client_display_name``, ``client_version``, ``platform``, ``device_family``, ``instance_id``
-            - ``device_identity`` ("auto"): the device key; a path, an object, or None for none
-            - ``min_protocol`` (3), ``max_protocol`` (4)
-            - ``tls_fingerprint``: SHA-256 of the server's certificate; then it alone decides; else ``ca_file`` (PEM) or
-              ``ssl_context``
-            - ``request_timeout`` (30), ``connect_challenge_timeout`` (15), ``tick_watch_min_interval`` (1)
-            - ``on_event(event)``, ``on_hello_ok(hello)``, ``on_connect_error(error)``, ``on_close(code, reason)``,
-              ``on_gap(expected, received)``, ``on_reconnect_paused(error)``, ``on_state(status)``: called in order
-              on a thread of their own
-
-    Returns:
-        The connected `Gateway`.
-
-    Raises:
-        TypeError, ValueError: an option is wrong; nothing was sent.
-        InsecureUrlError: plain ``ws://`` to another machine; nothing was sent.
-        AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway said no.
-        TlsPinError: the certificate is not the pinned one; nothing was sent.
-        HandshakeTimeoutError: no hello-ok within `timeout`.
-        GatewayConnectError: nothing listens there, or it is no gateway.
-
-    Example:
-        >>> gw = gnb.connect()                               # doctest: +SKIP
-        >>> gw.request("sessions.list", {"limit": 5})        # doctest: +SKIP
-    """
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"name must be a non-empty string, not {name!r}")
-    gateway = Gateway(
-        url,
-        token=token,
-        password=password,
-        device_token=device_token,
-        bootstrap_token=bootstrap_token,
-        timeout=timeout,
-        name=name,
-        **options,
-    )
-    with _connections_lock:
-        former = _connections.pop(name, None)
-    if former is not None:
-        former.close()
-        _kept_events[name] = former.events
-    if name in _kept_events:
-        gateway.adopt_events(_kept_events[name])
-    if pairing_timeout:
-        gateway.wait_until_paired(pairing_timeout, on_pairing)
-    else:
-        gateway.connect()
-    with _connections_lock:
-        _connections[name] = gateway
-        _kept_events.pop(name, None)
-    return gateway
-
-
-def connections() -> dict[str, Gateway]:
-    """Return the named connections of this process that were not closed."""
-    with _connections_lock:
-        return dict(_connections)
-
 
 class Gateway:
-    """A connection to a gateway, for code without ``await``. Made by `connect`.
+    """A connection to a gateway, for code without ``await``. Made by `gateway_nb.connect`.
 
     Every method may be called from any thread, from a handler, and in a cell with a running loop. Ctrl-C
     cancels the call, waits for its cleanup, and leaves the connection alive.
@@ -134,6 +34,7 @@ class Gateway:
         name: of the connection.
         events: what arrived, as an `EventLog`.
         call: any method as attributes: ``gw.call.sessions.list(limit=5)``.
+        closed: `close` was called last, not `connect`.
     """
 
     def __init__(
@@ -149,6 +50,7 @@ class Gateway:
         **options: Unpack[ConnectOptions],
     ) -> None:
         self.name = name
+        self.closed = False
         self.events = EventLog()
         self.call = MethodPath(self, "")
         self._client = AsyncGateway(
@@ -180,6 +82,7 @@ class Gateway:
             GatewayConnectError: or one of its kinds, saying why.
         """
         self._thread.run(lambda: self._client.connect(timeout), "connect")
+        self.closed = False
         return self
 
     def wait_until_paired(
@@ -203,13 +106,11 @@ class Gateway:
 
         Calling it again does nothing.
         """
-        with _connections_lock:
-            if _connections.get(self.name) is self:
-                del _connections[self.name]
-        if self._thread.is_alive():
-            self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")
+        self.closed = True
         for capture in list(self._captures):
             capture.stop()
+        if self._thread.is_alive():
+            self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")
         self._dispatcher.stop()
 
     def __enter__(self) -> Gateway:
@@ -325,29 +226,64 @@ class Gateway:
         """
         return self._thread.run(lambda: self._client.wait_for(event, where, timeout), f"wait_for({event!r})")
 
+    @overload
     def capture(
         self,
-        path: str | Path,
+        path: str | Path | None = None,
         events: str | Iterable[str] = ("*",),
         *,
         append: bool = False,
         requests: bool = False,
-    ) -> Capture:
+        rotate: str | None = None,
+        detached: Literal[False] = False,
+    ) -> Capture: ...
+
+    @overload
+    def capture(
+        self,
+        path: str | Path | None = None,
+        events: str | Iterable[str] = ("*",),
+        *,
+        append: bool = False,
+        rotate: str | None = None,
+        detached: Literal[True],
+    ) -> DetachedCapture: ...
+
+    def capture(
+        self,
+        path: str | Path | None = None,
+        events: str | Iterable[str] = ("*",),
+        *,
+        append: bool = False,
+        requests: bool = False,
+        rotate: str | None = None,
+        detached: bool = False,
+    ) -> Capture | DetachedCapture:
         """Write events to a file as they come, one JSON line each.
 
         Args:
-            path: the file; a name that ends in ``.zst`` is compressed.
+            path: the file; a name that ends in ``.zst`` is compressed. Default: a name with the time, in this folder.
             events: patterns of the event names to keep.
             append: go on with a file that exists, not with a compressed one.
             requests: keep requests and their answers, too, for a replay; secrets are replaced.
+            rotate: ``"100MB"`` or ``"1h"``: go on in another file then, ``run-00001.jsonl`` and so on.
+            detached: capture in a process of its own, with a connection of its own, which goes on when this kernel
+                ends. Asked for the same file again, it returns the one that runs.
 
         Returns:
-            A `Capture`, a context manager; ``.stop()`` ends it.
+            A `Capture`, a context manager; ``.stop()`` ends it. Or a `DetachedCapture`; `gateway_nb.captures` finds it.
 
         Raises:
-            CaptureError: the file exists, or can't be written.
+            CaptureError: the file exists, or can't be written. If the disk fails later, `status` says so.
+            ValueError: `rotate` says no size and no time, or these options don't go together.
         """
-        capture = Capture(path, events, append=append)
+        patterns = (events,) if isinstance(events, str) else tuple(events)
+        file = Path(path or time.strftime("gateway-%Y%m%d-%H%M%S.jsonl"))
+        if detached:
+            if requests:
+                raise ValueError("requests=True keeps this process's requests, and detached=True is another process")
+            return start_capture(portable(self._client.settings), file, events=patterns, append=append, rotate=rotate)
+        capture = Capture(file, patterns, append=append, rotate=rotate, on_error=self._client.problem)
         removals = [self._client.add_sink(capture)]
         if requests:
             removals.append(self._client.add_recorder(capture))
@@ -387,7 +323,7 @@ class Gateway:
         return f"<Gateway {self.name!r} {status.state} {status.url}>"
 
     def _repr_html_(self) -> str:
-        return f"<div><b>{html.escape(self.name)}</b> · {len(self.events):,} events</div>{self.status._repr_html_()}"
+        return f"<div><b>{html.escape(self.name)}</b> · {len(self.events):,} rows in its log</div>{self.status._repr_html_()}"
 
 
 def _abandon(thread: LoopThread, client: AsyncGateway, dispatcher: Dispatcher) -> None:

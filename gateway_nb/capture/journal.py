@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,8 +23,11 @@ from ..client.events import Event
 from ..client.handlers import matches
 from ..protocol.errors import CaptureError
 from ..protocol.frames import encode
+from .files import Output, parse_rotation
 
-ZSTD_SUFFIX = ".zst"
+if TYPE_CHECKING:
+    import pandas as pd
+
 REQUEST_KINDS = ("request", "answer")
 FLUSH_EVENTS = 256
 FLUSH_SECONDS = 0.05
@@ -33,7 +35,6 @@ _LARGEST_WRITE = 8192
 SYNC_SECONDS = 1.0
 _QUEUE_LENGTH = 200_000
 _STOP_PATIENCE = 10.0
-_TAIL_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,50 +56,6 @@ class CaptureStats:
     error: str | None
 
 
-def open_write(path: Path, *, append: bool) -> Any:
-    """Open a journal for writing; a name that ends in ``.zst`` is compressed.
-
-    Raises:
-        CaptureError: it exists and is not to be appended to, or can't be written.
-    """
-    try:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True)
-        if append and path.exists():
-            _cut_torn_end(path)
-        file = open(path, "ab" if append else "xb", buffering=0)  # noqa: SIM115 - closed by whoever asked for it
-    except OSError as error:
-        if isinstance(error, FileExistsError) and path.exists():
-            raise CaptureError(f"{path} exists; choose another name, or pass append=True") from None
-        raise CaptureError(f"{path} can't be written: {error.strerror}") from None
-    if path.suffix != ZSTD_SUFFIX:
-        return file
-    import zstandard
-
-    return zstandard.ZstdCompressor().stream_writer(file, closefd=True)
-
-
-def _cut_torn_end(path: Path) -> None:
-    """Cut off what a killed writer left of its last line: the next line would be glued to it.
-
-    Raises:
-        CaptureError: the file is compressed, where a tear can't be cut.
-    """
-    if path.suffix == ZSTD_SUFFIX:
-        raise CaptureError(f"{path} is compressed, and can't be gone on with; choose another name")
-    with open(path, "r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(end - _TAIL_BYTES, 0)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n")
-            if found >= 0:
-                file.truncate(start + found + 1)
-                return
-            end = start
-        file.truncate(0)
-
-
 class Capture:
     """Writes events to a file from a thread of its own, until `stop`. A context manager.
 
@@ -106,25 +63,38 @@ class Capture:
         path: the file; a name that ends in ``.zst`` is compressed.
         events: patterns of the event names to keep.
         append: go on with a file that exists, not with a compressed one.
+        rotate: ``"100MB"`` or ``"1h"``: go on in another file then, ``run-00001.jsonl``, ``run-00002.jsonl``, ...
+        on_error: called on the writer's thread with the `CaptureError` if the disk fails.
 
     Raises:
         CaptureError: the file exists, or can't be written.
         TypeError: the patterns are no strings.
+        ValueError: `rotate` says no size and no time.
     """
 
-    def __init__(self, path: str | Path, events: Iterable[str] = ("*",), *, append: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | Path,
+        events: Iterable[str] = ("*",),
+        *,
+        append: bool = False,
+        rotate: str | None = None,
+        on_error: Callable[[CaptureError], object] | None = None,
+    ) -> None:
         self._patterns = (events,) if isinstance(events, str) else tuple(events)
         if not self._patterns or not all(isinstance(pattern, str) for pattern in self._patterns):
             raise TypeError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
-        self._file = open_write(self.path, append=append)
+        rotation = None if rotate is None else parse_rotation(rotate)
+        self._output = Output(Path(path), append=append, rotation=rotation)
+        self._files = [self._output.path]
+        self._on_error = on_error
         self.detach: Callable[[], object] = _nothing
         self._every = "*" in self._patterns
         self._queue: deque[list[Event] | bytes] = deque()
         self._queued = self._taken = 0  # one is written by the loop thread, the other by the writer
         self._wake = threading.Event()
         self._events = self._bytes = self._dropped = self._dropped_told = 0
-        self._error: str | None = None
+        self._error: CaptureError | None = None
         self._stopped = False
         self._put(_marker("start", 0, {}))
         self._thread = threading.Thread(target=self._write, name="gateway_nb-capture", daemon=True)
@@ -183,7 +153,7 @@ class Capture:
             self._wake.set()
         self._thread.join(_STOP_PATIENCE)
         if self._error is not None:
-            raise CaptureError(f"{self.path}: {self._error}; what was written before is readable")
+            raise self._error
         return self.stats
 
     def _stop_at_exit(self) -> None:
@@ -193,7 +163,20 @@ class Capture:
     @property
     def stats(self) -> CaptureStats:
         """What was written so far."""
-        return CaptureStats(self.path, self._events, self._bytes, self._dropped, self._error)
+        error = None if self._error is None else str(self._error)
+        return CaptureStats(self._output.path, self._events, self._bytes, self._dropped, error)
+
+    @property
+    def path(self) -> Path:
+        """The file; with `rotate`, the one that is written now."""
+        return self._output.path
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """What was written so far, as `Recording.df` gives it; every file of this capture."""
+        from .recording import Recording
+
+        return Recording(self._files).df
 
     def __enter__(self) -> Capture:
         return self
@@ -208,27 +191,26 @@ class Capture:
 
     def _write(self) -> None:
         synced = time.monotonic()
-        with self._file:
-            try:
+        try:
+            with contextlib.closing(self._output):
                 while True:
                     last = self._stopped  # what came before it was set is in the queue by now
                     self._flush()
                     if last:
                         break
                     if time.monotonic() - synced >= SYNC_SECONDS:
-                        self._sync()
+                        self._output.sync()
                         synced = time.monotonic()
                     self._wake.wait(FLUSH_SECONDS)
                     self._wake.clear()
-                self._sync()
-            except OSError as error:
-                self._error = error.strerror or str(error)
-                self._stopped = True
-                self.detach()
-
-    def _sync(self) -> None:
-        if self.path.suffix != ZSTD_SUFFIX:
-            os.fsync(self._file.fileno())
+                self._output.sync()
+        except (OSError, CaptureError) as error:
+            why = getattr(error, "strerror", None) or error
+            self._error = CaptureError(f"the capture {self.path} ended: {why}; what was written before is readable")
+            self._stopped = True
+            self.detach()
+            if self._on_error is not None:
+                self._on_error(self._error)
 
     def _flush(self) -> None:
         """Write all there is. Few large writes: each one lets go of the interpreter, and must win it back."""
@@ -249,11 +231,12 @@ class Capture:
             self._events += self._taken - before
 
     def _put_down(self, data: bytes) -> None:
-        written = 0
-        while written < len(data):
-            written += self._file.write(data[written:]) or len(data)
-        if self.path.suffix == ZSTD_SUFFIX:
-            self._file.flush()  # a whole block: what is flushed can be read, whatever comes after
+        if self._output.is_due:
+            self._output.write(_marker("stop", 0, {"next": True}))
+            self._output.rotate()
+            self._files.append(self._output.path)
+            self._output.write(_marker("start", 0, {"number": len(self._files)}))
+        self._output.write(data)
         self._bytes += len(data)
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
-import io
-import shutil
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from ..protocol.errors import CaptureError
-from .journal import REQUEST_KINDS, ZSTD_SUFFIX, open_write
+from .files import Output, open_read
+from .journal import REQUEST_KINDS
 from .table import SCHEMA, frame_of, nanoseconds, text_array
 from .view import EventView
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..local.gateway import LocalGateway
 
 BATCH_ROWS = 65_536
-_CHUNK_BYTES = 64 * 1024
+_COPY_BYTES = 1024 * 1024
 _QUERY_NAME = "events"
 
 
@@ -220,12 +220,11 @@ class Recording(EventView):
             CaptureError: the file exists.
         """
         target = Path(path)
-        if target.exists():
-            raise CaptureError(f"{target} exists; choose another name")
-        with open_write(target, append=False) as out:
+        with contextlib.closing(Output(target)) as out:
             for file in self.files:
                 with open_read(file) as source:
-                    shutil.copyfileobj(source, out)
+                    while chunk := source.read(_COPY_BYTES):
+                        out.write(chunk)
         return target
 
     @property
@@ -304,49 +303,6 @@ class Recording(EventView):
 
 # Without dictionaries, which differ from batch to batch
 _PLAIN = pa.schema([field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in SCHEMA])
-
-
-def open_read(path: Path) -> IO[bytes]:
-    """Open a journal for reading, compressed or not.
-
-    Raises:
-        CaptureError: it can't be opened.
-    """
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - closed by whoever asked for it
-        return io.BufferedReader(_Decompressed(file)) if path.suffix == ZSTD_SUFFIX else file
-    except OSError as error:
-        raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None
-
-
-class _Decompressed(io.RawIOBase):
-    """A compressed file, decompressed up to its last whole block: zstandard's own stream reader leaves out what it
-    holds back when the file ends in the middle, as a killed writer's does.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        import zstandard
-
-        self._file = file
-        self._decompress = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            chunk = self._file.read(_CHUNK_BYTES)
-            if not chunk:
-                return 0
-            self._ready = memoryview(self._decompress(chunk))
-        count = min(len(buffer), len(self._ready))
-        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 def _table(rows: list[Line]) -> pa.Table:

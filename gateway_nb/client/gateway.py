@@ -28,6 +28,7 @@ from .handlers import EventStream, Subscription
 from .options import ConnectOptions
 from .runs import AsyncRun, finish_chat
 from .status import Status
+from .subscriptions import Subscriptions
 from .supervisor import Recorder, Sink, Supervisor
 
 STOP_TIMEOUT = 1.0
@@ -72,7 +73,7 @@ class AsyncGateway:
         timeout: float = 15.0,
         **options: Unpack[ConnectOptions],
     ) -> None:
-        self._settings = options_.resolve(
+        self.settings = options_.resolve(
             url,
             token=token,
             password=password,
@@ -81,11 +82,14 @@ class AsyncGateway:
             options=options,
         )
         self._connect_timeout = options_.timeout(timeout)
-        self._supervisor = Supervisor(self._settings, self._subscribe_again)
+        self._supervisor = Supervisor(self.settings, self._welcome)
         self._streams: set[EventStream] = set()
-        self._subscriptions: dict[bytes, tuple[str, Mapping[str, Any] | None]] = {}
-        if "on_event" in self._settings.callbacks:
-            self._supervisor.handlers.add("*", self._settings.callbacks["on_event"])
+        self._subscriptions = Subscriptions(self.settings.request_timeout, self._supervisor.log)
+        if "on_event" in self.settings.callbacks:
+            self._supervisor.handlers.add("*", self.settings.callbacks["on_event"])
+
+    def _welcome(self, connection: Connection) -> None:
+        self._subscriptions.make_again(connection)
 
     # Connecting
 
@@ -250,8 +254,7 @@ class AsyncGateway:
                 await asyncio.sleep(wait)
                 pause = min(pause * 2, _LONGEST_RETRY_PAUSE)
             else:
-                if method.endswith("subscribe"):
-                    self._remember(method, params)
+                self._subscriptions.remember(method, params)
                 return payload
 
     def submit(
@@ -280,7 +283,7 @@ class AsyncGateway:
 
     def _limit(self, timeout: float | EllipsisType | None, expect_final: bool) -> float | None:
         if isinstance(timeout, EllipsisType):
-            return None if expect_final else self._settings.request_timeout
+            return None if expect_final else self.settings.request_timeout
         return options_.timeout(timeout)
 
     def _connection(self, method: str) -> Connection:
@@ -354,6 +357,10 @@ class AsyncGateway:
             raise GatewayTimeoutError(f"no event {event!r} within {limit:g} s") from None
         raise GatewayClosedError(f"no event {event!r}: gateway client stopped")
 
+    def problem(self, error: GatewayError) -> None:
+        """Note what went wrong beside the connection: in the log as a warning, and in `status` from now on."""
+        self._supervisor.problem(error)
+
     def add_sink(self, sink: Sink) -> Callable[[], None]:
         """Give every event to a sink, before any handler; return the way to take it out again."""
         return self._supervisor.add_sink(sink)
@@ -396,24 +403,3 @@ class AsyncGateway:
 
     def __repr__(self) -> str:
         return f"<AsyncGateway {self.status.state} {self.status.url}>"
-
-    # Subscriptions
-
-    def _remember(self, method: str, params: Mapping[str, Any] | None) -> None:
-        """Subscriptions end with the connection; those made through this client are made again."""
-        base, _, verb = method.rpartition(".")  # sessions.messages.subscribe is undone by ....unsubscribe
-        key = msgspec.json.encode([base, params], order="sorted")
-        if verb == "subscribe":
-            self._subscriptions[key] = (method, params)
-        else:
-            self._subscriptions.pop(key, None)
-
-    def _subscribe_again(self, connection: Connection) -> None:
-        for method, params in self._subscriptions.values():
-            connection.spawn(self._subscribe(connection, method, params))
-
-    async def _subscribe(self, connection: Connection, method: str, params: Mapping[str, Any] | None) -> None:
-        try:
-            await connection.request(method, params, timeout=self._settings.request_timeout)
-        except GatewayError as error:
-            self._supervisor.log.warning(f"a subscription was not made again: {error}")

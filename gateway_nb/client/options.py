@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import ssl
 import sys
@@ -148,6 +149,35 @@ def resolve(
         tick_watch_min_interval=take.seconds("tick_watch_min_interval", 1.0, 0.001, 30.0, clamp=True),
         callbacks=take.callbacks(),
     )
+
+
+def portable(settings: Settings) -> dict[str, Any]:
+    """Return what another process needs to connect likewise, as arguments of `gateway_nb.connect`; it holds secrets.
+
+    Args:
+        settings: of a client.
+
+    Raises:
+        ValueError: they hold an object that can't be handed over.
+    """
+    identity = settings.device_identity
+    if settings.ssl_context is not None or not (identity is None or isinstance(identity, (str, Path))):
+        raise ValueError("ca_file=, ssl_context= and an identity object can't be handed to another process")
+    client = settings.client
+    given: dict[str, Any] = {
+        field.name: getattr(settings.credentials, field.name) for field in dataclasses.fields(Credentials)
+    }
+    return {
+        "url": settings.endpoint.url,
+        "tls_fingerprint": settings.endpoint.pin,
+        **{name: value.reveal() for name, value in given.items() if value is not None},
+        "device_identity": None if identity is None else str(identity),
+        "scopes": settings.scopes,
+        "role": client.role,
+        "caps": client.caps,
+        "min_protocol": client.min_protocol,
+        "max_protocol": client.max_protocol,
+    }
 
 
 def timeout(value: float | None, name: str = "timeout") -> float | None:

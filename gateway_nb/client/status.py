@@ -52,6 +52,7 @@ class Status:
         rtt: round trip of a WebSocket ping in seconds, or ``None``.
         reason: why it is not connected, or ``None``.
         retry_in: seconds to the next attempt when the snapshot was taken, or ``None``.
+        problems: what went wrong beside the connection, newest last: a capture whose disk is full.
         counters: what went over the wire.
     """
 
@@ -65,6 +66,7 @@ class Status:
     rtt: float | None = None
     reason: str | None = None
     retry_in: float | None = None
+    problems: tuple[str, ...] = ()
     counters: Counters = Counters()
 
     def __str__(self) -> str:
@@ -74,8 +76,8 @@ class Status:
             parts.append(f"OpenClaw {self.server_version}, protocol {self.protocol}")
         if self.rtt is not None:
             parts.append(f"round trip {self.rtt * 1000:.1f} ms")
-        if self.reason is not None:
-            parts.append(self.reason)
+        parts += [self.reason] if self.reason is not None else []
+        parts += self.problems
         return " · ".join(parts)
 
     def _repr_html_(self) -> str:
@@ -83,6 +85,7 @@ class Status:
         rows = {
             "state": self.state if self.retry_in is None else f"{self.state} in {self.retry_in:.0f} s",
             "why": self.reason,
+            "problem": " · ".join(self.problems),
             "url": self.url,
             "server": self.server_version and f"OpenClaw {self.server_version}, protocol {self.protocol}",
             "role and scopes": self.role and f"{self.role}: {', '.join(self.scopes) or 'none'}",

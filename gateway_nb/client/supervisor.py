@@ -30,6 +30,8 @@ from .redact import LOGGER, Log
 from .status import Counters, Status
 from .transport.opening import open_transport
 
+_PROBLEMS_KEPT = 10
+
 
 class Sink(Protocol):
     """Something that keeps events: the event log, a journal."""
@@ -75,6 +77,7 @@ class Supervisor:
         self.log = Log()
         self.handlers = Handlers(self.log)
         self.retries = 0
+        self._continues = False
         self.recorders: tuple[Recorder, ...] = ()
         self._settings = settings
         self._on_connected = on_connected
@@ -128,6 +131,9 @@ class Supervisor:
             GatewayTimeoutError: the line was not cut within `timeout` seconds.
         """
         connection, self.connection, self._stopping = self.connection, None, True
+        if self._continues:
+            self._continues = False
+            self._mark("stop", {})
         try:
             if connection is not None:
                 async with asyncio.timeout(timeout):
@@ -141,6 +147,12 @@ class Supervisor:
         """Cut the line now, without a word. On the loop's own thread."""
         if self._task is not None:
             self._task.cancel()
+
+    def problem(self, error: GatewayError) -> None:
+        """Note what went wrong beside the connection. From any thread."""
+        said = self.log.clean(error)
+        self.log.warning(said)
+        self._status = dataclasses.replace(self._status, problems=(*self._status.problems, said)[-_PROBLEMS_KEPT:])
 
     def add_sink(self, sink: Sink) -> Callable[[], None]:
         """Give every event to a sink, before any handler; return the way to take it out again."""
@@ -306,8 +318,8 @@ class Supervisor:
         )
         self._set_state("connected")
         self._warn_of_scopes(hello)
-        if self.epoch > 1:
-            self._mark("reconnect", {"bootId": hello.boot_id})
+        self._mark("reconnect" if self._continues else "start", {"bootId": hello.boot_id})
+        self._continues = True
         self._on_connected(self.connection)
         if self._first is not None and not self._first.done():
             self._first.set_result(hello)

@@ -11,7 +11,7 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.display import display
 
-from .. import facade
+from .. import connecting
 from ..facade import Gateway
 from ..protocol.errors import GatewayClosedError, PairingRequiredError
 from . import grammar
@@ -83,7 +83,7 @@ class GatewayMagics(Magics):
         if "wait" in options:
             arguments |= {"pairing_timeout": options["wait"], "on_pairing": self._show_pairing}
         try:
-            gateway = facade.connect(command.words[0] if command.words else None, **arguments)
+            gateway = connecting.connect(command.words[0] if command.words else None, **arguments)
         except PairingRequiredError as error:
             display(PairingCard(error))
             raise
@@ -101,7 +101,7 @@ class GatewayMagics(Magics):
         display(gateway)
 
     def _status(self, command: Command) -> None:
-        open_ones = facade.connections()
+        open_ones = connecting.connections()
         if not open_ones:
             print("not connected; %gateway connect [URL] connects, %gateway help lists what there is")
         for gateway in open_ones.values():
@@ -123,7 +123,7 @@ class GatewayMagics(Magics):
 
 
 def _connection(name: str) -> Gateway:
-    gateway = facade.connections().get(name)
+    gateway = connecting.connections().get(name)
     if gateway is None:
         option = "" if name == "default" else f" -c {name}"
         raise GatewayClosedError(f"there is no connection {name!r}; run: %gateway connect{option}")

@@ -60,7 +60,7 @@ def test_the_frame(gateway: AnyGateway) -> None:
         assert {name: str(dtype) for name, dtype in gw.events.df.dtypes.items()} == expected
         before = pd.Timestamp.now("UTC")
         gw.request("talk.mode", {"enabled": False, "phase": "now"})
-        until(lambda: len(gw.events))
+        until(lambda: gw.events.stats.events)
         frame = gw.events.df
         assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == expected
         assert abs(frame["time"].iloc[-1] - before) < pd.Timedelta("10s")

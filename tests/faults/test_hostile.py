@@ -221,7 +221,7 @@ def test_events_outlive_a_failed_connect() -> None:
     with gnb.LocalGateway() as local:
         gw = gnb.connect(local.url, token=local.token)
         local.emit("before")
-        until(lambda: len(gw.events))
+        until(lambda: gw.events.stats.events)
         with pytest.raises(gnb.AuthenticationError):
             gnb.connect(local.url, token="wrong", device_identity=None)
         with gnb.connect(local.url, token=local.token) as again:

@@ -35,7 +35,7 @@ def test_a_notebook(local: gnb.LocalGateway, kernel: Kernel, tmp_path: Path) -> 
     ]
     seen.append(kernel.run('%gateway call talk.mode {"enabled": true, "phase": "from a cell"}'))
     assert seen[-1].status == "ok"
-    seen.append(kernel.run("while not len(gw.events): pass\ngw.events.df"))
+    seen.append(kernel.run("while not gw.events.stats.events: pass\ngw.events.df"))
     assert "from a cell" in seen[-1].displays[0]["text/plain"]
     seen += [kernel.run("gw"), kernel.run("gw.status"), kernel.run("gw.hello"), kernel.run("gw.log"), kernel.run("%tb")]
     seen.append(kernel.run("%gateway disconnect"))
@@ -62,9 +62,9 @@ def test_pairing(local: gnb.LocalGateway, kernel: Kernel, tmp_path: Path) -> Non
     """A device that has to be approved shows a card with the command; --wait goes on by itself once approved."""
     options: dict[str, Any] = {"client_name": "cli", "mode": "cli", "device_identity": str(tmp_path / "key.json")}
     gnb.connect(local.url, token=local.token, name="first", platform="linux", **options).close()
-    kernel.run("%load_ext gateway_nb\nimport gateway_nb.facade as facade, functools")
+    kernel.run("%load_ext gateway_nb\nimport functools\nimport gateway_nb.connecting as connecting")
     known = f"{options!r}, platform='win32'"
-    kernel.run(f"facade.connect = functools.partial(facade.connect, **dict({known}))")
+    kernel.run(f"connecting.connect = functools.partial(connecting.connect, **dict({known}))")
     refused = kernel.run("%gateway connect")
     assert refused.status == "error"
     assert "has to approve this device" in refused.displays[0]["text/html"]

@@ -128,7 +128,7 @@ def test_replay(tmp_path: Path) -> None:
         assert process.stdout is not None
         url, token = (process.stdout.readline().split()[1] for _ in range(2))
         with gnb.connect(url, token=token) as gw:
-            until(lambda: len(gw.events))
+            until(lambda: gw.events.stats.events)
             assert list(gw.events.payloads()) == [{"n": 1}]
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0

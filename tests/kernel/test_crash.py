@@ -34,11 +34,12 @@ def test_kill_at_a_random_moment(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     writer = subprocess.Popen([sys.executable, "-c", _WRITE, str(path)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
-    while int(writer.stdout.readline()) == 0:
-        pass
+    told = [0]
+    while told[0] == 0:
+        told[0] = int(writer.stdout.readline())
     time.sleep(random.uniform(0, 0.3))
     writer.kill()
-    told = [int(line) for line in writer.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
+    told += [int(line) for line in writer.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
     with warnings.catch_warnings(record=True) as torn:
         warnings.simplefilter("always")
         recording = load(path)

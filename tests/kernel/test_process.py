@@ -194,10 +194,11 @@ def test_a_named_connection_is_replaced(local: gnb.LocalGateway) -> None:
     """Running the connect cell again closes the former connection and keeps its events."""
     first = gnb.connect(local.url, token=local.token)
     local.emit("before")
-    until(lambda: len(first.events))
+    until(lambda: first.events.stats.events)
     second = gnb.connect(local.url, token=local.token)
     assert first.status.state == "closed"
-    assert list(second.events.df["event"]) == ["before"]
+    assert list(second.events.df["event"].dropna()) == ["before"]
+    assert list(second.events.df["kind"]) == ["start", "event", "stop", "start"]
     assert gnb.connections() == {"default": second}
     with pytest.raises(gnb.GatewayClosedError):
         first.request("health")
@@ -256,7 +257,7 @@ def test_from_a_handler(local: gnb.LocalGateway) -> None:
         gw.on("x", failing)
         gw.on("x", lambda event: answered.set() if gw.request("health")["ok"] else None)
         local.emit("x", 1)
-        until(lambda: len(gw.events))
+        until(lambda: gw.events.stats.events)
         assert gw.request("health")["ok"] is True
         release.set()
         assert answered.wait(10)

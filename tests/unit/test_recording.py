@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.capture.files import Rotation, parse_rotation
 from gateway_nb.capture.journal import Capture
 from gateway_nb.capture.recording import TornEndWarning
 from gateway_nb.client.events import Event
@@ -145,8 +146,10 @@ class FullDisk(io.RawIOBase):
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk is full the capture stops and says so; nothing else is disturbed."""
     disk = FullDisk(300)
-    monkeypatch.setattr("gateway_nb.capture.journal.open_write", lambda path, append: disk)
-    capture = Capture(tmp_path / "run.jsonl")
+    told: list[gnb.CaptureError] = []
+    (tmp_path / "run.jsonl").touch()
+    monkeypatch.setattr("gateway_nb.capture.files._open_write", lambda path, append: disk)
+    capture = Capture(tmp_path / "run.jsonl", on_error=told.append)
     detached = threading.Event()
     capture.detach = detached.set
     for number in range(1000):
@@ -155,6 +158,61 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(gnb.CaptureError, match=r"No space left on device; what was written before is readable"):
         capture.stop()
     assert disk.written.startswith(b'{"t":')
+    assert [str(error) for error in told] == [capture.stats.error]
+
+
+def test_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When somebody removes the file the capture stops and says so, instead of writing into the void."""
+    monkeypatch.setattr("gateway_nb.capture.journal.SYNC_SECONDS", 0.01)
+    capture = Capture(tmp_path / "run.jsonl")
+    (tmp_path / "run.jsonl").unlink()
+    until(lambda: capture.stats.error)
+    with pytest.raises(gnb.CaptureError, match=r"run\.jsonl was removed while it was written"):
+        capture.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "rotation"),
+    [
+        ("100MB", Rotation(bytes=100e6)),
+        ("1.5 GB", Rotation(bytes=1.5e9)),
+        ("2KB", Rotation(bytes=2000)),
+        ("90s", Rotation(seconds=90)),
+        ("30m", Rotation(seconds=1800)),
+        ("1h", Rotation(seconds=3600)),
+        ("2d", Rotation(seconds=172_800)),
+    ],
+)
+def test_rotations(text: str, rotation: Rotation) -> None:
+    """A rotation is a size or a time."""
+    assert parse_rotation(text) == rotation
+
+
+@pytest.mark.parametrize("text", ["", "100", "MB", "-1h", "0s", "1 week", "1h30m"])
+def test_no_rotations(text: str) -> None:
+    """Anything else is refused, with what would do."""
+    with pytest.raises(ValueError, match="like 100MB, 30m or 1h"):
+        parse_rotation(text)
+
+
+@pytest.mark.parametrize("name", ["run.jsonl", "run.jsonl.zst"])
+def test_rotating(tmp_path: Path, name: str) -> None:
+    """A capture goes on in numbered files; together they are the whole, and the capture's own frame."""
+    with Capture(tmp_path / name, rotate="2KB") as capture:
+        for number in range(100):
+            capture.extend([event(number)])
+            until(lambda done=number + 1: capture.stats.events == done)  # type: ignore[misc]
+        assert list(capture.df["seq"].dropna()) == list(range(100))
+    files = sorted(tmp_path.iterdir())
+    assert len(files) > 2
+    assert files[0].name == name.replace("run", "run-00001")
+    assert list(gnb.load(tmp_path).df["seq"].dropna()) == list(range(100))
+    with pytest.raises(gnb.CaptureError, match="exists"):
+        Capture(tmp_path / name, rotate="2KB")
+    with Capture(tmp_path / name, rotate="2KB", append=True) as more:
+        more.extend([event(100)])
+    assert more.path == tmp_path / name.replace("run", f"run-{len(files) + 1:05}")
+    assert list(gnb.load(tmp_path).df["seq"].dropna()) == list(range(101))
 
 
 def test_a_torn_end(tmp_path: Path) -> None:

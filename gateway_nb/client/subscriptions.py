@@ -1,0 +1,48 @@
+"""What the user subscribed to: it ends with the connection, and is asked for again on the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ..protocol.errors import GatewayError
+from .connection import Connection
+from .redact import Log
+
+
+class Subscriptions:
+    """The ``...subscribe`` requests that were not undone.
+
+    Args:
+        timeout: seconds for each, when they are made again.
+        log: where one that fails then is noted.
+    """
+
+    def __init__(self, timeout: float, log: Log) -> None:
+        self._timeout = timeout
+        self._log = log
+        self._made: dict[bytes, tuple[str, Mapping[str, Any] | None]] = {}
+
+    def remember(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """Take note of a request that was answered, if it subscribes to something or undoes that."""
+        base, _, verb = method.rpartition(".")  # sessions.messages.subscribe is undone by ....unsubscribe
+        if verb not in ("subscribe", "unsubscribe"):
+            return
+        key = msgspec.json.encode([base, params], order="sorted")
+        if verb == "subscribe":
+            self._made[key] = (method, params)
+        else:
+            self._made.pop(key, None)
+
+    def make_again(self, connection: Connection) -> None:
+        """Ask for all of them on a new connection."""
+        for method, params in self._made.values():
+            connection.spawn(self._make(connection, method, params))
+
+    async def _make(self, connection: Connection, method: str, params: Mapping[str, Any] | None) -> None:
+        try:
+            await connection.request(method, params, timeout=self._timeout)
+        except GatewayError as error:
+            self._log.warning(f"a subscription was not made again: {error}")

@@ -1,0 +1,108 @@
+"""Captures in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import gateway_nb as gnb
+from tests.kernel.scripts import script
+from tests.support import until
+
+_START = """
+capture = gw.capture(os.environ["JOURNAL"], events=("x*",), detached=True)
+print(capture.pid)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    for capture in gnb.captures():
+        capture.stop()
+
+
+def test_it_outlives_its_kernel(local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detached capture goes on when the process that started it is gone, and is found and stopped from another."""
+    path = tmp_path / "run.jsonl"
+    monkeypatch.setenv("JOURNAL", str(path))
+    with script(local, _START) as kernel:
+        (pid,) = map(int, kernel.rest())
+    (found,) = gnb.captures()
+    assert (found.pid, found.path, found.alive) == (pid, path, True)
+    local.emit("x", 1)
+    local.emit("y", 2)
+    until(lambda: b'"x"' in path.read_bytes())
+    until(lambda: found.stats.events == 1)
+    assert repr(found) == f"<DetachedCapture {path}: connected, 1 events, process {pid}>"
+    found.stop()
+    assert not found.alive
+    assert gnb.captures() == []
+    frame = gnb.load(path).df
+    assert list(frame["kind"]) == ["start", "event", "stop"]
+
+
+def test_it_keeps_the_token_to_itself(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """The token goes through a pipe: no list of processes, no environment and no file shows it."""
+    with gnb.connect(local.url, token=local.token) as gw:
+        capture = gw.capture(tmp_path / "run.jsonl", detached=True)
+        process = psutil.Process(capture.pid)
+        assert local.token not in f"{process.cmdline()} {process.environ()}"
+        files = [file for file in tmp_path.rglob("*") if file.is_file() and "captures" in file.parts]
+        assert files
+        assert not [file for file in files if local.token in file.read_text()]
+        capture.stop()
+
+
+def test_asked_again(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """Running the cell again finds the capture that runs; stopping it again does nothing."""
+    with gnb.connect(local.url, token=local.token) as gw:
+        first = gw.capture(tmp_path / "run.jsonl", detached=True)
+        again = gw.capture(tmp_path / "run.jsonl", detached=True)
+        assert again.pid == first.pid
+        first.stop()
+        assert again.stop().events == 0
+        with pytest.raises(gnb.CaptureError, match=r"run\.jsonl exists; choose another name"):
+            gw.capture(tmp_path / "run.jsonl", detached=True)
+        more = gw.capture(tmp_path / "run.jsonl", detached=True, append=True)
+        more.stop()
+        with pytest.raises(ValueError, match="another process"):
+            gw.capture(tmp_path / "other.jsonl", detached=True, requests=True)  # type: ignore[call-overload]
+
+
+def test_a_killed_capture_is_forgotten(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """A capture that was killed is not listed any more, and its file is readable."""
+    with gnb.connect(local.url, token=local.token) as gw:
+        capture = gw.capture(tmp_path / "run.jsonl", detached=True)
+        local.emit("x", 1)
+        until(lambda: b'"x"' in (tmp_path / "run.jsonl").read_bytes())
+        os.kill(capture.pid, signal.SIGKILL)
+        until(lambda: not capture.alive)
+        assert gnb.captures() == []
+        assert list(gnb.load(tmp_path / "run.jsonl").payloads("x")) == [1]
+
+
+def test_detach_from_a_shell(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """The command goes into the background when it captures, prints its process id, and rotates its files."""
+    command = [sys.executable, "-m", "gateway_nb", "capture", local.url, "-o", str(tmp_path / "run.jsonl")]
+    command += ["--rotate", "1KB", "--detach", "--token-env", "T"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "T": local.token}, check=True)
+    (capture,) = gnb.captures()
+    assert capture.pid == int(done.stdout)
+    for number in range(10):
+        local.emit("x", {"n": number, "text": "x" * 400})
+        until(lambda done=number: f'"n":{done},' in _all(tmp_path))  # type: ignore[misc]
+    capture.stop()
+    assert len(list(tmp_path.glob("run-*.jsonl"))) > 2
+    assert [payload["n"] for payload in gnb.load(tmp_path).payloads("x")] == list(range(10))
+
+
+def _all(folder: Path) -> str:
+    return "".join(file.read_text() for file in sorted(folder.glob("run-*.jsonl")))
