@@ -323,7 +323,8 @@ class Gateway:
         return f"<Gateway {self.name!r} {status.state} {status.url}>"
 
     def _repr_html_(self) -> str:
-        return f"<div><b>{html.escape(self.name)}</b> · {len(self.events):,} rows in its log</div>{self.status._repr_html_()}"
+        title = f"<div><b>{html.escape(self.name)}</b> · {len(self.events):,} rows in its log</div>"
+        return title + self.status._repr_html_()
 
 
 def _abandon(thread: LoopThread, client: AsyncGateway, dispatcher: Dispatcher) -> None:

@@ -22,6 +22,13 @@ class _AgentPayload(msgspec.Struct, rename="camel"):
 
 
 @dataclass
+class _Call:
+    tool: str
+    start: Any
+    end: Any = None
+
+
+@dataclass
 class _Run:
     run: str
     session: str | None = None
@@ -30,9 +37,9 @@ class _Run:
     first_token: Any = None
     status: str = "running"
     deltas: int = 0
-    tool_calls: int = 0
     tokens: int | None = None
-    tools: set[str] = field(default_factory=set)
+    calls: list[_Call] = field(default_factory=list)
+    open_calls: dict[str, _Call] = field(default_factory=dict)
 
 
 _decoder = msgspec.json.Decoder(_AgentPayload)
@@ -50,6 +57,27 @@ def runs_of(frame: pd.DataFrame) -> pd.DataFrame:
         error, aborted), `seconds` and `first_token_s` (Float64), `deltas`, `tool_calls` and `tokens` (Int64; tokens
         are output tokens, where the gateway told them).
     """
+    return _frame(_collected(frame))
+
+
+def tool_calls_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per tool call of an agent's runs.
+
+    Args:
+        frame: events, as `EventLog.df` or `Recording.df` gives them.
+
+    Returns:
+        Columns: `run` and `tool` (string), `start` and `end` (receive times; `end` is missing where it was not seen).
+    """
+    import pandas as pd
+
+    text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")
+    calls = [(run.run, call.tool, call.start, call.end) for run in _collected(frame) for call in run.calls]
+    rows = pd.DataFrame(calls, columns=["run", "tool", "start", "end"])
+    return rows.astype({"run": text, "tool": text, "start": time, "end": time})
+
+
+def _collected(frame: pd.DataFrame) -> list[_Run]:
     runs: dict[str, _Run] = {}
     chosen = frame[frame["event"].isin(["agent", "chat"])]
     for when, event, text in zip(chosen["time"], chosen["event"], chosen["payload"], strict=True):
@@ -63,7 +91,7 @@ def runs_of(frame: pd.DataFrame) -> pd.DataFrame:
         run.session = run.session or payload.session_key
         run.start = when if run.start is None else run.start
         (_agent if event == "agent" else _chat)(run, payload, when)
-    return _frame(list(runs.values()))
+    return list(runs.values())
 
 
 def _agent(run: _Run, payload: _AgentPayload, when: Any) -> None:
@@ -73,14 +101,23 @@ def _agent(run: _Run, payload: _AgentPayload, when: Any) -> None:
         run.first_token = when if run.first_token is None else run.first_token
     elif payload.stream == "usage" and isinstance(data.get("outputTokens"), int):
         run.tokens = (run.tokens or 0) + data["outputTokens"]
-    elif payload.stream in ("tool", "item") and data.get("phase") == "start":
-        call = data.get("toolCallId")
-        if isinstance(call, str) and call not in run.tools:
-            run.tools.add(call)
-            run.tool_calls += 1
+    elif payload.stream in ("tool", "item") and isinstance(data.get("toolCallId"), str):
+        _tool(run, data, when)
     elif payload.stream == "lifecycle" and data.get("phase") in _ENDS and run.status == "running":
         run.status = "aborted" if data.get("aborted") is True else _ENDS[str(data["phase"])]
         run.end = when
+
+
+def _tool(run: _Run, data: dict[str, Any], when: Any) -> None:
+    """Both streams, item around tool, tell of a call; an id may come again when its call has ended."""
+    call = run.open_calls.get(data["toolCallId"])
+    if data.get("phase") == "start" and call is None:
+        call = _Call(str(data.get("name") or "?"), when)
+        run.open_calls[data["toolCallId"]] = call
+        run.calls.append(call)
+    elif data.get("phase") in ("result", "end") and call is not None:
+        call.end = when
+        del run.open_calls[data["toolCallId"]]
 
 
 def _chat(run: _Run, payload: _AgentPayload, when: Any) -> None:
@@ -104,7 +141,7 @@ def _frame(runs: list[_Run]) -> pd.DataFrame:
             "first_token": pd.array([run.first_token for run in runs], time),
             "status": pd.array([run.status for run in runs], text),
             "deltas": pd.array([run.deltas for run in runs], "Int64"),
-            "tool_calls": pd.array([run.tool_calls for run in runs], "Int64"),
+            "tool_calls": pd.array([len(run.calls) for run in runs], "Int64"),
             "tokens": pd.array([run.tokens for run in runs], "Int64"),
         }
     )

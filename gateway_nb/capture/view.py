@@ -12,6 +12,8 @@ from ..protocol.frames import MalformedFrame, decode_payload, encode
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .plots import Plots
+
 _MISSING = object()
 
 
@@ -84,6 +86,13 @@ class EventView:
         for path, parts in zip(paths, steps, strict=True):
             frame[path] = _typed([_at(payload, parts) for payload in decoded])
         return frame
+
+    @property
+    def plot(self: HasFrame) -> Plots:
+        """Pictures: ``.plot.rate()``, ``.plot.timeline()``, ``.plot.latency()``."""
+        from .plots import Plots
+
+        return Plots(self)
 
     def runs(self: HasFrame) -> pd.DataFrame:
         """Return one row per agent run: see `gateway_nb.capture.runs.runs_of`."""

@@ -119,7 +119,7 @@ async def test_numbers_and_early_events() -> None:
         await agw.request("x")
         await agw.close()
     assert list(log.df["seq"].dropna()) == [7]
-    assert log.to_arrow().num_rows == 1
+    assert log.to_arrow().num_rows == 3  # start, the event, stop
     assert agw.status.counters.malformed == 3
 
 

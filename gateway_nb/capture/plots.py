@@ -1,0 +1,181 @@
+"""Pictures of events: drawn by Altair, shown as SVG, which needs no network and stays in the saved notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .runs import runs_of, tool_calls_of
+
+if TYPE_CHECKING:
+    import altair
+    import pandas as pd
+
+    from .view import HasFrame
+
+_BINS = 120
+_NAMES = 9
+_WIDTH, _HEIGHT, _BAR = 640, 200, 18
+_STATUS_COLOURS = {"ok": "#3a923a", "error": "#c03d3e", "aborted": "#d9a441", "running": "#3274a1"}
+_NICE_SECONDS = (0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
+
+
+class Plot:
+    """A picture, as a notebook shows it.
+
+    Args:
+        chart: what is drawn.
+        title: what it shows, for people and for ``text/plain``.
+
+    Attributes:
+        chart: the `altair.Chart`, to go on with.
+    """
+
+    def __init__(self, chart: altair.TopLevelMixin, title: str) -> None:
+        self.chart = chart
+        self._title = title
+
+    @property
+    def svg(self) -> str:
+        """The picture as SVG text."""
+        import vl_convert
+
+        picture: str = vl_convert.vegalite_to_svg(self.chart.to_dict())
+        return picture
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"<Plot {self._title}>"
+
+
+class Plots:
+    """What can be drawn of events: ``gw.events.plot.rate()``.
+
+    Args:
+        source: an event log, or a recording.
+    """
+
+    def __init__(self, source: HasFrame) -> None:
+        self._source = source
+
+    def rate(self, event: str = "*", every: str | None = None) -> Plot:
+        """Draw how many events came, over time, by event.
+
+        Args:
+            event: name or glob pattern.
+            every: width of a bar, as pandas writes it (``"1s"``, ``"5min"``); default: what gives about 120 bars.
+
+        Raises:
+            ImportError: the extra ``plot`` is not installed.
+        """
+        from .view import EventView
+
+        alt = _altair()
+        frame = EventView.where(self._source, event)
+        frame = frame[frame["kind"] == "event"]
+        width = every or _bin_width(frame["time"])
+        counts = _counts(frame, width)
+        chart = (
+            alt.Chart(counts)
+            .mark_bar(orient="vertical")
+            .encode(
+                x=_time(alt, "time", frame["time"]),
+                x2="until:T",
+                y=alt.Y("events:Q", stack="zero", title=f"events per {width}"),
+                color=alt.Color("event:N", sort=None, legend=alt.Legend(labelLimit=200)),
+            )
+        )
+        return _finished(chart, f"{len(frame):,} events, per {width}", _HEIGHT)
+
+    def timeline(self) -> Plot:
+        """Draw the agent runs as bars over time, with their tool calls as thinner bars on top.
+
+        Raises:
+            ImportError: the extra ``plot`` is not installed.
+        """
+        alt = _altair()
+        frame = self._source.df
+        runs, calls = runs_of(frame), tool_calls_of(frame)
+        last = frame["time"].max()
+        runs["label"] = runs["run"].str.slice(0, 8) + " " + runs["session"].fillna("")
+        calls = calls.merge(runs[["run", "label"]], on="run")
+        for bars in (runs, calls):
+            bars["end"] = bars["end"].fillna(last)
+        row = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=220))
+        x = _time(alt, "start", frame["time"])
+        colours = alt.Scale(domain=list(_STATUS_COLOURS), range=list(_STATUS_COLOURS.values()))
+        whole = alt.Chart(_plain(runs)).mark_bar(height=_BAR, opacity=0.55)
+        inside = alt.Chart(_plain(calls)).mark_bar(height=_BAR // 2, color="#333333")
+        chart = alt.layer(
+            whole.encode(x=x, x2="end:T", y=row, color=alt.Color("status:N", scale=colours)),
+            inside.encode(x=x, x2="end:T", y=row, tooltip="tool:N"),
+        )
+        return _finished(chart, f"{len(runs):,} runs, {len(calls):,} tool calls", max(len(runs), 1) * (_BAR + 10))
+
+    def latency(self) -> Plot:
+        """Draw how long each run took to its first token and to its end, over its start.
+
+        Raises:
+            ImportError: the extra ``plot`` is not installed.
+        """
+        alt = _altair()
+        runs = runs_of(self._source.df)[["start", "first_token_s", "seconds"]]
+        runs.columns = ["start", "first token", "end"]
+        times = runs.melt(["start"], var_name="until", value_name="seconds").dropna()
+        chart = (
+            alt.Chart(_plain(times))
+            .mark_circle(size=60, opacity=0.8)
+            .encode(
+                x=_time(alt, "start", runs["start"]),
+                y=alt.Y("seconds:Q", title="seconds"),
+                color=alt.Color("until:N", sort=None),
+            )
+        )
+        return _finished(chart, f"{len(runs):,} runs", _HEIGHT)
+
+
+def _finished(chart: Any, title: str, height: int) -> Plot:
+    # A background of its own: in a dark notebook the axes would be dark on dark.
+    return Plot(chart.properties(width=_WIDTH, height=height, title=title, background="white"), title)
+
+
+def _counts(frame: pd.DataFrame, width: str) -> pd.DataFrame:
+    """Return events by time and name; rare names together, so that the picture stays readable."""
+    import pandas as pd
+
+    names = frame["event"].astype("object")
+    frequent = names.value_counts().index[:_NAMES]
+    names = names.where(names.isin(frequent), "other")
+    counts = frame.groupby([frame["time"].dt.floor(width), names.rename("event")], observed=True).size()
+    bars = counts.rename("events").reset_index()
+    return _plain(bars.assign(until=bars["time"] + pd.Timedelta(width)))
+
+
+def _bin_width(times: pd.Series[pd.Timestamp]) -> str:
+    seconds = (times.max() - times.min()).total_seconds() if len(times) else 0.0
+    width = next((nice for nice in _NICE_SECONDS if nice * _BINS >= seconds), 86_400)
+    return f"{width}s" if width >= 1 else f"{round(width * 1000)}ms"
+
+
+def _time(alt: Any, column: str, times: pd.Series[pd.Timestamp]) -> Any:
+    """Return the time axis, with labels that say as much as its span needs."""
+    seconds = (times.max() - times.min()).total_seconds() if len(times) else 0.0
+    form = "%H:%M:%S.%L" if seconds < 5 else "%H:%M:%S" if seconds < 3600 else "%m-%d %H:%M"
+    axis = alt.Axis(format=form, tickCount=6, labelOverlap=True)
+    return alt.X(f"{column}:T", scale=alt.Scale(type="utc"), axis=axis, title="time (UTC)")
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with the types Altair knows."""
+    return frame.astype(dict.fromkeys(frame.select_dtypes(["string", "category"]).columns, "object"))
+
+
+def _altair() -> Any:
+    try:
+        import altair
+        import vl_convert  # noqa: F401 - needed when it is shown
+    except ImportError:
+        raise ImportError("plots need Altair and vl-convert; run: pip install 'gateway-nb[plot]'") from None
+    altair.data_transformers.disable_max_rows()
+    return altair
