@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("roundtrip", "capture", "soak")
+NAMES = ("roundtrip", "capture", "large", "soak")
 
 
 def main() -> None:

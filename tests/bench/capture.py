@@ -1,9 +1,12 @@
-"""Taking in events: ours beside a bare websockets loop, on the same ready-made frames from a process of their own."""
+"""Taking in events: ours, through each WebSocket library, beside a bare websockets loop and the gateway project's own
+client under Node, on the same ready-made frames from a process of their own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,10 +21,12 @@ from websockets.asyncio.client import connect
 import gateway_nb as gnb
 from gateway_nb.capture.journal import Capture
 from gateway_nb.client.events import Event
+from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
+from tests.bench.reference import events_per_second
 
 EVENTS = 200_000
 FRAME_BYTES = 509
-ROUNDS = 3
+ROUNDS = 5
 
 _SERVER = """
 import asyncio, json, sys
@@ -86,7 +91,7 @@ class _Until:
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Nothing is missed here."""
-        raise AssertionError(f"{kind}: {detail}")
+        assert kind in ("start", "stop"), f"{kind}: {detail}"
 
 
 async def _ours(url: str, *, log: bool, journal: Path | None) -> tuple[float, float]:
@@ -110,7 +115,7 @@ async def _ours(url: str, *, log: bool, journal: Path | None) -> tuple[float, fl
     if capture is not None:
         await asyncio.to_thread(capture.stop)
         assert (capture.stats.events, capture.stats.dropped) == (EVENTS, 0)
-    assert not log or len(kept) == EVENTS
+    assert not log or kept.stats.events == {"agent": EVENTS}
     return rate, spent
 
 
@@ -150,7 +155,7 @@ def _load(folder: Path) -> float:
 
 
 def measure() -> dict[str, Any]:
-    """Return rates in events per second (best of three), their ratios to the bare loop, and what frames cost."""
+    """Return rates in events per second (best of the rounds), their ratios to their peers, and what frames cost."""
     command = [sys.executable, "-c", _SERVER, str(EVENTS), str(FRAME_BYTES)]
     rates: dict[str, float] = {}
     spent: dict[str, float] = {}
@@ -162,20 +167,27 @@ def measure() -> dict[str, Any]:
         folder, url = Path(name), f"ws://127.0.0.1:{server.stdout.readline().strip()}"
         for turn in range(ROUNDS):
             rates["bare"] = max(rates.get("bare", 0), asyncio.run(_bare(url)))
-            for kind, log, journal in (
-                ("client", False, None),
-                ("log", True, None),
-                ("log_and_journal", True, folder / f"{turn}.jsonl"),
-            ):
-                rate, cost = asyncio.run(_ours(url, log=log, journal=journal))
-                rates[kind] = max(rates.get(kind, 0), rate)
-                spent[kind] = min(spent.get(kind, 1e9), cost)
+            reference = events_per_second(url, EVENTS)
+            if reference is not None:
+                rates["reference"] = max(rates.get("reference", 0), reference)
+            for library in LIBRARIES:
+                os.environ[LIBRARY_VARIABLE] = library
+                for kind, log, journal in (
+                    ("client", False, None),
+                    ("log", True, None),
+                    ("journal", True, folder / f"{library}{turn}.jsonl"),
+                ):
+                    rate, cost = asyncio.run(_ours(url, log=log, journal=journal))
+                    key = f"{library}_{kind}"
+                    rates[key] = max(rates.get(key, 0), rate)
+                    spent[key] = min(spent.get(key, 1e9), cost)
         server.communicate()
         seconds = _load(folder)
     return {
         **{f"{kind}_per_s": round(rate) for kind, rate in rates.items()},
-        **{f"{kind}_ratio": round(rate / rates["bare"], 2) for kind, rate in rates.items() if kind != "bare"},
-        **{f"{kind}_cpu_us_per_event": round(cost, 2) for kind, cost in spent.items()},
+        **{f"{key}_to_bare": round(rates[key] / rates["bare"], 2) for key in spent},
+        **{f"{key}_to_reference": round(rates[key] / rates["reference"], 2) for key in spent if "reference" in rates},
+        **{f"{key}_cpu_us_per_event": round(cost, 2) for key, cost in spent.items()},
         **_frames(),
         "journal_of_a_million_loads_in_s": round(seconds, 2),
     }
