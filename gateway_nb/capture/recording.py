@@ -205,9 +205,18 @@ class Recording(EventView):
         schema = _PLAIN.append(pa.field("date", pa.string()))
         partitioning = dataset.partitioning(pa.schema([schema.field(name) for name in partition_by]), flavor="hive")
         batches = (_with_date(batch) for batch in self._plain_batches())
+        parquet = dataset.ParquetFileFormat()
+        # Spark reads no nanoseconds; a receive time has none.
+        options = parquet.make_write_options(coerce_timestamps="us")
         try:
             dataset.write_dataset(
-                batches, target, schema=schema, format="parquet", partitioning=partitioning, max_partitions=65_536
+                batches,
+                target,
+                schema=schema,
+                format=parquet,
+                file_options=options,
+                partitioning=partitioning,
+                max_partitions=65_536,
             )
         except OSError as error:
             raise CaptureError(f"{target} can't be written: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import pandas as pd
 import pytest
@@ -283,6 +285,9 @@ def test_parquet(tmp_path: Path) -> None:
     frame = pd.read_parquet(folder)
     assert sorted(frame["seq"].dropna()) == list(range(10))
     assert len(frame) == 13
+    assert str(frame["time"].dtype) == "datetime64[us, UTC]"  # Spark reads no nanoseconds
+    by_date = f"select date, event, count(*) from '{folder}/**/*.parquet' where event = 'even' group by all"
+    assert duckdb.sql(by_date).fetchall() == [(dt.date(2001, 9, 9), "even", 5)]
     with pytest.raises(gnb.CaptureError, match="not empty"):
         recording.to_parquet(folder)
 
