@@ -178,6 +178,9 @@ class Recording(EventView):
         duckdb = _duckdb()
         reader = pa.RecordBatchReader.from_batches(_PLAIN, self._plain_batches())
         with duckdb.connect() as connection:
+            connection.execute(
+                "set enable_progress_bar = false"
+            )  # it would be in the output of whoever prints the answer
             connection.register(_QUERY_NAME, reader)
             answer: pd.DataFrame = connection.execute(sql).df()
             return answer
