@@ -252,6 +252,10 @@ class RequestHandle(Generic[T]):
         """Return whether it has ended, in whatever way."""
         return self._future.done()
 
+    def cancelled(self) -> bool:
+        """Return whether it was cancelled."""
+        return self._future.cancelled()
+
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what it raised, or ``None``. Waits like `result`."""
         return self._future.exception(timeout)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,11 +88,12 @@ def demo(openclaw: bool, url: str | None, token_env: str | None, as_json: bool) 
 def call(method: str, params: str | None, url: str | None, token_env: str | None, final: bool) -> None:
     """Call METHOD with PARAMS (a JSON object) and print the answer as JSON."""
     from .connecting import connect
+    from .notebook.binding import bind
     from .notebook.grammar import parse_cell
 
     parsed = parse_cell(method, params or "")
     with connect(url, token=_secret(token_env), name="cli") as gateway:
-        answer = gateway.request(parsed.method, parsed.params, expect_final=final)
+        answer = gateway.request(parsed.method, bind(parsed.body, {}), expect_final=final)
     click.echo(printable(json.dumps(answer, indent=2, ensure_ascii=False)))
 
 
@@ -137,6 +139,36 @@ def replay(path: str, speed: float) -> None:
     with load(path).replay(speed or None) as server:
         _announce(server, show_token=True)
         stop.wait()
+
+
+@main.group()
+def schema() -> None:
+    """What is known of the gateway's methods and their params."""
+
+
+@schema.command()
+@click.argument("path", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table there; default: your cache.")
+def update(path: Path | None, output: Path | None) -> None:
+    """Read a protocol.schema.json: at PATH, or in the newest @openclaw/gateway-protocol, fetched by npm."""
+    from .local.npm import fetch
+    from .schema import reading
+
+    with tempfile.TemporaryDirectory() as folder:
+        if path is None:
+            fetch(Path(folder), "@openclaw/gateway-protocol")
+            path = Path(folder, "node_modules", "@openclaw", "gateway-protocol", "protocol.schema.json")
+        facts = reading.read(path)
+    click.echo(f"{len(facts.methods)} methods of {facts.source}, in {reading.update(facts, output)}")
+
+
+@schema.command()
+@click.argument("method")
+def show(method: str) -> None:
+    """Show what is known of METHOD."""
+    from .schema.facts import known
+
+    click.echo(known().describe(method))
 
 
 @main.command()

@@ -313,6 +313,10 @@ class Gateway:
         """The event names the gateway advertised."""
         return self._client.event_names
 
+    def without_secrets(self, data: bytes) -> bytes:
+        """Return JSON without the secrets that this connection knows, and without those that a field names."""
+        return self._client.without_secrets(data)
+
     @property
     def log(self) -> tuple[str, ...]:
         """The last 500 log lines, secrets replaced."""

@@ -10,6 +10,7 @@ from .bridge import LoopThread, RequestHandle
 from .client.events import Event
 from .client.runs import AsyncRun, RunResult
 from .protocol.errors import GatewayError
+from .schema.facts import known
 
 
 class Caller(Protocol):
@@ -49,6 +50,10 @@ class MethodPath:
         if not self._name:
             raise TypeError("name a method: gw.call.health()")
         return self._gateway.request(self._advertised_name(), params or None)
+
+    def getdoc(self) -> str:
+        """Return what is known of the method: IPython asks for it at ``gw.call.sessions.list?``."""
+        return known().describe(self._advertised_name()) if self._name else str(type(self).__doc__)
 
     def __dir__(self) -> Iterable[str]:
         prefix = f"{self._name}." if self._name else ""

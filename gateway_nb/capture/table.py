@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..client.events import Event
+from ..protocol.frames import encode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,3 +102,29 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     mapping: dict[Any, Any] = {pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}
     frame: pd.DataFrame = table.to_pandas(types_mapper=mapping.get)
     return frame
+
+
+def typed_column(values: list[Any]) -> Any:
+    """Return decoded JSON values as a column of the narrowest type that holds all: Int64, Float64, boolean or string.
+
+    Args:
+        values: ``None`` is null; what is nested becomes its JSON.
+    """
+    import pandas as pd
+
+    values = [encode(value).decode() if isinstance(value, (dict, list)) else value for value in values]
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pd.array(values, "boolean")
+    if kinds == {int}:
+        try:
+            return pd.array(values, "Int64")
+        except OverflowError:
+            pass
+    if kinds and kinds <= {int, float}:
+        return pd.array([None if value is None else float(value) for value in values], "Float64")
+    return pd.array([None if value is None else _text(value) for value in values], pd.StringDtype("pyarrow"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value).decode()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..client.handlers import matches
-from ..protocol.frames import MalformedFrame, decode_payload, encode
+from ..protocol.frames import MalformedFrame, decode_payload
+from .table import typed_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,7 @@ class EventView:
         steps = [_steps(path) for path in paths]
         decoded = [_decoded(text) for text in frame["payload"]]
         for path, parts in zip(paths, steps, strict=True):
-            frame[path] = _typed([_at(payload, parts) for payload in decoded])
+            frame[path] = typed_column([_at(payload, parts) for payload in decoded])
         return frame
 
     @property
@@ -134,25 +135,3 @@ def _at(payload: Any, steps: list[str]) -> Any:
         if payload is _MISSING:
             return None
     return payload
-
-
-def _typed(values: list[Any]) -> Any:
-    """Return a column of the narrowest type that holds all values."""
-    import pandas as pd
-
-    values = [encode(value).decode() if isinstance(value, (dict, list)) else value for value in values]
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {bool}:
-        return pd.array(values, "boolean")
-    if kinds == {int}:
-        try:
-            return pd.array(values, "Int64")
-        except OverflowError:
-            pass
-    if kinds and kinds <= {int, float}:
-        return pd.array([None if value is None else float(value) for value in values], "Float64")
-    return pd.array([None if value is None else _text(value) for value in values], pd.StringDtype("pyarrow"))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else encode(value).decode()

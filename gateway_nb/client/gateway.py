@@ -361,6 +361,10 @@ class AsyncGateway:
         """Note what went wrong beside the connection: in the log as a warning, and in `status` from now on."""
         self._supervisor.problem(error)
 
+    def without_secrets(self, data: bytes) -> bytes:
+        """Return JSON without the secrets that this client knows, and without those that a field names."""
+        return self._supervisor.log.without_secrets(data)
+
     def add_sink(self, sink: Sink) -> Callable[[], None]:
         """Give every event to a sink, before any handler; return the way to take it out again."""
         return self._supervisor.add_sink(sink)

@@ -53,7 +53,7 @@ def installed(name: str, *packages: str, say: Callable[[str], object] = lambda _
     Raises:
         OpenClawUnavailable: there is no node, or npm could not install them.
     """
-    program, npm = node()
+    node()
     target = Path(platformdirs.user_cache_dir("gateway-nb", False)) / name
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock", timeout=_INSTALL_TIMEOUT):
@@ -62,23 +62,40 @@ def installed(name: str, *packages: str, say: Callable[[str], object] = lambda _
         say(f"installing {' '.join(packages)} from npm into {target}")
         folder = tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent)
         try:
-            _install([program, npm, "install", "--prefix", folder, *packages], packages)
+            fetch(Path(folder), *packages)
             os.rename(folder, target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return target
 
 
-def with_node(environment: dict[str, str], program: str) -> dict[str, str]:
-    """Return an environment with our node first on the path: npm and the gateway's helpers look for it there."""
-    return {**environment, "PATH": f"{Path(program).parent}{os.pathsep}{environment.get('PATH', '')}"}
+def fetch(folder: Path, *packages: str) -> None:
+    """Install packages into a folder's ``node_modules``, without running their scripts.
 
+    Args:
+        folder: where to.
+        packages: e.g. ``@openclaw/gateway-protocol``.
 
-def _install(command: list[str], packages: tuple[str, ...]) -> None:
+    Raises:
+        OpenClawUnavailable: there is no npm, neither the extra ``openclaw`` nor on the path, or it failed.
+    """
+    try:
+        npm = list(node())
+    except OpenClawUnavailable:
+        found = shutil.which("npm")
+        if found is None:
+            raise
+        npm = [found]
+    command = [*npm, "install", "--prefix", str(folder), *packages]
     command += ["--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    environment = with_node(dict(os.environ), command[0])
+    environment = with_node(dict(os.environ), npm[0])
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT, env=environment)
     except (subprocess.SubprocessError, OSError) as error:
         said = str(getattr(error, "stderr", "") or error).strip().splitlines()
         raise OpenClawUnavailable(f"npm could not install {' '.join(packages)}: {' '.join(said[-3:])}") from None
+
+
+def with_node(environment: dict[str, str], program: str) -> dict[str, str]:
+    """Return an environment with our node first on the path: npm and the gateway's helpers look for it there."""
+    return {**environment, "PATH": f"{Path(program).parent}{os.pathsep}{environment.get('PATH', '')}"}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import html
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..protocol.errors import PairingRequiredError, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _OPEN_DEPTH = 2
 _CHILDREN = 100
 _NODES = 1000
 _TEXT = 500
 _LINES = 60
+_ROWS, _COLUMNS, _CELL = 20, 12, 60
 
 _STYLE = (
     "<style>.gnb-tree details{margin-left:1.2em}.gnb-tree div{margin-left:1.2em}"
@@ -27,22 +32,73 @@ class Result:
     Args:
         payload: decoded JSON.
         caption: what it is the answer to.
+        frame: its rows, where it has some; shown first, and the whole folded below.
+        notes: what else to know, a line each.
+        as_json: let the front end show the JSON its own way.
     """
 
-    def __init__(self, payload: Any, caption: str) -> None:
+    def __init__(
+        self,
+        payload: Any,
+        caption: str,
+        *,
+        frame: pd.DataFrame | None = None,
+        notes: Sequence[str] = (),
+        as_json: bool = False,
+    ) -> None:
         self._payload = payload
         self._caption = caption
+        self._frame = frame
+        self._notes = notes
+        self._as_json = as_json
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        note = f'<div class="gnb-note">{html.escape(self._caption)}</div>'
-        tree = _Tree().html(self._payload)
-        return {"text/plain": repr(self), "text/html": f'{_STYLE}<div class="gnb-tree">{note}{tree}</div>'}
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._html()}
+        if self._as_json:
+            bundle["application/json"] = self._payload
+        return bundle
+
+    def _html(self) -> str:
+        notes = "".join(f'<div class="gnb-note">{html.escape(line)}</div>' for line in (self._caption, *self._notes))
+        tree = _Tree().html(self._payload, depth=0 if self._frame is None else _OPEN_DEPTH)
+        rows = "" if self._frame is None else _frame_html(self._frame)
+        return f'{_STYLE}<div class="gnb-tree">{notes}{rows}{tree}</div>'
 
     def __repr__(self) -> str:
+        if self._frame is not None:
+            shown = self._frame.to_string(
+                max_rows=_ROWS, max_cols=_COLUMNS, max_colwidth=_CELL, show_dimensions=True, index=False
+            )
+            return printable("\n".join([self._caption, *self._notes, shown]))
         lines = json.dumps(self._payload, indent=2, ensure_ascii=False).splitlines()
         if len(lines) > _LINES:
             lines = [*lines[:_LINES], f"… {len(lines) - _LINES:,} more lines; -o NAME keeps the whole"]
-        return printable("\n".join(lines))  # no terminal sequence of a gateway's gets through
+        return printable("\n".join([*self._notes, *lines]))  # no terminal sequence of a gateway's gets through
+
+
+def _frame_html(frame: pd.DataFrame) -> str:
+    import pandas as pd
+
+    with pd.option_context("display.max_colwidth", _CELL):
+        return str(
+            frame.to_html(max_rows=_ROWS, max_cols=_COLUMNS, escape=True, index=False, border=0, show_dimensions=True)
+        )
+
+
+class Elapsed:
+    """What is going on, and for how long; nothing of it is left when it has ended.
+
+    Args:
+        what: a method.
+        seconds: since it began.
+    """
+
+    def __init__(self, what: str, seconds: float) -> None:
+        self._text = f"{what} … {seconds:.0f} s"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        note = f'{_STYLE}<div class="gnb-tree"><div class="gnb-note">{html.escape(self._text)}</div></div>'
+        return {"text/plain": self._text, "text/html": note}
 
 
 class _Tree:

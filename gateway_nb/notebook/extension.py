@@ -2,22 +2,79 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
+from .. import connecting
+from ..schema.facts import known
+from .completion import Knowledge, complete
 from .magics import GatewayMagics
 
 _NAME = "gateway"
+_QUESTION = re.compile(r"^(\s*)%gateway\s+call\s+([\w.:-]+)\s*\?+\s*$")
+
+_BODILESS = re.compile(r"%%gateway\s")
 
 
 def load(shell: Any) -> None:
-    """Register the magics; loading twice is loading once."""
-    shell.register_magics(GatewayMagics(shell))
+    """Register the magics and their completion; loading twice is loading once."""
+    unload(shell)
+    magics = GatewayMagics(shell)
+    shell.register_magics(magics)
+    shell.Completer.custom_matchers.append(_matcher(magics))
+    shell.input_transformers_cleanup.append(_as_meant)
 
 
 def unload(shell: Any) -> None:
-    """Take the magics out again."""
+    """Take the magics out again, and end what they left running."""
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop(_NAME, None)
     shell.magics_manager.registry.pop(GatewayMagics.__name__, None)
-    if any(isinstance(one, GatewayMagics) for one in shell.configurables):
-        shell.configurables[:] = [one for one in shell.configurables if not isinstance(one, GatewayMagics)]
+    for one in [one for one in shell.configurables if isinstance(one, GatewayMagics)]:
+        one.close()
+        shell.configurables.remove(one)
+    if _as_meant in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(_as_meant)
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [matcher for matcher in matchers if not hasattr(matcher, "gateway_nb")]
+
+
+def _as_meant(lines: list[str]) -> list[str]:
+    """Two things that IPython keeps from a magic: ``%gateway call METHOD?`` it would look up as a variable, and a
+    ``%%gateway`` cell without a body it refuses.
+    """
+    if len(lines) == 1 and _BODILESS.match(lines[0]):
+        return [*lines, "\n"]
+    return [_QUESTION.sub(r"\1%gateway describe \2\n", line) for line in lines]
+
+
+def _matcher(magics: GatewayMagics) -> Any:
+    @context_matcher()  # type: ignore[untyped-decorator]
+    def gateway_matcher(context: CompletionContext) -> Any:
+        lines = context.full_text.split("\n")
+        cursor = sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position
+        found = complete(context.full_text, cursor, _knowledge(magics))
+        if found is None:
+            return {"completions": []}
+        return {
+            "completions": [SimpleCompletion(text=choice, type=found.kind) for choice in found.choices],
+            "matched_fragment": found.fragment,
+            "suppress": True,
+        }
+
+    gateway_matcher.gateway_nb = True
+    return gateway_matcher
+
+
+def _knowledge(magics: GatewayMagics) -> Knowledge:
+    connections = connecting.connections()
+    gateway = connections.get(magics.default_connection) or next(iter(connections.values()), None)
+    return Knowledge(
+        methods=gateway.methods if gateway is not None else (),
+        events=gateway.event_names if gateway is not None else (),
+        connections=tuple(connections),
+        facts=known(),
+        seen=magics.seen,
+    )

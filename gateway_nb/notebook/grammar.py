@@ -1,38 +1,64 @@
-"""The magics' grammar: text in, a command out. Pure: knows neither IPython nor the client."""
+"""The magics' grammar: a line in, a command out. Pure: knows neither IPython nor the client."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..protocol.errors import GatewayError
+from .body import Body, CommandError, parse_body
 
 _TOKEN = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|\S+)""")
 _METHOD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*\Z")
 _SECRET_OPTIONS = ("--token", "--password", "--device-token", "--bootstrap-token", "--secret")
 
-# option -> the field it sets; flags take no value
-CALL_OPTIONS = {"-o": "output", "-f": "format", "-c": "connection", "--timeout": "timeout"}
-CALL_FLAGS = {"--final": "final", "--quiet": "quiet"}
-CONNECT_OPTIONS = {
-    "--token-env": "token_env",
-    "--password-env": "password_env",
-    "--tls-fingerprint": "tls_fingerprint",
-    "--scopes": "scopes",
-    "-c": "connection",
-    "--timeout": "timeout",
-    "--wait": "wait",
+
+class Shape(NamedTuple):
+    """What a command takes: how many words, and option -> the field it sets; flags take no value."""
+
+    words: int
+    options: Mapping[str, str]
+    flags: Mapping[str, str]
+
+
+_CONNECTION = {"-c": "connection"}
+CALL = Shape(
+    1,
+    {"-o": "output", "-f": "format", "--path": "path", "--timeout": "timeout"} | _CONNECTION,
+    {"--final": "final", "--bg": "background", "--dry-run": "dry_run", "--quiet": "quiet"},
+)
+COMMANDS = {
+    "connect": Shape(
+        1,
+        {
+            "--token-env": "token_env",
+            "--password-env": "password_env",
+            "--tls-fingerprint": "tls_fingerprint",
+            "--scopes": "scopes",
+            "--timeout": "timeout",
+            "--wait": "wait",
+        }
+        | _CONNECTION,
+        {"--ask": "ask"},
+    ),
+    "disconnect": Shape(0, _CONNECTION, {}),
+    "status": Shape(0, {}, {}),
+    "methods": Shape(1, _CONNECTION, {}),
+    "events": Shape(1, _CONNECTION, {}),
+    "call": CALL,
+    "describe": Shape(1, {}, {}),
+    "result": Shape(1, {}, {}),
+    "capture": Shape(
+        100,
+        {"--rotate": "rotate"} | _CONNECTION,
+        {"--append": "append", "--requests": "requests", "--detached": "detached"},
+    ),
+    "config": Shape(0, {}, {}),
+    "help": Shape(0, {}, {}),
 }
-CONNECT_FLAGS = {"--ask": "ask"}
-FORMATS = ("auto", "json", "raw")
-COMMANDS = ("connect", "disconnect", "status", "methods", "events", "call", "help")
-
-
-class CommandError(GatewayError):
-    """The text of a magic is not what it takes. Nothing was sent."""
+FORMATS = ("auto", "json", "df", "raw")
+CAPTURE_VERBS = ("start", "stop", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +67,28 @@ class Call:
 
     Attributes:
         method: its name.
-        params: the parsed body, or ``None`` for none.
+        body: the parsed body, references not yet bound.
         output: the variable for the result, or ``None``.
-        format: ``auto``, ``json`` or ``raw``.
-        connection: name of the connection.
+        format: ``auto``, ``json``, ``df`` or ``raw``; ``None`` if not given.
+        path: JSON pointer to the part of the answer that is wanted; ``""`` for the whole.
+        connection: name of the connection, ``None`` if not given.
         timeout: seconds, ``None`` if not given.
         final: wait for the final answer of a two-phase method.
+        background: return at once.
+        dry_run: send nothing, show what would be sent.
         quiet: show nothing.
     """
 
     method: str
-    params: dict[str, Any] | None = None
+    body: Body = field(default_factory=Body)
     output: str | None = None
-    format: str = "auto"
-    connection: str = "default"
+    format: str | None = None
+    path: str = ""
+    connection: str | None = None
     timeout: float | None = None
     final: bool = False
+    background: bool = False
+    dry_run: bool = False
     quiet: bool = False
 
 
@@ -78,7 +110,7 @@ def parse_line(line: str) -> Command | Call:
     Raises:
         CommandError: it is no command.
     """
-    name, _, rest = line.strip().partition(" ")
+    name, rest = (*line.split(None, 1), "", "")[:2]
     if not name:
         return Command("status")
     if name not in COMMANDS:
@@ -88,11 +120,12 @@ def parse_line(line: str) -> Command | Call:
         )
     if name == "call":
         return _parse_call_line(rest)
-    if name == "connect":
-        words, options = _scan(rest, CONNECT_OPTIONS, CONNECT_FLAGS)
-        return Command(name, _at_most(words, 1, "%gateway connect takes one URL"), _checked(options))
-    words, options = _scan(rest, {"-c": "connection"}, {})
-    return Command(name, _at_most(words, 1, f"%gateway {name} takes one word"), options)
+    words, options = _scan(rest, COMMANDS[name])
+    if name == "capture" and words and words[0] not in CAPTURE_VERBS:
+        raise CommandError(f"%gateway capture takes {', '.join(CAPTURE_VERBS)}, not {words[0]!r}")
+    takes = {0: "takes no words", 1: "takes one URL" if name == "connect" else "takes one word"}
+    _at_most(words, COMMANDS[name].words, f"%gateway {name} {takes.get(COMMANDS[name].words)}")
+    return Command(name, words, _checked(options))
 
 
 def parse_cell(line: str, body: str) -> Call:
@@ -100,38 +133,41 @@ def parse_cell(line: str, body: str) -> Call:
 
     Args:
         line: the method and the options.
-        body: the params as JSON; blank for none.
+        body: the params as JSON or YAML; blank for none.
 
     Raises:
-        CommandError: the line is no call, or the body is no JSON object; says line and column.
+        CommandError: the line is no call, or the body can't be read; says line and column.
     """
-    words, options = _scan(line, CALL_OPTIONS, CALL_FLAGS)
+    words, options = _scan(line, CALL)
     if not words:
         raise CommandError("%%gateway needs a method: %%gateway sessions.list, and the params as the cell")
     _at_most(words, 1, "%%gateway takes one method; the params go into the cell's body")
-    return _call(words[0], _params(body), options)
+    return _call(words[0], body, options)
 
 
 def _parse_call_line(rest: str) -> Call:
     """``call METHOD [options] [JSON]``: the JSON is the rest of the line from its first brace."""
     head, brace, tail = rest.partition("{")
-    words, options = _scan(head, CALL_OPTIONS, CALL_FLAGS)
+    words, options = _scan(head, CALL)
     if not words:
         raise CommandError("%gateway call needs a method: %gateway call health")
     _at_most(words, 1, 'the params of %gateway call are a JSON object: %gateway call sessions.list {"limit": 5}')
-    return _call(words[0], _params(brace + tail), options)
+    return _call(words[0], brace + tail, options)
 
 
-def _call(method: str, params: dict[str, Any] | None, options: dict[str, Any]) -> Call:
+def _call(method: str, body: str, options: dict[str, Any]) -> Call:
     if not _METHOD.match(method):
         raise CommandError(f"{method!r} is no method name; %gateway methods lists them")
     options = _checked(options)
     output = options.get("output")
     if output is not None and not output.isidentifier():
         raise CommandError(f"-o needs a variable name, not {output!r}")
-    if options.get("format", "auto") not in FORMATS:
+    if options.get("format") not in (None, *FORMATS):
         raise CommandError(f"-f must be one of {', '.join(FORMATS)}, not {options['format']!r}")
-    return Call(method, params, **options)
+    path = options.get("path", "")
+    if path and not path.startswith("/"):
+        raise CommandError(f"--path needs a JSON pointer like /sessions, not {path!r}")
+    return Call(method, parse_body(body), **options)
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
@@ -144,8 +180,9 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _scan(line: str, options: Mapping[str, str], flags: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _scan(line: str, shape: Shape) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Split a line into words and options; quotes keep blanks together."""
+    options, flags = shape.options, shape.flags
     words: list[str] = []
     found: dict[str, Any] = {}
     tokens = iter([_unquote(match.group(1)) for match in _TOKEN.finditer(line.rstrip().removesuffix(";"))])
@@ -182,38 +219,3 @@ def _at_most(words: tuple[str, ...], count: int, advice: str) -> tuple[str, ...]
     if len(words) > count:
         raise CommandError(f"{advice}; not understood: {' '.join(words[count:])}")
     return words
-
-
-def _params(body: str) -> dict[str, Any] | None:
-    if not body.strip():
-        return None
-    try:
-        value = json.loads(body, object_pairs_hook=_object, parse_constant=_constant)
-    except json.JSONDecodeError as error:
-        raise CommandError(_pointed(body, error)) from None
-    except RecursionError:
-        raise CommandError("the body is nested too deeply") from None
-    if not isinstance(value, dict):
-        raise CommandError(f'the body must be a JSON object like {{"limit": 5}}, not a {type(value).__name__}')
-    return value
-
-
-def _pointed(body: str, error: json.JSONDecodeError) -> str:
-    lines = body.splitlines() or [""]
-    text = lines[min(error.lineno, len(lines)) - 1]
-    column = error.colno - 1
-    excerpt = f"{text[max(column - 30, 0) : column]}⟨here⟩{text[column : column + 30]}"
-    return f"the body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}: {excerpt.strip()}"
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise CommandError(f"the body says {twice!r} twice")
-    return value
-
-
-def _constant(text: str) -> Any:
-    raise CommandError(f"the body says {text}, which JSON does not have")

@@ -5,18 +5,28 @@ from __future__ import annotations
 import fnmatch
 import getpass
 import os
-import time
+from dataclasses import replace
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.display import display
+from traitlets import Enum, Float, Unicode
 
 from .. import connecting
+from ..capture.journal import Capture
+from ..detached import DetachedCapture, captures
 from ..facade import Gateway
 from ..protocol.errors import GatewayClosedError, PairingRequiredError
-from . import grammar
-from .display import Listing, PairingCard, Result
-from .grammar import Call, Command, CommandError
+from ..schema.facts import known
+from . import calls, grammar
+from .body import CommandError
+from .calls import Running
+from .completion import Seen
+from .display import Listing, PairingCard
+from .grammar import Call, Command
+from .settings import settings
+
+_BACKGROUND_KEPT = 20
 
 HELP = """\
 %gateway                       the connections and their state
@@ -27,21 +37,40 @@ HELP = """\
 %gateway methods [GLOB]        the methods the gateway advertises
 %gateway events [GLOB]         the event names it advertises
 %gateway call METHOD [JSON]    call a method
-%%gateway METHOD               call a method with the cell's body, a JSON object, as params:
-                               -o NAME keeps the result, -f auto|json|raw, --final waits for the last answer,
-                               --timeout S, -c NAME, --quiet or a ; at the end shows nothing"""
+%gateway describe METHOD       its scope and its params; so does %gateway call METHOD?
+%gateway result [N]            the answer of a call that --bg left running, the last one or number N
+%gateway capture start PATH [GLOB ...]   write events to a file; --append, --requests, --rotate 100MB, --detached
+%gateway capture stop | status end the captures, or list them
+%gateway config                every setting, its value, and where it is from
+%%gateway METHOD               call a method with the cell's body as params, JSON or YAML; $name and ${expr} in it are
+                               Python values, $$ is a dollar:
+                               -o NAME keeps the result, -f auto|json|df|raw, --path /POINTER takes a part of it,
+                               --final waits for the last answer and shows a run as it grows, --bg returns at once,
+                               --dry-run sends nothing, --timeout S, -c NAME, --quiet or a ; at the end shows nothing"""
 
 
 @magics_class
 class GatewayMagics(Magics):
-    """The magics of gateway_nb."""
+    """The magics of gateway_nb; `%config GatewayMagics` shows and sets what they do by default."""
+
+    default_connection = Unicode("default", help="The connection of a magic without -c.").tag(config=True)
+    default_timeout = Float(None, allow_none=True, help="Seconds for a call; none: the connection's own.").tag(
+        config=True
+    )
+    default_format = Enum(grammar.FORMATS, "auto", help="How a result is shown without -f.").tag(config=True)
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self.seen = Seen()
+        self._background: list[Running] = []
+        self._captures: list[Capture] = []
 
     @no_var_expand
     @line_cell_magic
     def gateway(self, line: str, cell: str | None = None) -> None:
         """Call an OpenClaw Gateway; ``%gateway help`` says how."""
         if cell is not None:
-            self._call(grammar.parse_cell(line, cell))
+            self._call(grammar.parse_cell(line, cell), in_cell=True)
             return
         command = grammar.parse_line(line)
         if isinstance(command, Call):
@@ -55,25 +84,52 @@ class GatewayMagics(Magics):
         variables: dict[str, Any] = self.shell.user_ns
         return variables
 
-    def _call(self, call: Call) -> None:
-        gateway = _connection(call.connection)
-        began = time.perf_counter()
-        options: dict[str, Any] = {} if call.timeout is None else {"timeout": call.timeout}
-        payload = gateway.request(call.method, call.params, expect_final=call.final, **options)
-        took = (time.perf_counter() - began) * 1000
-        if call.output is not None:
-            self._variables[call.output] = payload
-        if call.quiet:
+    def _gateway(self, name: str | None) -> Gateway:
+        name = name or self.default_connection
+        gateway = connecting.connections().get(name)
+        if gateway is None:
+            option = "" if name == "default" else f" -c {name}"
+            raise GatewayClosedError(f"there is no connection {name!r}; run: %gateway connect{option}")
+        return gateway
+
+    def _call(self, call: Call, *, in_cell: bool = False) -> None:
+        call = replace(call, format=call.format or self.default_format)
+        params = calls.prepared(call, self._variables)
+        gateway = self._gateway(call.connection)
+        if call.dry_run:
+            print(calls.dry_run(call, params, gateway.status.scopes, gateway.without_secrets))
             return
-        if call.format == "raw":
-            display(payload)
-        else:
-            where = "" if call.connection == "default" else f" · {call.connection}"
-            display(Result(payload, f"{call.method} · {took:.0f} ms{where}"))
+        running = calls.Running(gateway, call, params, call.timeout or self.default_timeout)
+        if call.background:
+            self._background = [*self._background, running][-_BACKGROUND_KEPT:]
+            self._keep(call, running)
+            running.watch()
+            return
+        payload = calls.wait(running, can_redraw=in_cell and hasattr(self.shell, "kernel"))
+        self.seen.take(payload)
+        self._keep(call, calls.kept(call, payload))
+
+    def _keep(self, call: Call, value: Any) -> None:
+        if call.output is not None:
+            self._variables[call.output] = value
+
+    def _result(self, command: Command) -> None:
+        try:
+            running = self._background[int(command.words[0]) - 1 if command.words else -1]
+        except (IndexError, ValueError):
+            raise CommandError(
+                f"there is no such call in the background; --bg left {len(self._background)} running"
+            ) from None
+        calls.wait(running, can_redraw=False)
+
+    def _describe(self, command: Command) -> None:
+        if not command.words:
+            raise CommandError("%gateway describe needs a method: %gateway describe sessions.list")
+        print(known().describe(command.words[0]))
 
     def _connect(self, command: Command) -> None:
         options = dict(command.options)
-        name = options.pop("connection", "default")
+        name = options.pop("connection", self.default_connection)
         arguments: dict[str, Any] = {"name": name, **_credentials(options)}
         if "scopes" in options:
             arguments["scopes"] = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
@@ -96,7 +152,7 @@ class GatewayMagics(Magics):
         display(PairingCard(error, waiting=True))
 
     def _disconnect(self, command: Command) -> None:
-        gateway = _connection(command.options.get("connection", "default"))
+        gateway = self._gateway(command.options.get("connection"))
         gateway.close()
         display(gateway)
 
@@ -108,26 +164,51 @@ class GatewayMagics(Magics):
             display(gateway)
 
     def _methods(self, command: Command) -> None:
-        self._list(command, "methods", _connection(command.options.get("connection", "default")).methods)
+        self._list(command, "methods", self._gateway(command.options.get("connection")).methods)
 
     def _events(self, command: Command) -> None:
-        self._list(command, "events", _connection(command.options.get("connection", "default")).event_names)
+        self._list(command, "events", self._gateway(command.options.get("connection")).event_names)
 
     def _list(self, command: Command, what: str, names: tuple[str, ...]) -> None:
         pattern = command.words[0] if command.words else "*"
         chosen = sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
         display(Listing(f"{len(chosen)} of {len(names)} {what}", chosen))
 
+    def _capture(self, command: Command) -> None:
+        verb, *rest = command.words or ("status",)
+        if verb == "start":
+            options = dict(command.options)
+            gateway = self._gateway(options.pop("connection", None))
+            if not rest:
+                raise CommandError("%gateway capture start needs a file: %gateway capture start run.jsonl agent chat.*")
+            capture = gateway.capture(rest[0], tuple(rest[1:]) or ("*",), **options)
+            if isinstance(capture, Capture):
+                self._captures.append(capture)
+            display(capture)
+            return
+        found: list[Capture | DetachedCapture] = [*self._captures, *captures()]
+        if verb == "stop":
+            self._captures.clear()
+            for one in found:
+                one.stop()
+        for one in found:
+            display(one)
+        if not found:
+            print("no captures; %gateway capture start PATH starts one")
+
+    def _config(self, command: Command) -> None:
+        print(settings(self).to_string())
+
     def _help(self, command: Command) -> None:
         print(HELP)
 
-
-def _connection(name: str) -> Gateway:
-    gateway = connecting.connections().get(name)
-    if gateway is None:
-        option = "" if name == "default" else f" -c {name}"
-        raise GatewayClosedError(f"there is no connection {name!r}; run: %gateway connect{option}")
-    return gateway
+    def close(self) -> None:
+        """Leave nothing running: calls in the background are cancelled, captures end."""
+        for running in self._background:
+            if not running.done():
+                running.cancel()
+        for capture in self._captures:
+            capture.stop()
 
 
 def _credentials(options: dict[str, Any]) -> dict[str, str]:

@@ -6,8 +6,10 @@ is shown (`_render_traceback_` is what IPython asks for); ``%tb`` still gives th
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -40,7 +42,10 @@ class GatewayError(Exception):
         details: what the gateway sent along, decoded; ``None`` if nothing.
         retryable: the gateway says that the same request may succeed later.
         retry_after: seconds to wait before that, or ``None``.
+        excerpt: lines to show under the message: where in what was typed it went wrong.
     """
+
+    excerpt: str = ""
 
     def __init__(
         self,
@@ -62,7 +67,7 @@ class GatewayError(Exception):
         self.retry_after = retry_after
 
     def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]
+        return [f"{type(self).__name__}: {self}", *printable(self.excerpt).splitlines()]
 
 
 class GatewayRequestError(GatewayError):
@@ -165,6 +170,7 @@ def request_error(
     details: Any = None,
     retryable: bool = False,
     retry_after_ms: float | None = None,
+    methods: Sequence[str] = (),
 ) -> GatewayRequestError:
     """Return the error for a response that is not ok (seed: `GatewayClientRequestError`).
 
@@ -176,6 +182,7 @@ def request_error(
         details: the gateway's details.
         retryable: the gateway's flag.
         retry_after_ms: milliseconds to wait.
+        methods: what the gateway advertises.
     """
     text = one_line(message or "unknown error")
     code = code or "UNAVAILABLE"
@@ -189,7 +196,8 @@ def request_error(
         kind = RateLimitedError
         advice = f"; call again in {retry_after_ms / 1000:.3g} s"
     elif text.startswith("unknown method"):
-        advice = "; gw.methods lists what this gateway advertises"
+        near = " or ".join(difflib.get_close_matches(method, methods, n=2))
+        advice = f"; did you mean {near}?" if near else "; gw.methods lists what this gateway advertises"
     error = kind(
         f"{method}: {text} [{one_line(code)}]{advice}",
         code=code,

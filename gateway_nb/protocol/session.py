@@ -10,7 +10,7 @@ import enum
 import heapq
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -102,6 +102,7 @@ class Session:
         self._last_life = now
         self._last_seq: int | None = None
         self._max_in_flight = max_in_flight
+        self._methods: tuple[str, ...] = ()
         self._max_payload = frames.MAX_FRAME_BYTES
         self._connect_id: str | None = None
         self._pending: dict[str, _Pending] = {}
@@ -298,7 +299,9 @@ class Session:
         if pending.expect_final and frame.ok and _status(frame.payload) == "accepted":
             return [Acknowledged(frame.id, frame.payload)]
         settled: Effect = (
-            Answered(frame.id, frame.payload) if frame.ok else Failed(frame.id, _error(pending.method, frame))
+            Answered(frame.id, frame.payload)
+            if frame.ok
+            else Failed(frame.id, _error(pending.method, frame, self._methods))
         )
         self._take(frame.id)
         return [settled, *self._next_in_line()]
@@ -316,6 +319,7 @@ class Session:
         self.phase = Phase.READY
         self._handshake_deadline = math.inf
         self._max_payload = hello.max_payload
+        self._methods = hello.methods
         self._tick_interval = hello.tick_interval
         self._next_look = self._last_life + max(hello.tick_interval, self._tick_min_interval)
         return [Welcomed(hello, hello_secrets(payload))]
@@ -389,7 +393,7 @@ def _status(payload: msgspec.Raw) -> str | None:
         return None
 
 
-def _error(method: str, frame: ResponseFrame) -> GatewayRequestError:
+def _error(method: str, frame: ResponseFrame, methods: Sequence[str] = ()) -> GatewayRequestError:
     shape = frame.error or frames.ErrorShape()
     return request_error(
         method,
@@ -399,6 +403,7 @@ def _error(method: str, frame: ResponseFrame) -> GatewayRequestError:
         details=frames.decode_payload(shape.details),
         retryable=shape.retryable is True,
         retry_after_ms=shape.retry_after_ms,
+        methods=methods,
     )
 
 

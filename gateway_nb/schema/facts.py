@@ -1,0 +1,156 @@
+"""Facts of methods, and what they say of params. The gateway alone is the judge: findings are advice."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.resources
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list, tuple),
+}
+
+
+class Param(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A param of a method, or a field of one.
+
+    Attributes:
+        type: of JSON: ``string``, ``integer``, ...; several are joined by ``|``; ``any`` if nothing is known.
+        required: it may not be left out.
+        choices: the values it may have, if they are listed.
+        fields: its own fields, if it is an object whose fields are known.
+    """
+
+    type: str = "any"
+    required: bool = False
+    choices: tuple[Any, ...] = ()
+    fields: dict[str, Param] = {}
+
+
+class Method(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A method of the gateway.
+
+    Attributes:
+        scope: what a connection must have been granted.
+        since: the release that brought it.
+        params: by name; ``None`` where nothing is known of them.
+        closed: it takes no other params.
+    """
+
+    scope: str = ""
+    since: str = ""
+    params: dict[str, Param] | None = None
+    closed: bool = False
+
+    def describe(self, name: str) -> str:
+        """Return all of it as a text for people.
+
+        Args:
+            name: the method's.
+        """
+        lines = [f"{name}: needs {self.scope or 'no scope'}, since {self.since or '?'}"]
+        if self.params is None:
+            lines.append("  nothing is known of its params")
+        elif not self.params:
+            lines.append("  takes no params")
+        for param, facts in sorted((self.params or {}).items(), key=lambda item: (not item[1].required, item[0])):
+            choices = f", one of {', '.join(map(repr, facts.choices))}" if facts.choices else ""
+            lines.append(f"  {param}: {facts.type}{choices}{' (required)' if facts.required else ''}")
+        return "\n".join(lines)
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The table.
+
+    Attributes:
+        source: where it is from, for people.
+        methods: by name.
+    """
+
+    source: str
+    methods: dict[str, Method]
+
+    def describe(self, method: str) -> str:
+        """Return what is known of a method, as a text for people."""
+        facts = self.methods.get(method)
+        if facts is not None:
+            return facts.describe(method)
+        near = difflib.get_close_matches(method, self.methods, n=3)
+        return f"nothing is known of {method}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+
+    def findings(self, method: str, params: Mapping[str, Any] | None) -> list[str]:
+        """Return what looks wrong in the params of a call; nothing if nothing is known of the method.
+
+        Args:
+            method: its name.
+            params: what is to be sent.
+
+        Example:
+            >>> known().findings("sessions.list", {"limti": 5})
+            ['/limti is no param of sessions.list; did you mean limit?']
+        """
+        facts = self.methods.get(method)
+        if facts is None or facts.params is None:
+            return []
+        return list(_findings(facts.params, dict(params or {}), "", method if facts.closed else None))
+
+
+def _findings(known: Mapping[str, Param], given: dict[str, Any], at: str, owner: str | None) -> Iterator[str]:
+    """Yield findings; a param that `owner`, if it is named, does not have is one."""
+    for name, value in given.items():
+        facts = known.get(name)
+        if facts is None:
+            if owner is not None:
+                near = difflib.get_close_matches(name, known, n=1)
+                advice = f"; did you mean {near[0]}?" if near else ""
+                yield f"{at}/{name} is no param of {owner}{advice}"
+        elif not _fits(value, facts.type):
+            yield f"{at}/{name} is {value!r}, not {facts.type}"
+        elif facts.choices and value not in facts.choices:
+            yield f"{at}/{name} is {value!r}, not one of {', '.join(map(repr, facts.choices))}"
+        elif facts.fields and isinstance(value, dict):
+            yield from _findings(facts.fields, value, f"{at}/{name}", None)
+    for name, facts in known.items():
+        if facts.required and name not in given and name != "idempotencyKey":  # the client adds that
+            yield f"{at}/{name} is missing"
+
+
+def _fits(value: Any, kinds: str) -> bool:
+    for kind in kinds.split("|"):
+        if kind == "any" or (kind == "null" and value is None):
+            return True
+        if isinstance(value, bool):
+            if kind == "boolean":
+                return True
+        elif isinstance(value, _TYPES.get(kind, ())):
+            return True
+    return False
+
+
+def cached() -> Path:
+    """Return where ``gateway-nb schema update`` keeps its table."""
+    return Path(platformdirs.user_cache_dir("gateway-nb", False)) / "methods.json"
+
+
+@functools.cache
+def known() -> Facts:
+    """Return the table: the user's newer one if there is one, else the package's."""
+    path = cached()
+    if path.is_file():
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Facts)
+        except msgspec.DecodeError:
+            pass  # of an older version of this package: its own table will do
+    own = importlib.resources.files(__package__).joinpath("methods.json")
+    return msgspec.json.decode(own.read_bytes(), type=Facts)

@@ -1,0 +1,268 @@
+"""The magics in a real kernel: what cells show, keep, stream, leave running and complete."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gateway_nb as gnb
+from tests.kernel.conftest import Kernel
+from tests.support import until
+
+
+@pytest.fixture
+def connected(local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Kernel:
+    """A kernel with the magics loaded, connected to the embedded gateway, with two sessions in it."""
+    monkeypatch.setenv("OPENCLAW_GATEWAY_URL", local.url)
+    monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
+    kernel: Kernel = request.getfixturevalue("kernel")
+    assert kernel.run("%load_ext gateway_nb\n%gateway connect").status == "ok"
+    for label in ("one", "two"):
+        assert kernel.run(f"%%gateway sessions.create\nlabel: {label}").status == "ok"
+    return kernel
+
+
+def shown(kernel: Kernel, code: str) -> dict[str, Any]:
+    """What the last display of a cell shows."""
+    outcome = kernel.run(code)
+    assert outcome.status == "ok", outcome.error
+    return outcome.displays[-1]
+
+
+def test_results(connected: Kernel) -> None:
+    """A list of objects is a table with times in UTC; other answers are a tree; -o keeps the whole."""
+    table = shown(connected, "%%gateway sessions.list -o answer")
+    assert "<table" in table["text/html"]
+    assert "[2 rows x" in table["text/plain"]
+    assert re.match(r"sessions\.list · \d+ ms\n", table["text/plain"])
+    assert "<details" in shown(connected, "%%gateway health")["text/html"]
+    assert connected.run("print(type(answer).__name__, len(answer['sessions']))").text == "dict 2\n"
+    connected.run("%%gateway sessions.list -o frame -f df --path /sessions\nlimit: 1")
+    said = connected.run("print(type(frame).__name__, len(frame), frame['updatedAt'].dtype, frame['key'].dtype)").text
+    assert said == "DataFrame 1 datetime64[ms, UTC] string\n"
+
+
+def test_formats(connected: Kernel) -> None:
+    """-f json lets the front end show JSON, -f raw gives the plain value, a ; or --quiet shows nothing."""
+    assert shown(connected, "%%gateway sessions.list -f json")["application/json"]["count"] == 2
+    raw = shown(connected, "%%gateway sessions.list -f raw --path /count")
+    assert raw["text/plain"] == "2"
+    for quiet in ("%%gateway health;", "%%gateway health --quiet"):
+        assert connected.run(quiet).displays == []
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("%%gateway sesions.list\n", ["did you mean sessions.list"]),
+        ("%%gateway sessions.list\nlimit: $lmit", ["not defined: lmit", "    limit: $lmit", "           ^"]),
+        ("%%gateway sessions.list\nlimit: 'five'", ["at /limit: must be integer", "    limit: 'five'", "           ^"]),
+        ("%%gateway sessions.list\na: b: c", ["the body is no YAML", "    a: b: c", "        ^"]),
+        ("%%gateway sessions.list --path /nothing", ["the answer has no /nothing; at its top there is "]),
+        ("%%gateway sessions.list -f df --path /count", ["has not just one list of objects"]),
+        ("%gateway result", ["there is no such call in the background"]),
+        ("%gateway capture start", ["needs a file"]),
+        ("%%gateway health -c other", ["there is no connection 'other'; run: %gateway connect -c other"]),
+    ],
+)
+def test_errors(connected: Kernel, code: str, lines: list[str]) -> None:
+    """An error is one line that says what to do, and shows the place in the cell if there is one."""
+    connected.run("limit = 5")
+    outcome = connected.run(code)
+    assert outcome.status == "error"
+    assert len(outcome.error) == len(lines)
+    assert all(line in said for line, said in zip(lines, outcome.error, strict=True))
+
+
+def test_a_missing_scope(connected: Kernel) -> None:
+    """A call that the connection may not make names the scope, and how to ask for it."""
+    connected.run("%gateway connect -c reader --scopes operator.read")
+    outcome = connected.run("%%gateway agent -c reader\nmessage: hello")
+    assert outcome.error[0].startswith("MissingScopeError: agent: missing scope: operator.write")
+    assert "connect with scopes=[..., 'operator.write']" in outcome.error[0]
+
+
+def test_binding(connected: Kernel) -> None:
+    """Python values go into the body with their types; IPython's own $-expansion keeps out."""
+    connected.run("n = 1\nlabel = 'the \"third\", {x}'")
+    connected.run('%%gateway sessions.create\n{"label": "$label"}')
+    assert connected.run('%%gateway sessions.list -o found\nlimit: ${n + 9}\nsearch: "third"').status == "ok"
+    assert connected.run("print(found['sessions'][0]['label'], found['limitApplied'])").text == 'the "third", {x} 10\n'
+
+
+def test_a_dry_run(connected: Kernel, local: gnb.LocalGateway) -> None:
+    """--dry-run shows the frame without secrets, the scope, and what looks wrong, and sends nothing."""
+    connected.run(f"secret = {local.token!r}")
+    before = connected.run("print(gw.status.counters.frames)").text
+    said = connected.run("%%gateway sessions.list --dry-run\nlimti: 5\nsearch: $secret\npassword: hunter2").text
+    assert connected.run("print(gw.status.counters.frames)").text == before
+    assert '"method":"sessions.list","params":{"limti":5,"search":"[secret]","password":"[secret]"}' in said
+    assert "scope: needs operator.read, granted" in said
+    assert "looks wrong: /limti is no param of sessions.list; did you mean limit?" in said
+
+
+def test_a_run(connected: Kernel) -> None:
+    """--final shows one display that grows with the answer, at ten steps a second at most, and keeps the end."""
+    outcome = connected.run("%%gateway agent --final -o answer\nmessage: count:20:100\nsessionKey: agent:main:main")
+    assert outcome.status == "ok"
+    texts = [display["text/plain"] for display in outcome.displays]
+    assert len(set(texts)) > 3
+    assert len(texts) <= 10 * 2.0 * 1.5 + 2
+    assert texts[-1].startswith(" ".join(map(str, range(1, 21))) + "\nagent · ok · ")
+    assert connected.run("print(answer['status'])").text == "ok\n"
+
+
+def test_stopping_a_run(connected: Kernel, local: gnb.LocalGateway) -> None:
+    """Stop aborts the run in the gateway, says so, and leaves what came so far."""
+    cell = connected.start("%%gateway agent --final\nmessage: count:1000:50\nsessionKey: agent:main:main")
+    until(lambda: local.methods.agents.is_active("agent:main:main"))
+    connected.manager.interrupt_kernel()
+    outcome = connected.outcome(cell)
+    assert "KeyboardInterrupt" in outcome.error[-1]
+    assert "agent: the gateway aborted the run" in outcome.error[-1]
+    assert not local.methods.agents.is_active("agent:main:main")
+
+
+def test_slow_work_shows_the_time(connected: Kernel) -> None:
+    """After a second the cell says how long it takes; nothing of that stays."""
+    outcome = connected.run('%%gateway agent.wait\n{"runId": "nobody", "timeoutMs": 2500}')
+    assert any(re.match(r"agent\.wait … [12] s", display["text/plain"]) for display in outcome.displays[:-1])
+    assert "…" not in outcome.displays[-1]["text/plain"].splitlines()[0]
+
+
+def test_in_the_background(connected: Kernel) -> None:
+    """--bg returns at once with a display that follows the call; %gateway result shows the answer, await gives it."""
+    outcome = connected.run("%%gateway agent --final --bg -o work\nmessage: count:3:50\nsessionKey: agent:main:main")
+    assert outcome.status == "ok"
+    assert "agent · running" in outcome.displays[0]["text/plain"]
+    answer = connected.run("%gateway result")
+    assert answer.displays[-1]["text/plain"].startswith("1 2 3\nagent · ok")
+    assert connected.run("print(work.state, (await work)['status'], work.done())").text == "ok ok True\n"
+    connected.run("%%gateway agent.wait --bg -o waiting\nrunId: nobody\ntimeoutMs: 60000")
+    assert connected.run("print(waiting.cancel(), waiting.state)").text == (
+        "nobody waits for the answer any more cancelled\n"
+    )
+
+
+def test_describe(connected: Kernel) -> None:
+    """A question mark behind a call, or behind the method as attributes, shows scope and params; nothing is sent."""
+    before = connected.run("print(gw.status.counters.frames)").text
+    said = connected.run("%gateway call sessions.list?").text
+    assert "needs operator.read" in said
+    assert "limit: integer" in said
+    reply = connected.client.inspect("gw.call.sessions.list", reply=True, timeout=30)
+    assert "limit: integer" in reply["content"]["data"]["text/plain"]
+    assert connected.run("print(gw.status.counters.frames)").text == before
+
+
+def test_connections(connected: Kernel, local: gnb.LocalGateway) -> None:
+    """Several connections live beside each other; the default is a setting, and every setting says where it is from."""
+    connected.run("%gateway connect -c second")
+    assert len(connected.run("%gateway").displays) == 2
+    connected.run("%config GatewayMagics.default_connection = 'second'\n%config GatewayMagics.default_timeout = 7")
+    assert "· second" not in shown(connected, "%%gateway health -c default")["text/plain"]
+    connected.run("%gateway disconnect -c default")
+    assert connected.run("%%gateway health").status == "ok"
+    table = connected.run("%gateway config").text
+    assert re.search(r"default_timeout +7\.0 +%config GatewayMagics\.default_timeout", table)
+    assert re.search(r"token +set +environment OPENCLAW_GATEWAY_TOKEN", table)
+    assert local.token not in table
+
+
+def test_capture(connected: Kernel, tmp_path: Path) -> None:
+    """Captures are started, listed and stopped by magic."""
+    path = tmp_path / "run.jsonl"
+    connected.run(f"%gateway capture start {path} talk.* --requests")
+    connected.run("%%gateway talk.mode\nenabled: true\nphase: kept")
+    assert "Capture" in shown(connected, "%gateway capture status")["text/plain"]
+    connected.run("%gateway capture stop")
+    assert "no captures" in connected.run("%gateway capture").text
+    assert [payload["phase"] for payload in gnb.load(path).payloads("talk.mode")] == ["kept"]
+
+
+COMPLETIONS: list[tuple[str, str | None, str]] = [
+    ("%gateway con", None, "connect"),
+    ("%gateway call sessions.li", None, "sessions.list"),
+    ("%gateway call health --fi", None, "--final"),
+    ("%gateway call health -c ", None, "default"),
+    ("%gateway events tal", None, "talk.mode"),
+    ("%gateway capture start x.jsonl ag", None, "agent"),
+    ("%%gateway sessions.li", None, "sessions.list"),
+    ("%%gateway sessions.list -f ", None, "json"),
+    ("%%gateway sessions.list --pa", None, "--path"),
+    ("%%gateway sessions.list\nli", None, "limit: "),
+    ("%%gateway sessions.list\nlimit: 5\nsort", None, "sortBy: "),
+    ("%%gateway sessions.list\nsortBy: up", None, "updatedAt"),
+    ("%%gateway sessions.list\nincludeGlobal: t", None, "true"),
+    ('%%gateway sessions.list\n{"li', None, '"limit": '),
+    ('%%gateway sessions.list\n{"limit": 5, "sortBy": "la', None, '"lastInteractionAt"'),
+    ("%%gateway chat.send\nsessionKey: agent:", None, "agent:main:"),
+    ("x = 1\n%gateway call hea", None, "health"),
+]
+
+
+@pytest.mark.parametrize(("code", "after", "choice"), COMPLETIONS)
+def test_completion_over_the_wire(connected: Kernel, code: str, after: str | None, choice: str) -> None:
+    """What JupyterLab and VS Code ask for is completed: methods, options, params, values, from what is known."""
+    connected.run("%%gateway sessions.list")
+    content = connected.client.complete(code, len(code), reply=True, timeout=30)["content"]
+    assert any(match.startswith(choice) for match in content["matches"]), content
+    assert code[content["cursor_start"] : content["cursor_end"]] == re.split(r"[\s,{]", code)[-1]
+
+
+def test_a_session_keeps_its_secrets(connected: Kernel, local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """After every command there is, the token is in no output, no history and no file."""
+    connected.run(f"%gateway capture start {tmp_path / 'all.jsonl'} --requests")
+    commands = [
+        "%gateway", "%gateway help", "%gateway methods", "%gateway events", "%gateway config", "%gateway call health",
+        "%gateway describe agent", "%%gateway sessions.list -o rows\nlimit: 5", "%%gateway sessions.list --dry-run",
+        "%%gateway agent --final\nmessage: hi\nsessionKey: agent:main:main", "%%gateway health --bg", "%gateway result",
+        "%%gateway nothing", "gw", "gw.status", "gw.log", "gw.hello", "%tb", "%gateway capture stop",
+        "%gateway disconnect", "%history",
+    ]  # fmt: skip
+    outcomes = [connected.run(command) for command in commands]
+    connected.client.shutdown()
+    leaks = [command for command, told in zip(commands, outcomes, strict=True) if local.token in told.everything]
+    assert leaks == []
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert any("history.sqlite" in file.name for file in files)
+    assert [file for file in files if local.token.encode() in file.read_bytes()] == []
+
+
+def test_unload_leaves_nothing(connected: Kernel) -> None:
+    """%unload_ext takes out magics, matchers, transformers, configurables and threads."""
+    look = """
+import threading, asyncio
+def look():
+    shell = get_ipython()
+    return (
+        sorted(shell.magics_manager.magics["line"]), sorted(shell.magics_manager.magics["cell"]),
+        sorted(shell.magics_manager.registry), len(shell.configurables), len(shell.Completer.custom_matchers),
+        len(shell.input_transformers_cleanup), sorted(thread.name for thread in threading.enumerate()),
+    )
+"""
+    connected.run(look)
+    before = """
+get_ipython().run_line_magic("unload_ext", "gateway_nb")
+gw.close()
+before = look()
+get_ipython().run_line_magic("load_ext", "gateway_nb")
+get_ipython().run_line_magic("gateway", "connect")
+get_ipython().run_cell_magic("gateway", "agent.wait --bg", "runId: nobody\\ntimeoutMs: 60000")
+get_ipython().run_line_magic("unload_ext", "gateway_nb")
+gw.close()
+"""
+    connected.run(before)
+    until(lambda: connected.run("print(look() == before)").text == "True\n")
+
+
+def test_loading_twice(connected: Kernel) -> None:
+    """A second %load_ext or %reload_ext changes nothing: one magic, one matcher."""
+    connected.run("%load_ext gateway_nb\n%reload_ext gateway_nb")
+    count = "sum(hasattr(matcher, 'gateway_nb') for matcher in get_ipython().Completer.custom_matchers)"
+    assert connected.run(f"print({count})").text == "1\n"
+    assert json.loads(connected.run("import json; print(json.dumps(gw.request('health')['ok']))").text) is True
