@@ -34,11 +34,11 @@ def part_at(payload: Any, pointer: str) -> Any:
         elif isinstance(here, list) and name.isdecimal() and int(name) < len(here):
             here = here[int(name)]
         else:
-            there = ", ".join(list(here)[:10]) if isinstance(here, dict) else f"{len(here)} items"
-            there = there if isinstance(here, (dict, list)) else "a value"
-            raise CommandError(
-                f"--path {pointer}: the answer has no {way}/{step}; at {way or 'its top'} there is {there}"
-            )
+            there = "a value"
+            if isinstance(here, (dict, list)):
+                there = ", ".join(list(here)[:10]) if isinstance(here, dict) else f"{len(here)} items"
+            where = f"at {way or 'its top'} there is {there}"
+            raise CommandError(f"--path {pointer}: the answer has no {way}/{step}; {where}")
         way += f"/{step}"
     return here
 

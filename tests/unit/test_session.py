@@ -247,7 +247,7 @@ def test_a_request_and_its_answer() -> None:
     ("shape", "kind", "text"),
     [
         ({"code": "INVALID_REQUEST", "message": "bad"}, GatewayRequestError, "health: bad [INVALID_REQUEST]"),
-        ({"code": "INVALID_REQUEST", "message": "unknown method: x"}, GatewayRequestError, "gw.methods"),
+        ({"code": "INVALID_REQUEST", "message": "unknown method: x"}, GatewayRequestError, "did you mean health?"),
         ({"code": "FORBIDDEN", "message": "missing scope: operator.talk"}, MissingScopeError, "operator.talk"),
         (
             {"code": "FORBIDDEN", "message": "no", "details": {"code": "MISSING_SCOPE", "missingScope": "s"}},
