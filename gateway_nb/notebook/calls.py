@@ -52,10 +52,21 @@ class Running:
         if call.final and call.method in _STREAMED:
             self._params = {"idempotencyKey": str(uuid.uuid4()), **(params or {})}
             self.view = RunView(call.method, str(self._params["idempotencyKey"]))
+        self._options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+        self._sent: RequestHandle[Any] | None = None
+
+    def start(self) -> None:
+        """Send it."""
+        if self.view is not None:
             for name in ("agent", "chat"):
-                self._listening.enter_context(gateway.on(name, self.view.take))
-        options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-        self._handle: RequestHandle[Any] = gateway.submit(call.method, self._params, expect_final=call.final, **options)
+                self._listening.enter_context(self._gateway.on(name, self.view.take))
+        self._began = time.monotonic()
+        self._sent = self._gateway.submit(self.call.method, self._params, expect_final=self.call.final, **self._options)
+
+    @property
+    def _handle(self) -> RequestHandle[Any]:
+        assert self._sent is not None, "start it first"
+        return self._sent
 
     @property
     def seconds(self) -> float:
@@ -65,11 +76,16 @@ class Running:
     @property
     def state(self) -> str:
         """``running``, ``ok``, ``failed``, ``cancelled`` or ``aborted``."""
-        if not self._handle.done():
+        if self._sent is None or not self._sent.done():
             return "running"
         if self._handle.cancelled():
             return "cancelled"
         return "ok" if self._handle.exception() is None else "failed"
+
+    @property
+    def started(self) -> bool:
+        """Whether it was sent."""
+        return self._sent is not None
 
     def done(self) -> bool:
         """Whether it has ended."""
@@ -105,7 +121,8 @@ class Running:
 
     def cancel(self) -> str:
         """Wait no more; a run is aborted in the gateway, too. Return what was done."""
-        self._handle.cancel()
+        if self._sent is not None:
+            self._sent.cancel()
         self._end()
         if self.view is None or self._params is None:
             return "nobody waits for the answer any more"
@@ -188,6 +205,8 @@ def wait(running: Running, *, can_redraw: bool) -> Any:
     """
     shown: DisplayHandle | None = None
     try:
+        if not running.started:
+            running.start()  # in here: a Ctrl-C right behind it must find it
         while True:
             try:
                 payload = running.result(_LOOK_EVERY if can_redraw else None)

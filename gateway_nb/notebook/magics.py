@@ -103,6 +103,7 @@ class GatewayMagics(Magics):
         if call.background:
             self._background = [*self._background, running][-_BACKGROUND_KEPT:]
             self._keep(call, running)
+            running.start()
             running.watch()
             return
         payload = calls.wait(running, can_redraw=in_cell and hasattr(self.shell, "kernel"))
