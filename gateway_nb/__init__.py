@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .connecting import connections as connections
     from .detached import DetachedCapture as DetachedCapture
     from .detached import captures as captures
+    from .diagnosis.doctor import doctor as doctor
     from .facade import Gateway as Gateway
     from .handles import Run as Run
     from .local.gateway import LocalGateway as LocalGateway
@@ -60,6 +61,7 @@ _ROOMS = {
     "client.status": ("Status",),
     "connecting": ("connect", "connections"),
     "detached": ("DetachedCapture", "captures"),
+    "diagnosis.doctor": ("doctor",),
     "facade": ("Gateway",),
     "handles": ("Run",),
     "local.gateway": ("LocalGateway",),

@@ -193,6 +193,36 @@ def fingerprint(url: str, yes: bool) -> None:
 
 
 @main.command()
+@click.argument("url", required=False)
+@_token_env
+@click.option("--tls-fingerprint", metavar="FP", help="SHA-256 of the certificate to expect.")
+@click.option("--timeout", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Seconds for each step.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def doctor(
+    context: click.Context,
+    url: str | None,
+    token_env: str | None,
+    tls_fingerprint: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Find out what is in the way of a connection to the gateway at URL, and what to do about it.
+
+    Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.
+    """
+    from .diagnosis.doctor import doctor as examine
+
+    try:
+        report = examine(url, token=_secret(token_env), tls_fingerprint=tls_fingerprint, timeout=timeout)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(report.to_json() if as_json else "\n".join(report.lines(colour=colour)))
+    context.exit(0 if report.ok else 1)
+
+
+@main.command()
 @click.option("--openclaw", is_flag=True, help="The real gateway instead of the embedded one.")
 @click.option("--show-token", is_flag=True, help="Print the token, too.")
 def serve(openclaw: bool, show_token: bool) -> None:

@@ -94,12 +94,19 @@ class DeviceAuth:
             self._log.hide([params["device"]["signature"]])
         return params
 
+    def replaces(self, hello: HelloOk) -> bool:
+        """Return whether a hello-ok makes the stored device token worthless, as it brings another."""
+        return None not in (hello.device_token, self._stored) and not self._is_stored(hello)
+
+    def _is_stored(self, hello: HelloOk) -> bool:
+        return self._stored is not None and self._stored.token == hello.device_token
+
     def welcomed(self, hello: HelloOk) -> None:
         """Learn from a hello-ok: keep its device token, allow the one-shot retry again."""
         self._retry_used = self._retry_pending = False
         if hello.device_token is None or self._tokens is None:
             return
-        if self._stored is not None and self._stored.token == hello.device_token:
+        if self._is_stored(hello):
             return  # the scopes stored with it may be wider than this connection's
         try:
             self._tokens.store(hello.role or self._settings.client.role, hello.device_token.reveal(), hello.scopes)
@@ -113,16 +120,20 @@ class DeviceAuth:
             self._forget_token()
         if error is None:
             return Recovery.BACKOFF
-        recovery = auth.recover(
+        recovery = self.recovery(error)
+        if recovery is Recovery.DEVICE_TOKEN:
+            self._retry_pending = self._retry_used = True
+        return recovery
+
+    def recovery(self, error: GatewayConnectError) -> Recovery:
+        """Return what to do after this refusal, and change nothing."""
+        return auth.recover(
             error,
-            given,
+            self._settings.credentials,
             self._stored,
             trusted=self._settings.endpoint.trusted,
             retry_used=self._retry_used,
         )
-        if recovery is Recovery.DEVICE_TOKEN:
-            self._retry_pending = self._retry_used = True
-        return recovery
 
     def _load_token(self) -> StoredToken | None:
         if self._tokens is None:

@@ -63,6 +63,18 @@ class DeviceIdentity:
             IdentityError: it can't be read.
         """
         path = Path(path)
+        identity, stored = cls._peek(path)
+        if stored.get("deviceId") != identity.device_id:
+            identity._write(path, stored.get("createdAtMs"))
+        return identity
+
+    @classmethod
+    def peek(cls, path: str | Path) -> DeviceIdentity:
+        """Return the identity in a file, and change nothing. Arguments and errors as for `load`."""
+        return cls._peek(Path(path))[0]
+
+    @classmethod
+    def _peek(cls, path: Path) -> tuple[DeviceIdentity, dict[str, Any]]:
         stored = _read(path)
         try:
             key = serialization.load_pem_private_key(stored["privateKeyPem"].encode(), password=None)
@@ -70,10 +82,7 @@ class DeviceIdentity:
             raise _unreadable(path, "it holds no private key") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise _unreadable(path, "its key is not Ed25519")
-        identity = cls(key)
-        if stored.get("deviceId") != identity.device_id:
-            identity._write(path, stored.get("createdAtMs"))
-        return identity
+        return cls(key), stored
 
     @classmethod
     def load_or_create(cls, path: str | Path | None = None) -> DeviceIdentity:

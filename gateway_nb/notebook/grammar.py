@@ -23,25 +23,21 @@ class Shape(NamedTuple):
 
 
 _CONNECTION = {"-c": "connection"}
+_CONNECTING = {
+    "--token-env": "token_env",
+    "--password-env": "password_env",
+    "--tls-fingerprint": "tls_fingerprint",
+    "--scopes": "scopes",
+    "--timeout": "timeout",
+}
 CALL = Shape(
     1,
     {"-o": "output", "-f": "format", "--path": "path", "--timeout": "timeout"} | _CONNECTION,
     {"--final": "final", "--bg": "background", "--dry-run": "dry_run", "--quiet": "quiet"},
 )
 COMMANDS = {
-    "connect": Shape(
-        1,
-        {
-            "--token-env": "token_env",
-            "--password-env": "password_env",
-            "--tls-fingerprint": "tls_fingerprint",
-            "--scopes": "scopes",
-            "--timeout": "timeout",
-            "--wait": "wait",
-        }
-        | _CONNECTION,
-        {"--ask": "ask"},
-    ),
+    "connect": Shape(1, _CONNECTING | {"--wait": "wait"} | _CONNECTION, {"--ask": "ask"}),
+    "doctor": Shape(1, _CONNECTING, {"--ask": "ask"}),
     "disconnect": Shape(0, _CONNECTION, {}),
     "status": Shape(0, {}, {}),
     "methods": Shape(1, _CONNECTION, {}),
@@ -123,7 +119,7 @@ def parse_line(line: str) -> Command | Call:
     words, options = _scan(rest, COMMANDS[name])
     if name == "capture" and words and words[0] not in CAPTURE_VERBS:
         raise CommandError(f"%gateway capture takes {', '.join(CAPTURE_VERBS)}, not {words[0]!r}")
-    takes = {0: "takes no words", 1: "takes one URL" if name == "connect" else "takes one word"}
+    takes = {0: "takes no words", 1: "takes one URL" if name in ("connect", "doctor") else "takes one word"}
     _at_most(words, COMMANDS[name].words, f"%gateway {name} {takes.get(COMMANDS[name].words)}")
     return Command(name, words, _checked(options))
 

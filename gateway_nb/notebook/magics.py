@@ -15,6 +15,7 @@ from traitlets import Enum, Float, Unicode
 from .. import connecting
 from ..capture.journal import Capture
 from ..detached import DetachedCapture, captures
+from ..diagnosis.doctor import doctor
 from ..facade import Gateway
 from ..protocol.errors import GatewayClosedError, PairingRequiredError
 from ..schema.facts import known
@@ -37,6 +38,7 @@ HELP = """\
 %gateway methods [GLOB]        the methods the gateway advertises
 %gateway events [GLOB]         the event names it advertises
 %gateway call METHOD [JSON]    call a method
+%gateway doctor [URL]          what is in the way of a connection, and what to do; options as for connect
 %gateway describe METHOD       its scope and its params; so does %gateway call METHOD?
 %gateway result [N]            the answer of a call that --bg left running, the last one or number N
 %gateway capture start PATH [GLOB ...]   write events to a file; --append, --requests, --rotate 100MB, --detached
@@ -131,12 +133,7 @@ class GatewayMagics(Magics):
     def _connect(self, command: Command) -> None:
         options = dict(command.options)
         name = options.pop("connection", self.default_connection)
-        arguments: dict[str, Any] = {"name": name, **_credentials(options)}
-        if "scopes" in options:
-            arguments["scopes"] = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
-        for same in ("tls_fingerprint", "timeout"):
-            if same in options:
-                arguments[same] = options[same]
+        arguments: dict[str, Any] = {"name": name, **_arguments(options)}
         if "wait" in options:
             arguments |= {"pairing_timeout": options["wait"], "on_pairing": self._show_pairing}
         try:
@@ -200,6 +197,10 @@ class GatewayMagics(Magics):
     def _config(self, command: Command) -> None:
         print(settings(self).to_string())
 
+    def _doctor(self, command: Command) -> None:
+        url = command.words[0] if command.words else None
+        display(doctor(url, **_arguments(dict(command.options))))
+
     def _help(self, command: Command) -> None:
         print(HELP)
 
@@ -210,6 +211,14 @@ class GatewayMagics(Magics):
                 running.cancel()
         for capture in self._captures:
             capture.stop()
+
+
+def _arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `connect` for the options of a magic."""
+    arguments: dict[str, Any] = dict(_credentials(options))
+    if "scopes" in options:
+        arguments["scopes"] = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
+    return arguments | {same: options[same] for same in ("tls_fingerprint", "timeout") if same in options}
 
 
 def _credentials(options: dict[str, Any]) -> dict[str, str]:

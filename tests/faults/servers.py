@@ -62,9 +62,9 @@ async def socket_server(answer: Callable[[ServerConnection], Awaitable[None]], *
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def welcome(socket: ServerConnection) -> None:
+async def welcome(socket: ServerConnection, challenge: str = CHALLENGE) -> None:
     """Do a gateway's side of the handshake, whoever comes."""
-    await socket.send(CHALLENGE)
+    await socket.send(challenge)
     request = json.loads(await socket.recv())
     await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": HELLO}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import ssl
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from ...protocol.endpoint import Endpoint
 from .interface import Refused, Transport, connect_error
-from .tls import context_for, read_certificate
+from .tls import context_for, read_certificate, told
 
 T = TypeVar("T")
 
@@ -35,13 +36,20 @@ def library() -> str:
     return chosen
 
 
-async def open_transport(endpoint: Endpoint, *, timeout: float, ssl_context: ssl.SSLContext | None) -> Transport:
+async def open_transport(
+    endpoint: Endpoint,
+    *,
+    timeout: float,
+    ssl_context: ssl.SSLContext | None,
+    on_secure: Callable[[ssl.SSLObject], object] | None = None,
+) -> Transport:
     """Return an open socket.
 
     Args:
         endpoint: where to, allowed by policy.
         timeout: seconds for TCP, TLS and the upgrade together.
         ssl_context: for ``wss`` without a pin; default: the system's certificate authorities.
+        on_secure: called with the state of TLS when it is up, before anything is sent over it.
 
     Raises:
         GatewayConnectError: nothing listens there, or it is no WebSocket server.
@@ -53,7 +61,9 @@ async def open_transport(endpoint: Endpoint, *, timeout: float, ssl_context: ssl
         from .picows import open_socket
     else:
         from .websockets import open_socket
-    return await _in_time(endpoint, timeout, open_socket(endpoint, context_for(endpoint, ssl_context)))
+    context = context_for(endpoint, ssl_context)
+    with contextlib.nullcontext() if context is None or on_secure is None else told(context, on_secure):
+        return await _in_time(endpoint, timeout, open_socket(endpoint, context))
 
 
 async def read_fingerprint(endpoint: Endpoint, *, timeout: float) -> str:

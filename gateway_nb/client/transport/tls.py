@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import ssl
+from collections.abc import Callable, Iterator
 
 from ...protocol.endpoint import Endpoint
 
@@ -53,6 +55,29 @@ def context_for(endpoint: Endpoint, given: ssl.SSLContext | None) -> ssl.SSLCont
     context = _PinnedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.pin = endpoint.pin
     return _unverified(context)
+
+
+@contextlib.contextmanager
+def told(context: ssl.SSLContext, tell: Callable[[ssl.SSLObject], object]) -> Iterator[None]:
+    """Tell when a handshake over this context has succeeded, while nothing else has been sent.
+
+    Args:
+        context: how to talk TLS.
+        tell: called with the state of the connection.
+    """
+    plain = context.sslobject_class
+    assert plain is not None
+
+    class Telling(plain):  # type: ignore[misc, valid-type]
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            tell(self)
+
+    context.sslobject_class = Telling
+    try:
+        yield
+    finally:
+        context.sslobject_class = plain  # it may be the user's
 
 
 async def read_certificate(endpoint: Endpoint) -> str:

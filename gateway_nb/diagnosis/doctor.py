@@ -1,0 +1,94 @@
+"""`doctor`: everything that is looked at, in one report."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import TYPE_CHECKING, Unpack
+
+from ..protocol.errors import InsecureUrlError
+from . import computer
+from .report import Finding, Report, failed
+
+if TYPE_CHECKING:
+    from ..client.options import ConnectOptions
+
+
+def doctor(
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    password: str | None = None,
+    device_token: str | None = None,
+    bootstrap_token: str | None = None,
+    timeout: float = 15.0,
+    **options: Unpack[ConnectOptions],
+) -> Report:
+    """Find out what is in the way of a connection, and what to do about it.
+
+    It sees whether the port takes connections, connects once as `connect` with the same arguments would, and closes
+    again. It makes no device key and no file; no secret is shown. At the gateway it leaves what any attempt leaves: a
+    request to pair, where pairing is needed.
+
+    Args:
+        url: as for `connect`.
+        token: as for `connect`.
+        password: as for `connect`.
+        device_token: as for `connect`.
+        bootstrap_token: as for `connect`.
+        timeout: seconds for each step.
+        **options: as for `connect`.
+
+    Returns:
+        A `Report`, which shows itself as a table; ``.ok``, ``.failures`` and ``.as_dict()`` are for programs.
+
+    Raises:
+        TypeError, ValueError: an option is wrong; nothing was looked at.
+
+    Example:
+        >>> gnb.doctor()                                        # doctest: +SKIP
+    """
+    found = list(computer.look())
+    if any(finding.check == "packages" and "is missing" in finding.detail for finding in found):
+        return Report((*found, Finding("gateway", "skip", "not tried: packages are missing")))
+    from ..bridge import loop_thread
+    from ..client import options as options_
+    from ..client.transport.opening import library
+    from . import files, reach
+
+    limit = options_.timeout(timeout) or 0.0
+    try:
+        settings = options_.resolve(
+            url,
+            token=token,
+            password=password,
+            device_token=device_token,
+            bootstrap_token=bootstrap_token,
+            options=options,
+        )
+    except InsecureUrlError as error:
+        return Report((*found, failed("url", error, "use wss://")))
+    kept, identity = files.look(settings)
+    found += [*kept, *_connections(), Finding("url", "ok", settings.endpoint.display)]
+    try:
+        found.insert(-1, Finding("websocket", "ok", f"{library()} is used"))
+    except ValueError as error:
+        advice = "unset it, or set it to one of those"
+        return Report((*found, Finding("websocket", "fail", str(error), advice)))
+    settings = dataclasses.replace(settings, device_identity=identity)
+    found += loop_thread().run(lambda: reach.look(settings, limit), "doctor")
+    return Report(tuple(found))
+
+
+def _connections() -> list[Finding]:
+    """Say how this process's own connections are; a process that has none need not load what makes them."""
+    connecting = sys.modules.get(f"{__package__.partition('.')[0]}.connecting")
+    found = []
+    for name, gateway in (connecting.connections() if connecting else {}).items():
+        status = gateway.status
+        detail = f"{status.state}, {status.url}" + (f": {status.reason}" if status.reason else "")
+        if status.state == "paused":
+            found.append(Finding(f"connection {name}", "fail", detail, "mend that, then connect again"))
+        else:
+            found.append(Finding(f"connection {name}", "ok" if status.state == "connected" else "warn", detail))
+    return found
