@@ -193,6 +193,43 @@ def fingerprint(url: str, yes: bool) -> None:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="gateway-nb-notebooks")
+@click.option("--openclaw", is_flag=True, help="With a real gateway, installed and started for it.")
+@click.option("--url", help="With a gateway of yours; default: OPENCLAW_GATEWAY_URL, else this machine.")
+@_token_env
+@click.option("--no-browser", is_flag=True, help="Only print where it is.")
+def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no_browser: bool) -> None:
+    """Open the notebooks in JupyterLab, connected to a gateway, until Ctrl-C.
+
+    They are copied to FOLDER, where files of yours stay as they are. Where no gateway lets us in, a built-in one
+    runs as long as this does.
+    """
+    from . import lab as lab_
+
+    stop = _stopped_by_signals()
+    copied, kept = lab_.copy(folder)
+    click.echo(f"notebooks: {folder} ({len(copied)} copied, {len(kept)} there already and left as they are)", err=True)
+    with contextlib.ExitStack() as stack:
+        token = _secret(token_env)
+        refusal = None if openclaw else lab_.reachable(url, token)
+        if refusal is not None and url is not None:
+            raise lab_.LabError(f"{refusal}; gateway-nb doctor {url} says more; without --url there is one built in")
+        if openclaw or refusal is not None:
+            server = stack.enter_context(_server(openclaw))
+            url, token = server.url, server.token
+            kind = "OpenClaw" if openclaw else f"a built-in one, since {refusal}"
+            click.echo(f"gateway: {url}, {kind}", err=True)
+        surroundings = lab_.environment(url, token)
+        process = stack.enter_context(lab_.running(folder, surroundings, browser=not no_browser))
+        click.echo("JupyterLab starts; Ctrl-C ends it, its kernels and the gateway", err=True)
+        while process.poll() is None and not stop.wait(0.2):
+            pass
+        if process.returncode:
+            raise lab_.LabError(f"JupyterLab ended with exit code {process.returncode}; what it said is above")
+    click.echo("ended", err=True)
+
+
+@main.command()
 @click.argument("url", required=False)
 @_token_env
 @click.option("--tls-fingerprint", metavar="FP", help="SHA-256 of the certificate to expect.")
@@ -235,7 +272,10 @@ def serve(openclaw: bool, show_token: bool) -> None:
 
 def _stopped_by_signals() -> threading.Event:
     stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    names = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it: so do we
+        names.append(signal.SIGHUP)
+    for name in names:
         signal.signal(name, lambda *_: stop.set())
     return stop
 

@@ -15,6 +15,7 @@ EVERYTHING = {
     "capturing",
     "demo",
     "detached",
+    "lab",
     "diagnosis",
     "nesting",
     "notebook",
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "cli": EVERYTHING,
     "capturing": {"connecting", "facade", "detached", "capture", "protocol"},
     "demo": {"facade", "handles", "bridge", "protocol"},
+    "lab": {"diagnosis", "client", "protocol"},
     "diagnosis": {"bridge", "client", "identity", "protocol"},
     "nesting": set(),
     "notebook": {
