@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from .protocol.errors import RunFailedError as RunFailedError
     from .protocol.errors import TlsPinError as TlsPinError
 
+    __version__: str
+
 # Importing the package must cost next to nothing, so each name is imported when it is first asked for (PEP 562).
 _ROOMS = {
     "nesting": (),
@@ -91,18 +93,20 @@ _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = sorted([*_HOME, "nesting"])
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    if name == "nesting":
-        return importlib.import_module(".nesting", __name__)
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # who checks types knows the names above alone: any other is a mistake
 
-        return version("gateway-nb")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _HOME:
+            value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+            globals()[name] = value
+            return value
+        if name == "nesting":
+            return importlib.import_module(".nesting", __name__)
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("gateway-nb")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,0 +1,74 @@
+"""What a user writes, for a type checker alone: nothing runs it. ``# wrong: CODE`` marks what has to be refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gateway_nb as gnb
+
+
+def calls(url: str) -> dict[str, Any]:
+    gw = gnb.connect(url, token=None, timeout=5.0, scopes=["operator.read"], request_timeout=3)
+    answer: Any = gw.request("sessions.list", {"limit": 5})
+    answer = gw.call.sessions.list(limit=5)
+    handle = gw.submit("health", timeout=None)
+    handle.result(timeout=1.0)
+    gw.request(5)  # wrong: arg-type
+    gw.request("health", timeout="soon")  # wrong: arg-type
+    gw.requests("health")  # wrong: attr-defined
+    gnb.connect(url, scopes="operator.read", colour="red")  # wrong: call-arg
+    gnb.connect(url, max_protocol="4")  # wrong: arg-type
+    gnb.conect(url)  # wrong: attr-defined
+    return dict(answer)
+
+
+def events(gw: gnb.Gateway) -> float:
+    def seen(event: gnb.Event) -> None:
+        print(event.event, event.payload)
+
+    def wrong(number: int) -> None:
+        print(number)
+
+    with gw.on("session.*", seen), gw.capture("run.jsonl", events=("chat",)) as capture:
+        gw.wait_for("tick", where=lambda event: event.seq, timeout=None)
+    gw.on("chat", wrong)  # wrong: arg-type
+    frame = gw.events.df
+    print(frame["event"].value_counts(), capture.stats.events + 1)
+    status: gnb.Status = gw.status
+    print(status.protocol + 1)  # wrong: operator
+    print(status.rttt)  # wrong: attr-defined
+    return status.rtt or 0.0
+
+
+def runs(gw: gnb.Gateway) -> str:
+    run = gw.run("hello", agent="main")
+    pieces: list[str] = list(run)
+    number: int = run.result(timeout=5).text  # wrong: assignment
+    return "".join(pieces) + str(number)
+
+
+def recordings() -> gnb.LocalGateway:
+    recording: gnb.Recording = gnb.load("run.jsonl")
+    print(recording.query("select 1").shape, recording.stats.events["chat"])
+    return recording.replay(speed=2.0)
+
+
+async def without_threads(url: str) -> None:
+    async with gnb.AsyncGateway(url) as agw:
+        print(await agw.request("health"))
+        agw.request("health")  # wrong: unused-coroutine
+        async for event in agw.stream("agent"):
+            print(event.epoch)
+        for event in agw.stream("agent"):  # wrong: attr-defined
+            print(event)
+
+
+def faults(url: str) -> list[str]:
+    try:
+        gnb.connect(url)
+    except gnb.PairingRequiredError as error:
+        return [error.approve_command]  # wrong: list-item
+    except (gnb.MissingScopeError, gnb.GatewayError) as error:
+        print(error.code, error.retry_after)
+    report = gnb.doctor(url, token="t")
+    return [finding.advice or finding.detail for finding in report.failures]
