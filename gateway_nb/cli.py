@@ -206,6 +206,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
     """
     from . import lab as lab_
 
+    lab_.check()
     stop = _stopped_by_signals()
     copied, kept = lab_.copy(folder)
     click.echo(f"notebooks: {folder} ({len(copied)} copied, {len(kept)} there already and left as they are)", err=True)

@@ -26,6 +26,16 @@ class LabError(GatewayError):
     """JupyterLab can't be started here."""
 
 
+def check() -> None:
+    """Make sure that JupyterLab is there, before anything is copied or started.
+
+    Raises:
+        LabError: it is not installed.
+    """
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise LabError("JupyterLab is not installed here; run: pip install 'gateway-nb[lab]'")
+
+
 def notebooks() -> list[Path]:
     """Return the notebooks that come with this package, in the order of their names."""
     package = Path(__file__).parent
@@ -101,12 +111,7 @@ def running(folder: Path, surroundings: Mapping[str, str], *, browser: bool) -> 
         folder: with the notebooks.
         surroundings: its environment.
         browser: open it in one.
-
-    Raises:
-        LabError: JupyterLab is not installed.
     """
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise LabError("JupyterLab is not installed here; run: pip install 'gateway-nb[lab]'")
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", "--log-level=ERROR"]
     command += [f"--LabApp.default_url=/lab/tree/{FIRST}", *([] if browser else ["--no-browser"])]
     if hasattr(os, "geteuid") and os.geteuid() == 0:

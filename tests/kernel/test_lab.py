@@ -15,9 +15,11 @@ from typing import Any
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
 import gateway_nb as gnb
 from gateway_nb import lab
+from gateway_nb.cli import main
 from tests.kernel.conftest import Kernel
 from tests.kernel.test_cli import COMMAND, run
 from tests.support import SESSION_PROCESSES, until
@@ -167,13 +169,12 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 
 def test_without_jupyterlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where JupyterLab is missing the extra is named."""
+    """Where JupyterLab is missing the extra is named, and nothing is copied."""
     monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: None)
-    with (
-        pytest.raises(lab.LabError, match=r"pip install 'gateway-nb\[lab\]'"),
-        lab.running(tmp_path, {}, browser=False),
-    ):
-        pass
+    done = CliRunner().invoke(main, ["lab", str(tmp_path / "mine")])
+    assert done.exit_code == 1
+    assert "run: pip install 'gateway-nb[lab]'" in done.output
+    assert not (tmp_path / "mine").exists()
 
 
 def test_jupyterlab_that_fails(tmp_path: Path) -> None:
