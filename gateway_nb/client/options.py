@@ -33,34 +33,63 @@ class ConnectOptions(TypedDict, total=False):
     """Options of `connect` and `AsyncGateway` beside the credentials (the seed's, in snake_case, seconds)."""
 
     role: str
+    """``operator`` or ``node``"""
     scopes: Iterable[str] | None
+    """what to ask for; where the stored device token is used, default: its scopes"""
     caps: Iterable[str]
+    """capabilities, e.g. ``tool-events`` for tool streams"""
     commands: Iterable[str] | None
+    """of a node"""
     permissions: Mapping[str, bool] | None
+    """of a node"""
     path_env: str | None
+    """of a node: its search path"""
     client_name: str
+    """from the gateway's closed list"""
     client_display_name: str | None
+    """how the gateway shows this client"""
     client_version: str | None
+    """of this client"""
     mode: str
+    """from the gateway's closed list"""
     platform: str | None
+    """as Node names it; signed, and pinned at pairing"""
     device_family: str | None
+    """signed like `platform`"""
     instance_id: str | None
+    """tells clients of one device apart"""
     device_identity: DeviceIdentity | str | os.PathLike[str] | Literal["auto"] | None
+    """the device key: in the user data folder, a path, an object, or none"""
     min_protocol: int
+    """oldest protocol version to accept"""
     max_protocol: int
+    """newest protocol version to accept"""
     tls_fingerprint: str | None
+    """SHA-256 of the server's certificate; then it alone decides"""
     ssl_context: ssl.SSLContext | None
+    """for ``wss://`` without a pin"""
     ca_file: str | os.PathLike[str] | None
+    """certificate authorities (PEM) for ``wss://`` without a pin"""
     request_timeout: float
+    """seconds for a request"""
     connect_challenge_timeout: float
+    """seconds until the gateway's challenge, 0.25 to 15"""
     tick_watch_min_interval: float
+    """seconds between two looks at the connection's life, at least"""
     on_event: Callable[[Event], object] | None
+    """called with every event"""
     on_hello_ok: Callable[[HelloOk], object] | None
+    """called after every handshake"""
     on_connect_error: Callable[[GatewayError], object] | None
+    """called when an attempt failed"""
     on_close: Callable[[int, str], object] | None
+    """called with code and reason"""
     on_gap: Callable[[int, int], object] | None
+    """called with the expected and the received number"""
     on_reconnect_paused: Callable[[GatewayError], object] | None
+    """called when only the user can go on"""
     on_state: Callable[[Status], object] | None
+    """called with every new status"""
 
 
 CALLBACKS = (

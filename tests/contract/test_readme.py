@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import gateway_nb as gnb
+from tests import options_table
+from tests.unit.test_arrows import EVERYTHING, MAY_IMPORT
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -39,3 +41,18 @@ def test_the_errors_table() -> None:
     public = {name for name in gnb.__all__ if name.endswith("Error")}
     assert named <= public
     assert public - named <= {"GatewayError", "BadParamsError", "FrameTooLargeError"}
+
+
+def test_the_options_table() -> None:
+    """The README's table has every option with its default, as the code has them."""
+    assert options_table.in_readme() == options_table.table(), "run: python -m tests.options_table"
+
+
+def test_the_picture() -> None:
+    """Every room is in the README's picture, and its arrows are imports that the rules allow."""
+    picture = README.read_text().partition("```mermaid")[2].partition("```")[0]
+    arrows = re.findall(r"^  (\w+).* --> (\w+)", picture, re.MULTILINE)
+    assert arrows
+    assert not [(above, below) for above, below in arrows if below not in MAY_IMPORT[above]]
+    rooms = EVERYTHING - {"nesting"}
+    assert not [room for room in rooms if not re.search(rf"\b{room}\b", picture)]
