@@ -91,7 +91,7 @@ ERRORS: list[tuple[str, str | None, str]] = [
     ("a --path x", "", "--path needs a JSON pointer"),
     ("capture begin x", None, "takes start, stop, status, not 'begin'"),
     ("help me", None, "takes no words"),
-    ("a", '{\n "x": 1,\n}', "line 3, column 1"),
+    ("a", '{\n "x": 1\n "y": 2}', "line 3, column 2"),
     ("a", '{"x": 1, "x": 2}', "says 'x' twice"),
     ("a", '{"x": NaN}', "says NaN"),
     ("a", '{"x": -Infinity}', "says -Infinity"),
