@@ -23,7 +23,8 @@ import gateway_nb as gnb
 from gateway_nb.cli import main
 from gateway_nb.diagnosis import reach
 from gateway_nb.identity.device import DeviceIdentity
-from tests.faults.servers import CHALLENGE, certificate, raw_server, socket_server, welcome
+from gateway_nb.identity.tokens import DeviceTokens
+from tests.faults.servers import CHALLENGE, HELLO, certificate, raw_server, socket_server, welcome
 from tests.support import async_test, until
 
 TOKEN = "token-that-nobody-may-see"
@@ -218,6 +219,67 @@ async def a_variable_that_does_not_count(monkeypatch: pytest.MonkeyPatch, folder
 
 
 @staged
+async def no_challenge(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    async def says_nothing(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async with socket_server(says_nothing) as url:
+        yield Setup(url, ["--timeout", "0.3"])
+
+
+@staged
+async def no_hello(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    async def only_challenges(socket: ServerConnection) -> None:
+        await socket.send(CHALLENGE)
+        await socket.wait_closed()
+
+    async with socket_server(only_challenges) as url:
+        yield Setup(url, ["--timeout", "0.3"])
+
+
+@staged
+async def starting(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    async with refusing("gateway starting", {"reason": "startup-sidecars"}) as url:
+        yield Setup(url)
+
+
+@staged
+async def few_scopes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    monkeypatch.setitem(HELLO, "auth", {"role": "operator", "scopes": ["operator.read"]})
+
+    async def gateway(socket: ServerConnection) -> None:
+        await welcome(socket)
+        await socket.wait_closed()
+
+    async with socket_server(gateway) as url:
+        yield Setup(url)
+
+
+@staged
+async def another_devices_token(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    new_key(lambda path: None)
+    DeviceTokens("another device").store("operator", "t", ["operator.read"])
+    with gnb.LocalGateway(token=TOKEN) as local:
+        yield Setup(local.url)
+
+
+@staged
+async def token_open_to_all(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    new_key(lambda path: None)
+    DeviceTokens(DeviceIdentity.load_or_create().device_id).store("operator", "t", ["operator.read"])
+    new_key(lambda path: path.with_name("device-auth.json").chmod(0o640))
+    with gnb.LocalGateway(token=TOKEN) as local:
+        yield Setup(local.url)
+
+
+@staged
+async def a_home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with gnb.LocalGateway(token=TOKEN) as local:
+        yield Setup(local.url)
+
+
+@staged
 async def no_such_library(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
     monkeypatch.setenv("GATEWAY_NB_TRANSPORT", "carrier-pigeon")
     monkeypatch.setattr(reach, "look", None)
@@ -288,6 +350,13 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (old_package, "packages", "✗", "websockets 9.0 is older than", "pip install"),
     (nest_asyncio_applied, "nest_asyncio", "✗", "loses queued cells", "restart the kernel"),
     (a_variable_that_does_not_count, "environment", "!", "OPENCLAW_ALLOW_INSECURE_PRIVATE_WS", "only when it is 1"),
+    (no_challenge, "challenge", "✗", "connect challenge", "is this a gateway's port?"),
+    (no_hello, "sign-in", "✗", "no answer within 0.6 s", "is the gateway busy?"),
+    (starting, "sign-in", "✗", "gateway starting", "try again in a few seconds"),
+    (few_scopes, "scopes", "!", "granted: operator.read; not granted: operator.admin", "has to grant operator.admin"),
+    (another_devices_token, "device token", "!", "is another device's", "the next connection"),
+    (token_open_to_all, "device token", "✗", "open to other users of this computer (mode 640)", "chmod 600"),
+    (a_home_that_cannot_be_written, "device key", "!", "can't be written", "GATEWAY_NB_HOME"),
     (no_such_library, "websocket", "✗", "must be one of picows, websockets", "unset it"),
     (hung_up, "sign-in", "✗", "gateway closed (1013): try again later", "look into the gateway's log"),
 ]
@@ -389,6 +458,23 @@ def test_a_token_that_is_replaced() -> None:
         assert gnb.doctor(local.url, token=local.token, scopes=["operator.admin"], **CLI).ok
         assert kept() != before
         assert gnb.doctor(local.url, **CLI).ok
+
+
+@pytest.mark.parametrize(
+    ("make", "verdict", "says"),
+    [
+        (lambda folder: None, "skip", "not used"),
+        (lambda folder: DeviceIdentity.generate(), "ok", "passed as an object"),
+        (lambda folder: folder / "none.json", "skip", "the first connection makes"),
+    ],
+)
+def test_which_key(make: Callable[[Path], Any], verdict: str, says: str, tmp_path: Path) -> None:
+    """The key that a connection would use is the one that is looked at."""
+    with gnb.LocalGateway() as local:
+        report = gnb.doctor(local.url, token=local.token, device_identity=make(tmp_path))
+    key = next(finding for finding in report.findings if finding.check == "device key")
+    assert (key.verdict, says in key.detail, report.ok) == (verdict, True, True)
+    assert not (tmp_path / "none.json").exists()
 
 
 def test_a_wrong_option() -> None:
