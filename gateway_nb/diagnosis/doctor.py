@@ -27,8 +27,8 @@ def doctor(
     """Find out what is in the way of a connection, and what to do about it.
 
     It sees whether the port takes connections, connects once as `connect` with the same arguments would, and closes
-    again. It makes no device key and no file; no secret is shown. At the gateway it leaves what any attempt leaves: a
-    request to pair, where pairing is needed.
+    again. It makes no device key and no file, and shows no secret; a stored device token is replaced where the gateway
+    replaces it. At the gateway it leaves what any attempt leaves: a request to pair, where pairing is needed.
 
     Args:
         url: as for `connect`.
