@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _BINS = 120
 _NAMES = 9
-_WIDTH, _HEIGHT, _BAR = 640, 200, 18
+_WIDTH, _HEIGHT, _BAR = 560, 200, 18
 _STATUS_COLOURS = {"ok": "#3a923a", "error": "#c03d3e", "aborted": "#d9a441", "running": "#3274a1"}
 _NICE_SECONDS = (0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
 
@@ -137,7 +137,9 @@ class Plots:
 
 def _finished(chart: Any, title: str, height: int) -> Plot:
     # A background of its own: in a dark notebook the axes would be dark on dark.
-    return Plot(chart.properties(width=_WIDTH, height=height, title=title, background="white"), title)
+    # The legend goes below: a notebook is narrow.
+    chart = chart.properties(width=_WIDTH, height=height, title=title, background="white")
+    return Plot(chart.configure_legend(orient="bottom", columns=4), title)
 
 
 def _counts(frame: pd.DataFrame, width: str) -> pd.DataFrame:

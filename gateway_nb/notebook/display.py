@@ -60,7 +60,8 @@ class Result:
 
     def _html(self) -> str:
         notes = "".join(f'<div class="gnb-note">{html.escape(line)}</div>' for line in (self._caption, *self._notes))
-        tree = _Tree().html(self._payload, depth=0 if self._frame is None else _OPEN_DEPTH)
+        folded = self._frame is not None
+        tree = _Tree().html(self._payload, "answer" if folded else "", _OPEN_DEPTH if folded else 0)
         rows = "" if self._frame is None else _frame_html(self._frame)
         return f'{_STYLE}<div class="gnb-tree">{notes}{rows}{tree}</div>'
 
