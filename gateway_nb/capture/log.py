@@ -106,6 +106,16 @@ class EventLog(EventView):
         chunks, tail = self._state
         return len(tail) + sum(int(chunk.num_rows) for chunk in chunks)
 
+    def pieces(self) -> tuple[tuple[pa.Table, ...], list[Row]]:
+        """Return a snapshot as it lies in memory: the sealed chunks, and the rows after them."""
+        chunks, tail = self._state
+        return chunks, tail[:]
+
+    @property
+    def dropped(self) -> int:
+        """Rows that gave way to newer ones."""
+        return self._dropped
+
     def to_arrow(self) -> pa.Table:
         """Return a snapshot as an Arrow table: time, epoch, seq, event, kind, payload."""
         chunks, tail = self._state

@@ -65,7 +65,7 @@ class EventView:
             event: name or glob pattern.
         """
         for text in EventView.where(self, event)["payload"]:
-            yield _decoded(text)
+            yield decoded(text)
 
     def expand(self: HasFrame, *paths: str, event: str = "*") -> pd.DataFrame:
         """Return the events with columns out of their payloads.
@@ -82,10 +82,10 @@ class EventView:
             >>> gw.events.expand("runId", "data.phase", event="agent")      # doctest: +SKIP
         """
         frame = EventView.where(self, event).copy()
-        steps = [_steps(path) for path in paths]
-        decoded = [_decoded(text) for text in frame["payload"]]
+        steps = [steps_of(path) for path in paths]
+        values = [decoded(text) for text in frame["payload"]]
         for path, parts in zip(paths, steps, strict=True):
-            frame[path] = typed_column([_at(payload, parts) for payload in decoded])
+            frame[path] = typed_column([value_at(payload, parts) for payload in values])
         return frame
 
     @property
@@ -109,14 +109,23 @@ def _utc(when: str | dt.datetime) -> pd.Timestamp:
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
 
 
-def _decoded(text: str) -> Any:
+def decoded(text: str) -> Any:
+    """Return a payload as Python objects; ``None`` where it is no JSON."""
     try:
         return decode_payload(text.encode())
     except MalformedFrame:
         return None
 
 
-def _steps(path: str) -> list[str]:
+def steps_of(path: str) -> list[str]:
+    """Return the names that a path goes through.
+
+    Args:
+        path: ``"runId"``, ``"data.phase"`` or a JSON pointer ``"/data/phase"``.
+
+    Raises:
+        ValueError: it is empty.
+    """
     if not isinstance(path, str) or not path.strip("/."):
         raise ValueError(f"a path is a name, names with dots, or a JSON pointer, not {path!r}")
     if path.startswith("/"):
@@ -124,7 +133,8 @@ def _steps(path: str) -> list[str]:
     return path.split(".")
 
 
-def _at(payload: Any, steps: list[str]) -> Any:
+def value_at(payload: Any, steps: list[str]) -> Any:
+    """Return what a payload holds there, or ``None``."""
     for step in steps:
         if isinstance(payload, dict):
             payload = payload.get(step, _MISSING)
