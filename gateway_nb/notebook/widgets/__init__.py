@@ -1,0 +1,1 @@
+"""The widgets: one Python file each, with its JavaScript and CSS beside it."""

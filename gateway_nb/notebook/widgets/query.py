@@ -1,0 +1,223 @@
+"""What a table's filter says, and which rows of a chunk it means. Pure."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as compute
+
+from ...capture.view import decoded, steps_of, value_at
+from ...protocol.errors import GatewayError
+
+Mask = npt.NDArray[np.bool_]
+
+SORTS = ("time", "seq", "epoch", "event")
+_CONDITION = re.compile(r"\s*([^=!~<>]+?)\s*(?:(!=|=|~|<|>)\s*(.*?)\s*)?\Z", re.DOTALL)
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {"<": operator.lt, ">": operator.gt}
+
+
+class FilterError(GatewayError):
+    """A table's filter is not what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows a table shows, and in which order.
+
+    Attributes:
+        events: names to show; empty for all. Markers (gap, reconnect, ...) are always among them.
+        text: looked for in names and payloads, in capitals or not.
+        start: receive times from here, in seconds since 1970, or ``None``.
+        end: up to, not including, here, or ``None``.
+        path: a condition on payloads: ``data.phase``, ``data.phase=end``, ``!=``, ``~`` (contains), ``<`` or ``>``.
+        sort: empty for the order of arrival; else ``time``, ``seq``, ``epoch``, ``event`` or a path into payloads.
+        descending: the greatest first.
+    """
+
+    events: tuple[str, ...] = ()
+    text: str = ""
+    start: float | None = None
+    end: float | None = None
+    path: str = ""
+    sort: str = ""
+    descending: bool = False
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Query:
+        """Return the query that a browser asks for.
+
+        Raises:
+            FilterError: it is none.
+        """
+        try:
+            query = cls(
+                events=tuple(str(name) for name in data.get("events") or ()),
+                text=str(data.get("text") or ""),
+                start=None if data.get("start") is None else float(data["start"]),
+                end=None if data.get("end") is None else float(data["end"]),
+                path=str(data.get("path") or ""),
+                sort=str(data.get("sort") or ""),
+                descending=data.get("descending") is True,
+            )
+        except (TypeError, ValueError):
+            raise FilterError("this is no filter: names, a text, times in seconds, a condition") from None
+        if query.path:
+            Condition.parse(query.path)
+        if query.sort and query.sort not in SORTS:
+            steps(query.sort)
+        return query
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every row is shown."""
+        return not (self.events or self.text or self.path or self.start is not None or self.end is not None)
+
+    def mask(self, table: pa.Table) -> Mask:
+        """Return which rows of a table are shown.
+
+        Args:
+            table: rows with the columns of the event log.
+        """
+        chosen: Mask = np.ones(table.num_rows, bool)
+        if self.start is not None or self.end is not None:
+            chosen &= _between(table, self.start, self.end)
+        if self.events:
+            chosen &= _named(table, frozenset(self.events))
+        if self.text:
+            chosen &= _holding(table, self.text)
+        if self.path:
+            chosen &= Condition.parse(self.path).mask(table, chosen)
+        return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a payload has to say somewhere.
+
+    Attributes:
+        steps: the names on the way there.
+        sign: empty (it is there), ``=``, ``!=``, ``~``, ``<`` or ``>``.
+        value: what it is compared with.
+    """
+
+    steps: tuple[str, ...]
+    sign: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """Return the condition that a text states.
+
+        Raises:
+            FilterError: it states none.
+
+        Example:
+            >>> Condition.parse("$.data.phase = end")
+            Condition(steps=('data', 'phase'), sign='=', value='end')
+        """
+        found = _CONDITION.match(text)
+        if found is None:
+            raise FilterError(f"{text!r} is no condition; write data.phase, data.phase=end, !=, ~ (contains), < or >")
+        path, sign, value = found.group(1), found.group(2) or "", found.group(3) or ""
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        if sign in _COMPARE and _number(value) is None:
+            raise FilterError(f"{text!r}: {sign} compares numbers, and {value!r} is none")
+        return cls(tuple(steps(path)), sign, value)
+
+    def mask(self, table: pa.Table, chosen: Mask) -> Mask:
+        """Return which of the chosen rows of a table meet it."""
+        chosen = chosen & self._worth_decoding(table)
+        rows = np.flatnonzero(chosen)
+        path = list(self.steps)
+        met = [self._met(value_at(decoded(text), path)) for text in table.column("payload").take(rows).to_pylist()]
+        chosen[rows] = met
+        return chosen
+
+    def _worth_decoding(self, table: pa.Table) -> Mask:
+        """Rows in which the name stands at all: looking for it is ten times as quick as decoding."""
+        name = self.steps[-1]
+        if self.sign == "!=" or self.value == "null" or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            return np.ones(table.num_rows, bool)
+        return _flags(compute.match_substring(table.column("payload"), f'"{name}"', ignore_case=True))
+
+    def _met(self, value: Any) -> bool:
+        if self.sign == "!=":
+            return not self._equal(value)
+        if value is None and self.sign != "=":
+            return False
+        if self.sign == "=":
+            return self._equal(value)
+        if self.sign == "~":
+            return self.value.lower() in _text(value).lower()
+        if self.sign in _COMPARE:
+            number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+            return number is not None and _COMPARE[self.sign](number, _number(self.value))
+        return True
+
+    def _equal(self, value: Any) -> bool:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return value == _number(self.value)
+        return _text(value) == self.value
+
+
+def steps(path: str) -> list[str]:
+    """Return the names that a path goes through; ``$.`` in front is allowed.
+
+    Raises:
+        FilterError: it is no path.
+    """
+    try:
+        return steps_of(path.strip().removeprefix("$.").replace("[", ".").replace("]", ""))
+    except ValueError as error:
+        raise FilterError(str(error)) from None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _flags(column: Any) -> Mask:
+    array: Mask = compute.fill_null(column, False).to_numpy(zero_copy_only=False)
+    return array
+
+
+def _between(table: pa.Table, start: float | None, end: float | None) -> Mask:
+    times = table.column("time").cast(pa.int64()).to_numpy()
+    low = np.iinfo("int64").min if start is None else round(start * 1e6) * 1000
+    high = np.iinfo("int64").max if end is None else round(end * 1e6) * 1000
+    mask: Mask = (times >= low) & (times < high)
+    return mask
+
+
+def _named(table: pa.Table, names: frozenset[str]) -> Mask:
+    """Rows of these names; markers have none, and always count."""
+    parts: list[Mask] = []
+    for chunk in table.column("event").chunks:
+        # One flag more than names: the last is that of no name, which index -1 finds.
+        wanted = np.array([*(name in names for name in chunk.dictionary.to_pylist()), True])
+        parts.append(wanted[chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
+    return np.concatenate(parts) if parts else np.ones(0, bool)
+
+
+def _holding(table: pa.Table, text: str) -> Mask:
+    names = _flags(compute.match_substring(table.column("event").cast(pa.string()), text, ignore_case=True))
+    return names | _flags(compute.match_substring(table.column("payload"), text, ignore_case=True))
