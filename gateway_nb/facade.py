@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import EllipsisType
-from typing import Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from .bridge import Dispatcher, LoopThread, RequestHandle, loop_thread
 from .capture.journal import Capture
@@ -22,6 +22,9 @@ from .detached import DetachedCapture
 from .detached import start as start_capture
 from .handles import MethodPath, Run
 from .protocol.errors import PairingRequiredError
+
+if TYPE_CHECKING:
+    from .notebook.widgets.event_table import EventTable
 
 
 class Gateway:
@@ -292,6 +295,12 @@ class Gateway:
         return capture
 
     # Seeing
+
+    def table(self) -> EventTable:
+        """Return a live table of the events, a widget."""
+        from .notebook.widgets.event_table import EventTable
+
+        return EventTable(self.events, self.name, lambda: self.status.state)
 
     @property
     def status(self) -> Status:

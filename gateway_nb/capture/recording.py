@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..local.gateway import LocalGateway
+    from ..notebook.widgets.event_table import EventTable
+    from .table import Row
 
 BATCH_ROWS = 65_536
 _COPY_BYTES = 1024 * 1024
+CHUNK_ROWS = 8192
 _QUERY_NAME = "events"
 
 
@@ -164,6 +167,12 @@ class Recording(EventView):
         if self._frame is None:
             self._frame = frame_of(self.to_arrow())
         return self._frame.copy(deep=False)
+
+    def table(self) -> EventTable:
+        """Return a table of the events, a widget; needs memory for all of them."""
+        from ..notebook.widgets.event_table import EventTable
+
+        return EventTable(_Held(self), ", ".join(file.name for file in self.files[:3]))
 
     def query(self, sql: str) -> pd.DataFrame:
         """Return the answer of a DuckDB query over the table ``events``, streamed from the files.
@@ -311,6 +320,24 @@ class Recording(EventView):
     def _plain_batches(self) -> Iterator[pa.RecordBatch]:
         for table in self.batches():
             yield from table.cast(_PLAIN).combine_chunks().to_batches()
+
+
+class _Held:
+    """A recording's rows in memory, for its table."""
+
+    dropped = 0
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        whole = recording.to_arrow()
+        self._chunks = tuple(whole.slice(at, CHUNK_ROWS) for at in range(0, whole.num_rows, CHUNK_ROWS))
+
+    @property
+    def df(self) -> pd.DataFrame:
+        return self._recording.df
+
+    def pieces(self) -> tuple[tuple[pa.Table, ...], list[Row]]:
+        return self._chunks, []
 
 
 # Without dictionaries, which differ from batch to batch

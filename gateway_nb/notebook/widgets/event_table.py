@@ -1,0 +1,285 @@
+"""The live table of events. Its rows stay in the kernel; a browser gets those that it shows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from ...capture.table import Row, frame_of
+from . import export
+from .live import LiveWidget, source, ticker
+from .query import FilterError, Query, steps
+from .rows import LogRows, Matches, told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PUSHED_ROWS = 500
+_SLOW_ROWS = 50
+_SHOWN_NAMES = 40
+_SNAPSHOT_ROWS = 20
+_SNAPSHOT_TEXT = 120
+_LOOK_SECONDS = 0.02
+_SELECTED_ROWS = 10_000
+_INSPECTED_BYTES = 1_000_000
+
+
+class Source(Protocol):
+    """Where rows come from: an event log, or a recording's rows that are all there."""
+
+    def pieces(self) -> tuple[tuple[pa.Table, ...], list[Row]]:
+        """Return chunks, and the rows after them."""
+
+    @property
+    def dropped(self) -> int:
+        """Rows that gave way."""
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """All rows."""
+
+
+class EventTable(LiveWidget):
+    """A live table of events: filter, sort, pause, inspect, select, export. Made by ``gw.table()``.
+
+    The browser gets counters and the newest rows at most ten times a second; older rows, and payloads, when it asks.
+
+    Args:
+        log: whose rows.
+        title: what it is of, for the caption.
+        state: returns the connection's state, or ``None`` where there is no connection.
+
+    Example:
+        >>> table = gw.table()                               # doctest: +SKIP
+        >>> table.df, table.selected                         # doctest: +SKIP
+    """
+
+    _esm = source("dom.js", "event_table.js")
+    _css = source("widgets.css", "event_table.css")
+    HEARS = ("query", "columns", "window", "row", "select", "export")
+
+    def __init__(self, log: Source, title: str, state: Any = None) -> None:
+        self._log = log
+        self._title = title
+        self._state = state or (lambda: None)
+        self._rows = LogRows()
+        self._matches = Matches(Query(), self._rows)
+        self._version = 0
+        self._columns: tuple[str, ...] = ()
+        self._selected: Any = np.zeros(0, "int64")
+        self._pushed = 0
+        self._said: Any = None
+        super().__init__()
+
+    # For the user
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """What the filter shows, in its order, as a DataFrame: time, epoch, seq, event, kind, payload."""
+        query = self._matches.query
+        return self._log.df if query.is_all and not query.sort else frame_of(self._shown())
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The rows selected in the browser, as a DataFrame. Rows that gave way to newer ones are not among them."""
+        with self._lock:
+            return frame_of(self._rows.take(self._selected)[1])
+
+    def filter(self, **query: Any) -> None:
+        """Show other rows, in every view.
+
+        Args:
+            **query: the fields of `gateway_nb.notebook.widgets.query.Query`: events, text, start, end, path, sort and
+                descending; what is not given is not asked for.
+
+        Raises:
+            FilterError: a field is wrong.
+
+        Example:
+            >>> table.filter(events=["agent"], path="data.phase=end")            # doctest: +SKIP
+        """
+        unknown = set(query) - set(Query.__dataclass_fields__)
+        if unknown:
+            raise FilterError(f"a filter has no {sorted(unknown)[0]!r}; it has {', '.join(Query.__dataclass_fields__)}")
+        self._ask(Query.parse(query))
+
+    def export(self, path: str | Path) -> Path:
+        """Write what the filter shows to a new file on the kernel's disk.
+
+        Args:
+            path: its suffix says how: ``.jsonl`` (`gateway_nb.load` reads it), ``.parquet`` or ``.csv``.
+
+        Raises:
+            CaptureError: the suffix is another, the file exists, or it can't be written.
+        """
+        target = Path(path)
+        export.write(self._shown(), target)
+        return target
+
+    def html(self) -> str:
+        """Return the newest rows as a static table."""
+        with self._lock:
+            self._catch_up(_LOOK_SECONDS)
+            table = self._last_rows(_SNAPSHOT_ROWS)
+            count = self._rows.end - self._rows.first
+        frame = frame_of(table)[["time", "seq", "epoch", "event", "kind", "payload"]]
+        frame["payload"] = frame["payload"].str.slice(0, _SNAPSHOT_TEXT)
+        frame["time"] = frame["time"].dt.strftime("%H:%M:%S.%f").str.slice(0, 12)
+        caption = html.escape(f"{self._title}: {count:,} rows, the newest {len(frame)} of them")
+        return f"<div>{caption}</div>" + frame.to_html(escape=True, index=False, border=0, na_rep="")
+
+    def __repr__(self) -> str:
+        return f"<EventTable {self._title}>"
+
+    def _shown(self) -> pa.Table:
+        with self._lock:
+            self._catch_up(None)
+            return self._rows.take(self._matches.ids(self._matches.first, self._matches.end))[1]
+
+    def _last_rows(self, count: int) -> pa.Table:
+        end = self._matches.end
+        return self._rows.take(self._matches.ids(end - count, end))[1]
+
+    def _catch_up(self, seconds: float | None) -> None:
+        """Look at what came since the last look, and at what a new filter has not looked at yet."""
+        self._rows.follow(*self._log.pieces())
+        while not self._matches.advance(1.0 if seconds is None else seconds) and seconds is None:
+            pass
+
+    # To the browser
+
+    def look(self, slow: bool) -> None:
+        """Tell the views what came since the last look."""
+        with self._lock:
+            try:
+                self._catch_up(_LOOK_SECONDS)
+            except FilterError as error:
+                self._ask(Query())
+                self.tell("problem", str(error))
+                return
+            body = self._summary()
+            if body == self._said:
+                return
+            self._said = body
+            start = max(self._pushed, self._matches.end - (_SLOW_ROWS if slow else PUSHED_ROWS))
+            self._pushed = self._matches.end
+            # In another order the newest rows are not at the end: views ask for what they show.
+            if self.watched and start < self._matches.end and not self._matches.query.sort:
+                body = {**body, "rows": self._told(start, self._matches.end)}
+        self.tell("push", body)
+
+    def opened(self, view: str) -> None:
+        """Tell a new view the filter, the columns, the last minute's rates and the newest rows."""
+        with self._lock:
+            self._catch_up(_LOOK_SECONDS)
+            end = self._matches.end
+            body = {
+                **self._summary(),
+                "query": self._matches.query,
+                "columns": self._columns,
+                "title": self._title,
+                "rates": self._rows.rates(time.time()),
+                "rows": self._told(end - PUSHED_ROWS, end),
+                "selected": self._selected.tolist(),
+            }
+        self.tell("snapshot", body, to=view)
+
+    def _summary(self) -> dict[str, Any]:
+        matches, rows = self._matches, self._rows
+        return {
+            "v": self._version,
+            "first": matches.first,
+            "end": matches.end if matches.complete or not matches.query.sort else matches.first,
+            "total": rows.end - rows.first,
+            "came": rows.end,
+            "dropped": self._log.dropped,
+            "done": None if matches.complete else round(matches.progress, 2),
+            "later": rows.end - matches.until if matches.until is not None else 0,
+            "names": [[name[:_SNAPSHOT_TEXT], count] for name, count in rows.counts.most_common(_SHOWN_NAMES)],
+            "state": self._state(),
+        }
+
+    def _told(self, start: int, stop: int) -> dict[str, Any]:
+        start = max(start, self._matches.first)
+        ids, table = self._rows.take(self._matches.ids(start, stop))
+        return told(start, ids, table, self._columns)
+
+    # From the browser
+
+    def _ask(self, query: Query) -> None:
+        with self._lock:
+            self._rows.follow(*self._log.pieces())
+            self._matches = Matches(query, self._rows)
+            self._version += 1
+            self._pushed = 0
+            self._said = None
+            self.tell("query", {"v": self._version, "query": query})
+        if self._views:
+            ticker.add(self)
+
+    def _on_query(self, view: str, content: Mapping[str, Any]) -> None:
+        self._ask(Query.parse(content["query"]))
+
+    def _on_columns(self, view: str, content: Mapping[str, Any]) -> None:
+        columns = tuple(str(path) for path in content["columns"])[:8]
+        for path in columns:
+            steps(path)
+        with self._lock:
+            self._columns = columns
+            self._ask(self._matches.query)
+            self.tell("columns", columns)
+
+    def _on_window(self, view: str, content: Mapping[str, Any]) -> None:
+        start, count = int(content["start"]), min(int(content["count"]), PUSHED_ROWS)
+        with self._lock:
+            if content["v"] != self._version:
+                return
+            rows = self._told(start, start + count)
+        self.tell("rows", {"v": self._version, "rows": rows}, to=view)
+
+    def _on_row(self, view: str, content: Mapping[str, Any]) -> None:
+        with self._lock:
+            ids, table = self._rows.take(np.array([int(content["id"])]))
+        if not len(ids):
+            self.tell("problem", "this row has given way to newer ones", to=view)
+            return
+        row = table.to_pylist()[0]
+        size = len(row["payload"].encode())
+        self.tell(
+            "row",
+            {
+                "id": int(ids[0]),
+                "name": row["event"] or row["kind"],
+                "time": row["time"].isoformat(),
+                "seq": row["seq"],
+                "epoch": row["epoch"],
+                "size": size,
+                "text": row["payload"] if size <= _INSPECTED_BYTES else None,
+            },
+            to=view,
+        )
+
+    def _on_select(self, view: str, content: Mapping[str, Any]) -> None:
+        with self._lock:
+            if "range" in content:
+                start, stop = (int(position) for position in content["range"])
+                self._selected = self._matches.ids(start, min(stop, start + _SELECTED_ROWS))
+            else:
+                self._selected = _numbers(content["ids"])
+            self.tell("selected", self._selected.tolist())
+
+    def _on_export(self, view: str, content: Mapping[str, Any]) -> None:
+        stamp = dt.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        path = self.export(f"events-{stamp}.{content['format']}")
+        self.tell("note", f"written to {path.absolute()}", to=view)
+
+
+def _numbers(ids: Sequence[Any]) -> Any:
+    return np.array([int(one) for one in ids[:_SELECTED_ROWS]], "int64")

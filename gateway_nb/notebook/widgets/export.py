@@ -1,0 +1,75 @@
+"""Rows to a file: JSON lines that `gateway_nb.load` reads, Parquet, or CSV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import pyarrow as pa
+
+from ...protocol.errors import CaptureError
+from ...protocol.frames import encode
+
+_BATCH_ROWS = 8192
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write rows to a new file; its suffix says how.
+
+    Args:
+        table: rows with the columns of the event log.
+        path: ``.jsonl``, ``.parquet`` or ``.csv``.
+
+    Raises:
+        CaptureError: the suffix is another, the file exists, or it can't be written.
+    """
+    writer = FORMATS.get(path.suffix)
+    if writer is None:
+        raise CaptureError(f"{path.name}: the name must end in {', '.join(FORMATS)}")
+    try:
+        file = open(path, "xb")  # noqa: SIM115 - closed below, and removed where writing fails
+    except FileExistsError:
+        raise CaptureError(f"{path} exists; choose another name") from None
+    except OSError as error:
+        raise CaptureError(f"{path} can't be written: {error.strerror}") from None
+    try:
+        with file:
+            writer(table, file)
+    except OSError as error:
+        os.unlink(path)
+        raise CaptureError(f"{path} can't be written: {error.strerror or error}") from None
+
+
+def _jsonl(table: pa.Table, file: IO[bytes]) -> None:
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+        lines = []
+        times = batch.column("time").cast(pa.int64()).to_pylist()
+        others = (batch.column(name).to_pylist() for name in ("epoch", "seq", "event", "kind", "payload"))
+        for t, epoch, seq, event, kind, payload in zip(times, *others, strict=True):
+            what: dict[str, Any] = {"kind": kind} if event is None else {"event": event}
+            number = {} if seq is None else {"seq": seq}
+            lines.append(encode({"t": t / 1e9, "epoch": epoch, **what, **number, "payload": _raw(payload)}))
+        file.write(b"\n".join([*lines, b""]))
+
+
+def _raw(payload: str) -> msgspec.Raw:
+    return msgspec.Raw(payload.encode())
+
+
+def _parquet(table: pa.Table, file: IO[bytes]) -> None:
+    import pyarrow.parquet as parquet
+
+    parquet.write_table(table, file)
+
+
+def _csv(table: pa.Table, file: IO[bytes]) -> None:
+    import pyarrow.csv as csv
+
+    plain = [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in table.schema]
+    csv.write_csv(table.cast(pa.schema(plain)), file)
+
+
+FORMATS: dict[str, Callable[[pa.Table, IO[bytes]], None]] = {".jsonl": _jsonl, ".parquet": _parquet, ".csv": _csv}

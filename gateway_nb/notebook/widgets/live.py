@@ -1,0 +1,245 @@
+"""What all widgets share: messages to and from their views, ten looks a second while somebody watches, and an end.
+
+A view is one place in one browser. It says when it opens, that it is still there, and when it closes. Data goes in
+custom messages, as JSON in a binary buffer, and never in a synced trait: traits are saved into the notebook.
+
+Handlers run on whichever thread the kernel chooses: the main one or a subshell's.
+"""
+
+from __future__ import annotations
+
+import atexit
+import html
+import logging
+import re
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any, ClassVar
+
+import anywidget
+from IPython.core.getipython import get_ipython
+
+from ...protocol.errors import GatewayError
+from ...protocol.frames import encode
+
+PERIOD = 0.1
+SLOW_AFTER = 15.0
+"""Seconds without a word of a view after which it hears once a second: its kernel may be busy, or it may be gone."""
+GONE_AFTER = 600.0
+"""Seconds after which it counts as gone: the server would keep all messages for a browser that never comes back."""
+_SLOW_PERIOD = 1.0
+_LOGGER = logging.getLogger("gateway_nb")
+
+
+_IN_FRONT = re.compile(r"^\s*(?://.*|/\*\*.*\*/$)?", re.MULTILINE)
+
+
+def source(*names: str) -> str:
+    """Return files of this folder as one text: widgets share JavaScript and CSS without a bundler.
+
+    Indents and lines that are comments stay out: each widget's text is saved into the notebook.
+    """
+    text = "\n".join((resources.files(__package__) / name).read_text("utf-8") for name in names)
+    return "\n".join(line for line in _IN_FRONT.sub("", text).splitlines() if line)
+
+
+class _View:
+    """A place where a widget is seen."""
+
+    def __init__(self) -> None:
+        self.heard = time.monotonic()
+        self.paused = False
+
+
+class LiveWidget(anywidget.AnyWidget):
+    """A widget with views. `look` is called about ten times a second while there are any.
+
+    Attributes:
+        HEARS: the messages of a view that have a method of their own, ``_on_NAME``.
+    """
+
+    HEARS: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._views: dict[str, _View] = {}
+        self._lock = threading.RLock()
+        self._next_look = 0.0
+        self.on_msg(self._receive)
+        _answer_during_a_cell(self.comm)
+        _replace_earlier(self)
+
+    def look(self, slow: bool) -> None:
+        """Tell the views what changed; called on the widgets' thread.
+
+        Args:
+            slow: nobody has answered for a while: say little.
+        """
+
+    def opened(self, view: str) -> None:
+        """Tell a new view everything it needs."""
+
+    def html(self) -> str:
+        """Return what is seen where no kernel runs. Everything from a gateway is escaped in it."""
+        return f"<div>{html.escape(repr(self))}</div>"
+
+    def tell(self, kind: str, body: Any = None, to: str | None = None) -> None:
+        """Send the views a message.
+
+        Args:
+            kind: what it is.
+            body: anything that is JSON.
+            to: one view; default: all of them.
+        """
+        try:
+            self.send({"type": kind, "to": to}, buffers=[encode(body)])
+        except Exception as error:  # noqa: BLE001 - closed in this very moment, or the kernel is on its way out
+            _LOGGER.debug("a widget could not send: %s", error)
+
+    @property
+    def watched(self) -> bool:
+        """Whether any view wants to see rows now."""
+        return any(not view.paused for view in list(self._views.values()))
+
+    def close(self) -> None:
+        """End it: its views go away, and it sends nothing more."""
+        ticker.remove(self)
+        self._views.clear()
+        super().close()
+
+    def _receive(self, widget: Any, content: Any, buffers: Any) -> None:
+        if not isinstance(content, Mapping):
+            return
+        kind, name = content.get("type"), str(content.get("view"))
+        try:
+            if kind == "close":
+                self._views.pop(name, None)
+                return
+            if name not in self._views:
+                self._views[name] = _View()
+                self.opened(name)
+                ticker.add(self)
+            view = self._views[name]
+            view.heard = time.monotonic()
+            view.paused = bool(content.get("paused", view.paused))
+            if kind in self.HEARS:
+                getattr(self, f"_on_{kind}")(name, content)
+        except GatewayError as error:
+            self.tell("problem", str(error), to=name)
+        except Exception as error:
+            _LOGGER.exception("a widget failed")
+            self.tell("problem", f"a bug in gateway_nb: {type(error).__name__}; gateway_nb's log has the rest", to=name)
+
+    def _pulse(self, now: float) -> None:
+        heard = max((view.heard for view in list(self._views.values())), default=-GONE_AFTER)
+        if now - heard >= GONE_AFTER:
+            self._views.clear()
+            ticker.remove(self)
+            return
+        slow = now - heard >= SLOW_AFTER
+        if now >= self._next_look:
+            self._next_look = now + (_SLOW_PERIOD if slow else 0.0)
+            self.look(slow)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle: Any = super()._repr_mimebundle_(**options)
+        data, metadata = bundle
+        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class Ticker:
+    """The widgets' thread: it lives while there is a widget that somebody watches, and no longer.
+
+    Not the event loop: looking for a text in a million rows must not keep the socket waiting.
+    """
+
+    def __init__(self) -> None:
+        self._widgets: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+
+    def add(self, widget: LiveWidget) -> None:
+        """Call a widget's pulse from now on, and at once."""
+        with self._lock:
+            self._widgets.add(widget)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="gateway_nb-widgets", daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def remove(self, widget: LiveWidget) -> None:
+        """Call it no more."""
+        with self._lock:
+            self._widgets.discard(widget)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread: the interpreter exits."""
+        with self._lock:
+            self._widgets.clear()
+            thread = self._thread
+        self._wake.set()
+        if thread is not None:
+            thread.join(1.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                widgets = list(self._widgets)
+                if not widgets:
+                    self._thread = None
+                    return
+            began = time.monotonic()
+            for widget in widgets:
+                try:
+                    widget._pulse(began)
+                except Exception:
+                    _LOGGER.exception("a widget failed, and is updated no more")
+                    self.remove(widget)
+            del widgets, widget
+            # Never faster than the period, even where somebody wakes it: a browser and its server have other work, too.
+            self._wake.wait(PERIOD)
+            self._wake.clear()
+            time.sleep(max(began + PERIOD / 2 - time.monotonic(), 0.0))
+
+
+ticker = Ticker()
+atexit.register(ticker.stop)
+
+
+def _answer_during_a_cell(comm: Any) -> None:
+    """Let messages of this widget be heard on the thread that the browser asks for, while a cell runs on the main one.
+
+    ipykernel 7.4 sends them to the thread that spoke last, mostly the main one, where they wait for the cell's end.
+    Others do what is wanted by themselves, or have no such threads.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda data, default: default
+
+
+_made_in: dict[str, tuple[str, weakref.WeakSet[LiveWidget]]] = {}
+"""By cell: the run that made its last widgets, and these."""
+
+
+def _replace_earlier(widget: LiveWidget) -> None:
+    """Close the widgets that an earlier run of the same cell made: their views are gone, and nobody else would."""
+    shell: Any = get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    header = parent.get("header", {})
+    cell = parent.get("metadata", {}).get("cellId")
+    if header.get("msg_type") != "execute_request" or not isinstance(cell, str):
+        return
+    run, widgets = _made_in.get(cell, ("", weakref.WeakSet()))
+    if run != header["msg_id"]:
+        for earlier in list(widgets):
+            earlier.close()
+        widgets = weakref.WeakSet()
+    widgets.add(widget)
+    _made_in[cell] = (header["msg_id"], widgets)
