@@ -5,11 +5,7 @@ const COLUMNS = ["time", "seq", "epoch", "event"];
 const NONE = { events: [], text: "", start: null, end: null, path: "", sort: "", descending: false };
 
 const count = (number) => number.toLocaleString("en");
-const clock = (t) => {
-  const date = new Date(t / 1000);
-  const two = (n, width = 2) => String(n).padStart(width, "0");
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${two(date.getMilliseconds(), 3)}`;
-};
+const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 const hue = (name) => [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
 
 /** The kernel's columns as rows. */
@@ -18,18 +14,6 @@ function rowsOf(told) {
     id, at: told.at + i, t: told.t[i], seq: told.seq[i], epoch: told.epoch[i], name: told.name[i],
     kind: told.kind[i], text: told.text[i], size: told.size[i], cells: told.cells.map((column) => column[i]),
   }));
-}
-
-/** Say what a row between the events means. */
-function marker(row) {
-  let detail = {};
-  try {
-    detail = JSON.parse(row.text) ?? {};
-  } catch {}
-  if (row.kind === "gap") {
-    return `▲ gap: ${count(detail.received - detail.expected)} events are missing (expected ${detail.expected}, received ${detail.received})`;
-  }
-  return row.kind === "reconnect" ? `↻ reconnected: connection ${row.epoch}` : `● ${row.kind} ${row.text}`;
 }
 
 /** Whether a row that is here passes a filter, as far as its first bytes tell; the kernel has the last word. */
@@ -78,6 +62,8 @@ function render({ model, el: root }) {
 
   // What is seen
 
+  const bar = (...children) => el("div", { className: "gnb-bar" }, ...children);
+  const push = () => el("span", { className: "gnb-push" });
   const label = (text, input) => el("label", {}, text, input);
   const changed = () => {
     clearTimeout(typing);
@@ -96,12 +82,7 @@ function render({ model, el: root }) {
   const follower = el("input", { type: "checkbox", checked: true, onchange: () => setFollow(follower.checked) });
   const clear = button("Clear filter", () => filter(NONE), { hidden: true });
   const again = button("", () => filter({}), { hidden: true });
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-  const spark = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  spark.append(line);
-  spark.setAttribute("viewBox", "0 0 60 20");
-  spark.setAttribute("preserveAspectRatio", "none");
-  spark.setAttribute("aria-hidden", "true");
+  const spark = el("canvas", { width: 240, height: 40, "aria-hidden": "true" });
   const rate = el("span", { className: "gnb-rate" });
   const summary = el("span", { className: "gnb-summary" });
   const chips = el("div", { className: "gnb-chips", role: "group", "aria-label": "Filter by event" });
@@ -113,19 +94,18 @@ function render({ model, el: root }) {
   const shade = el("div", { className: "gnb-gone", hidden: true });
   const inspector = el("section", { className: "gnb-inspector", "aria-label": "Event", hidden: true });
   const exports = ["jsonl", "parquet", "csv"].map((format) =>
-    button(format.toUpperCase(), () => line_.ask("export", { format }), { title: `write what is shown to a ${format} file on the kernel's disk` }));
+    button(format.toUpperCase(), () => line_.ask("export", { format }), { title: "write what is shown to the kernel's disk" }));
   root.classList.add("gnb", "gnb-table");
-  root.dataset.lmSuppressShortcuts = "true"; // keys typed here are not the notebook's
+  root.dataset.lmSuppressShortcuts = true; // keys typed here are not the notebook's
   root.append(
-    el("div", { className: "gnb-bar" }, spark, rate, summary, el("span", { className: "gnb-push" }), pause, label("", follower), again),
-    el("div", { className: "gnb-bar" }, label("Search ", search), el("details", { className: "gnb-more" }, el("summary", {}, "More filters, columns, export"),
-      el("div", { className: "gnb-bar" }, label("Payload ", path), label("From ", from), label("To ", to)),
+    bar(spark, rate, summary, push(), pause, el("label", {}, follower, " Follow"), again),
+    bar(label("Search ", search), el("details", { className: "gnb-more" }, el("summary", {}, "More filters, columns, export"),
+      bar(label("Payload ", path), label("From ", from), label("To ", to)),
       el("form", { className: "gnb-bar", onsubmit: (event) => (event.preventDefault(), addColumn()) },
         label("Column ", column), el("button", { type: "submit" }, "Add column"), button("Remove columns", () => line_.ask("columns", { columns: [] })),
-        el("span", { className: "gnb-push" }), "Export ", ...exports)), clear),
+        push(), "Export ", ...exports)), clear),
     chips, head, shade, view, note, inspector,
   );
-  follower.parentElement.append(" Follow");
 
   // Drawing
 
@@ -167,24 +147,24 @@ function render({ model, el: root }) {
   }
 
   function emptyLine() {
-    const made = el("div", { role: "row", id: `${line_.view}-${body.children.length}` });
+    const made = el("div", { className: "gnb-row", role: "row", id: `${line_.view}-${body.children.length}` });
     for (let i = 0; i < COLUMNS.length + columns.length + 1; i++) made.append(el("span", { role: "gridcell" }));
     return made;
   }
 
   function fill(made, row, position) {
     const cells = made.children;
-    const special = row && row.kind !== "event";
-    made.className = `gnb-row${special ? ` gnb-mark gnb-${row.kind === "gap" ? "gap" : "other"}` : ""}${row && selected.has(row.id) ? " gnb-selected" : ""}${position === current ? " gnb-current" : ""}`;
+    made.dataset.kind = row?.kind ?? "event";
+    made.dataset.current = position === current;
     made.setAttribute("aria-rowindex", position + 1);
     made.setAttribute("aria-selected", Boolean(row && selected.has(row.id)));
-    put(cells[0], row ? clock(row.t) : "…");
+    put(cells[0], row ? time.format(row.t / 1000) : "…");
     put(cells[1], row?.seq == null ? "" : String(row.seq));
     put(cells[2], row ? String(row.epoch) : "");
     put(cells[3], row ? row.name ?? row.kind : "");
     if (row?.name) cells[3].style.setProperty("--gnb-hue", hue(row.name));
     columns.forEach((_, i) => put(cells[4 + i], row?.cells[i] ?? ""));
-    put(cells[4 + columns.length], !row ? "" : special ? marker(row) : row.size > row.text.length ? `${row.text}…` : row.text);
+    put(cells[4 + columns.length], !row ? "" : row.size > row.text.length ? `${row.text}…` : row.text);
   }
 
   function drawBar(low, high) {
@@ -209,7 +189,7 @@ function render({ model, el: root }) {
       const way = query.sort !== name ? "none" : query.descending ? "descending" : "ascending";
       const cell = el("span", { role: "columnheader", "aria-sort": way });
       if (i === names.length - 1) cell.append(name);
-      else cell.append(button(name + { none: "", ascending: " ▲", descending: " ▼" }[way], () => sort(name, way), { title: `sort by ${name}` }));
+      else cell.append(button(name + { none: "", ascending: " ▲", descending: " ▼" }[way], () => sort(name, way)));
       return cell;
     }));
     body.replaceChildren();
@@ -236,7 +216,10 @@ function render({ model, el: root }) {
 
   function drawRate() {
     const most = Math.max(...rates, 1);
-    line.setAttribute("points", rates.map((value, i) => `${i},${19 - (18 * value) / most}`).join(" "));
+    const pen = spark.getContext("2d");
+    pen.clearRect(0, 0, 240, 40);
+    pen.fillStyle = getComputedStyle(spark).color;
+    rates.forEach((value, i) => pen.fillRect(i * 4, 40 - (38 * value) / most, 3, 40));
     put(rate, `${count(rates.at(-2))} events/s`);
   }
   const everySecond = setInterval(() => {
@@ -264,9 +247,12 @@ function render({ model, el: root }) {
   }
 
   function showQuery() {
-    const local_ = (time) => (time === null ? "" : new Date(time * 1000 - new Date(time * 1000).getTimezoneOffset() * 60000).toISOString().slice(0, 19));
-    for (const [input, value] of [[search, query.text], [path, query.path], [from, local_(query.start)], [to, local_(query.end)]]) {
-      if (document.activeElement !== input) input.value = value;
+    const ours = (input) => document.activeElement === input;
+    if (!ours(search)) search.value = query.text;
+    if (!ours(path)) path.value = query.path;
+    for (const [input, at] of [[from, query.start], [to, query.end]]) {
+      // The field's number is the local time as if it were UTC.
+      if (!ours(input)) input.valueAsNumber = at === null ? NaN : at * 1000 - new Date(at * 1000).getTimezoneOffset() * 60000;
     }
   }
 
@@ -276,8 +262,7 @@ function render({ model, el: root }) {
   }
 
   function sort(name, way) {
-    if (way === "none") filter({ sort: name, descending: false });
-    else filter(way === "ascending" ? { descending: true } : { sort: "", descending: false });
+    filter({ sort: way === "descending" ? "" : name, descending: way === "ascending" });
     setFollow(way === "descending");
   }
 
@@ -350,10 +335,10 @@ function render({ model, el: root }) {
   view.addEventListener("keydown", (event) => {
     const [low, high] = span();
     const page = fits();
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
-    if (event.key in steps) {
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];
+    if (step) {
       const start = current < 0 ? (event.key === "ArrowUp" ? top + page : top - 1) : current;
-      current = Math.max(Math.min(start + steps[event.key], high - 1), low);
+      current = Math.max(Math.min(start + step, high - 1), low);
       moveTo(current < top ? current : current >= top + page ? current - page + 1 : top);
     } else if (event.key === "Enter" || event.key === " ") choose(current, event);
     else if (event.key === "Escape") inspector.hidden = true;
@@ -371,7 +356,7 @@ function render({ model, el: root }) {
     const onpath = (where) => {
       copy(where);
       column.value = where.replace(/^\$\.?/, "");
-      put(note, `copied ${where}; "Add column" adds it as a column`);
+      put(note, `copied ${where}`);
     };
     let content;
     try {
@@ -380,7 +365,7 @@ function render({ model, el: root }) {
       content = row.text;
     }
     inspector.replaceChildren(
-      el("div", { className: "gnb-bar" }, el("strong", {}, said), el("span", { className: "gnb-push" }),
+      bar(el("strong", {}, said), push(),
         button("Copy JSON", () => (copy(row.text ?? ""), put(note, "copied the payload")), { disabled: row.text === null }),
         button("Close", () => ((inspector.hidden = true), view.focus()))),
       el("div", { className: "gnb-tree" }, content));

@@ -34,16 +34,16 @@ _SLOW_PERIOD = 1.0
 _LOGGER = logging.getLogger("gateway_nb")
 
 
-_IN_FRONT = re.compile(r"^\s*(?://.*|/\*\*.*\*/$)?", re.MULTILINE)
+_TO_LEAVE_OUT = re.compile(r"^\s*(?://.*|/\*\*.*\*/$)?|\s+// .*$", re.MULTILINE)
 
 
 def source(*names: str) -> str:
     """Return files of this folder as one text: widgets share JavaScript and CSS without a bundler.
 
-    Indents and lines that are comments stay out: each widget's text is saved into the notebook.
+    Indents and comments stay out: each widget's text is saved into the notebook.
     """
     text = "\n".join((resources.files(__package__) / name).read_text("utf-8") for name in names)
-    return "\n".join(line for line in _IN_FRONT.sub("", text).splitlines() if line)
+    return "\n".join(line for line in _TO_LEAVE_OUT.sub("", text).splitlines() if line)
 
 
 class _View:

@@ -313,11 +313,13 @@ def told(positions: int, ids: Numbers, table: pa.Table, paths: Sequence[str]) ->
 
     Returns:
         Lists of equal length: `ids`, `t` (microseconds since 1970), `seq`, `epoch`, `name`, `kind`, `text` (the first
-        160 bytes of the payload), `size` (bytes of the payload); `cells` has a list per path.
+        160 bytes of the payload, or what a marker means), `size` (bytes of the payload); `cells` has a list per path.
     """
     payload = table.column("payload")
     columns = [steps(path) for path in paths]
     payloads = [decoded(text) for text in payload.to_pylist()] if columns else []
+    kinds = table.column("kind").to_pylist()
+    texts = [_cut(text) for text in compute.utf8_slice_codeunits(payload, 0, PREVIEW_BYTES).to_pylist()]
     return {
         "at": positions,
         "ids": ids.tolist(),
@@ -325,11 +327,25 @@ def told(positions: int, ids: Numbers, table: pa.Table, paths: Sequence[str]) ->
         "seq": table.column("seq").to_pylist(),
         "epoch": table.column("epoch").to_pylist(),
         "name": [None if name is None else name[:_PREVIEW_NAME] for name in table.column("event").to_pylist()],
-        "kind": table.column("kind").to_pylist(),
-        "text": [_cut(text) for text in compute.utf8_slice_codeunits(payload, 0, PREVIEW_BYTES).to_pylist()],
+        "kind": [kind[:_PREVIEW_NAME] for kind in kinds],
+        "text": [text if kind == "event" else marker(kind, text) for kind, text in zip(kinds, texts, strict=True)],
         "size": compute.binary_length(payload).to_pylist(),
         "cells": [[_cell(value_at(value, path)) for value in payloads] for path in columns],
     }
+
+
+def marker(kind: str, text: str) -> str:
+    """Return what a row between the events means, in words.
+
+    Args:
+        kind: ``gap``, ``reconnect``, ...
+        text: its detail, as JSON.
+    """
+    detail = decoded(text)
+    if kind == "gap" and isinstance(detail, dict) and {"expected", "received"} <= detail.keys():
+        expected, received = detail["expected"], detail["received"]
+        return f"▲ gap: {received - expected:,} events are missing (expected {expected}, received {received})"
+    return "↻ reconnected" if kind == "reconnect" else f"● {kind[:_PREVIEW_NAME]} {text}"
 
 
 def _cut(text: str) -> str:
