@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ _FOLDERS = (
     "JUPYTERLAB_WORKSPACES_DIR",
     "IPYTHONDIR",
 )
+_SETTINGS = {
+    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
 _CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
 _PATIENCE_MS = 60_000
 
@@ -45,6 +50,10 @@ class Lab:
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         own = {name: str(folder / name.lower()) for name in _FOLDERS} | {"GATEWAY_NB_HOME": str(folder / "home")}
+        for name, settings in _SETTINGS.items():
+            file = folder / "jupyterlab_settings_dir" / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(settings))
         options = ["--no-browser", "--allow-root", "--expose-app-in-browser", f"--port={port}", "--ip=127.0.0.1"]
         options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={self.folder}"]
         self._log = open(folder / "lab.log", "wb")  # noqa: SIM115 - the process keeps it
@@ -86,6 +95,10 @@ class Page:
         self.errors: list[str] = []
         page.on("request", lambda request: self._look_at(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self._hear(message) if message.type == "error" else None)
+
+    def _hear(self, message: Any) -> None:
+        self.errors.append(f"{message.text} {message.location}")
 
     def _look_at(self, url: str) -> None:
         if not url.startswith((self._lab.url, self._lab.url.replace("http", "ws"), "data:", "blob:", "about:")):
@@ -94,9 +107,47 @@ class Page:
     def open(self, notebook: Path) -> None:
         """Open a copy of a notebook."""
         shutil.copy(notebook, self._lab.folder)
+        self.go_to(notebook)
+
+    def open_cells(self, *cells: str) -> Path:
+        """Open a new notebook with these cells; return its path."""
+        code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        content = {
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {"kernelspec": kernel},
+            "cells": [{**code, "id": f"cell-{number}", "source": cell} for number, cell in enumerate(cells)],
+        }
+        path = self._lab.folder / f"{uuid.uuid4()}.ipynb"
+        path.write_text(json.dumps(content))
+        self.go_to(path)
+        return path
+
+    def go_to(self, notebook: Path) -> None:
+        """Open a notebook that is in the server's folder, or open it again."""
         self.page.goto(f"{self._lab.url}/lab/tree/{notebook.name}?reset")
         ready = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
         self.page.wait_for_function(ready, timeout=_PATIENCE_MS)
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Carry out a command of JupyterLab's."""
+        call = "([name, args]) => window.jupyterapp.commands.execute(name, args)"
+        self.page.evaluate(call, [name, arguments])
+
+    def cell(self, number: int) -> Any:
+        """Return a cell, to look at."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+
+    def start(self, number: int) -> None:
+        """Run one cell; do not wait for it."""
+        self.page.evaluate(f"window.jupyterapp.shell.currentWidget.content.activeCellIndex = {number}")
+        self.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+
+    def run(self, number: int) -> None:
+        """Run one cell, and wait for its end."""
+        self.page.evaluate(f"window.jupyterapp.shell.currentWidget.content.activeCellIndex = {number}")
+        self.command("notebook:run-cell")
 
     def run_all(self) -> None:
         """Run every cell, and wait until the last one has ended."""

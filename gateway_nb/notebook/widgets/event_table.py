@@ -16,7 +16,7 @@ from ...capture.table import Row, frame_of
 from . import export
 from .live import LiveWidget, source, ticker
 from .query import FilterError, Query, steps
-from .rows import LogRows, Matches, told
+from .rows import LogRows, Matches, marker, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 PUSHED_ROWS = 500
 _SLOW_ROWS = 50
 _SHOWN_NAMES = 40
-_SNAPSHOT_ROWS = 20
-_SNAPSHOT_TEXT = 120
+_CHIP_TEXT = 120
+_SNAPSHOT_ROWS = 10
+_SNAPSHOT_TEXT = 100
 _LOOK_SECONDS = 0.02
 _SELECTED_ROWS = 10_000
 _INSPECTED_BYTES = 1_000_000
@@ -129,11 +130,10 @@ class EventTable(LiveWidget):
             self._catch_up(_LOOK_SECONDS)
             table = self._last_rows(_SNAPSHOT_ROWS)
             count = self._rows.end - self._rows.first
-        frame = frame_of(table)[["time", "seq", "epoch", "event", "kind", "payload"]]
-        frame["payload"] = frame["payload"].str.slice(0, _SNAPSHOT_TEXT)
-        frame["time"] = frame["time"].dt.strftime("%H:%M:%S.%f").str.slice(0, 12)
-        caption = html.escape(f"{self._title}: {count:,} rows, the newest {len(frame)} of them")
-        return f"<div>{caption}</div>" + frame.to_html(escape=True, index=False, border=0, na_rep="")
+        head = "".join(f"<th>{name}</th>" for name in ("time", "seq", "event", "payload"))
+        lines = "".join(f"<tr>{_static(row)}</tr>" for row in table.to_pylist())
+        caption = html.escape(f"{self._title}: {count:,} rows, the newest {table.num_rows} of them")
+        return f"<table><caption>{caption}</caption><tr>{head}</tr>{lines}</table>"
 
     def __repr__(self) -> str:
         return f"<EventTable {self._title}>"
@@ -202,7 +202,7 @@ class EventTable(LiveWidget):
             "dropped": self._log.dropped,
             "done": None if matches.complete else round(matches.progress, 2),
             "later": rows.end - matches.until if matches.until is not None else 0,
-            "names": [[name[:_SNAPSHOT_TEXT], count] for name, count in rows.counts.most_common(_SHOWN_NAMES)],
+            "names": [[name[:_CHIP_TEXT], count] for name, count in rows.counts.most_common(_SHOWN_NAMES)],
             "state": self._state(),
         }
 
@@ -279,6 +279,19 @@ class EventTable(LiveWidget):
         stamp = dt.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
         path = self.export(f"events-{stamp}.{content['format']}")
         self.tell("note", f"written to {path.absolute()}", to=view)
+
+
+def _static(row: Mapping[str, Any]) -> str:
+    """Return a row of the static table, escaped."""
+    mark = row["kind"] != "event"
+    text = marker(row["kind"], row["payload"]) if mark else row["payload"]
+    cells = (
+        row["time"].strftime("%H:%M:%S.%f")[:12],
+        "" if row["seq"] is None else str(row["seq"]),
+        row["kind"] if mark else row["event"],
+        text,
+    )
+    return "".join(f"<td>{html.escape(cell[:_SNAPSHOT_TEXT])}</td>" for cell in cells)
 
 
 def _numbers(ids: Sequence[Any]) -> Any:

@@ -31,6 +31,7 @@ SLOW_AFTER = 15.0
 GONE_AFTER = 600.0
 """Seconds after which it counts as gone: the server would keep all messages for a browser that never comes back."""
 _SLOW_PERIOD = 1.0
+_LOADING = 3.0
 _LOGGER = logging.getLogger("gateway_nb")
 
 
@@ -68,6 +69,8 @@ class LiveWidget(anywidget.AnyWidget):
         self._views: dict[str, _View] = {}
         self._lock = threading.RLock()
         self._next_look = 0.0
+        self._loaded = time.monotonic() + _LOADING
+        self._ends: float | None = None
         self.on_msg(self._receive)
         _answer_during_a_cell(self.comm)
         _replace_earlier(self)
@@ -106,14 +109,23 @@ class LiveWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End it: its views go away, and it sends nothing more."""
-        ticker.remove(self)
         self._views.clear()
+        if time.monotonic() < self._loaded and getattr(self.comm, "kernel", None) is not None:
+            # A front end that still loads a model which goes away would complain of it, seconds later.
+            self._ends = self._loaded
+            ticker.add(self)
+            return
+        ticker.remove(self)
+        layout = self.layout
         super().close()
+        layout.close()  # a model of its own, which nothing else closes
 
     def _receive(self, widget: Any, content: Any, buffers: Any) -> None:
         if not isinstance(content, Mapping):
             return
         kind, name = content.get("type"), str(content.get("view"))
+        if self._ends is not None:
+            return
         try:
             if kind == "close":
                 self._views.pop(name, None)
@@ -134,6 +146,10 @@ class LiveWidget(anywidget.AnyWidget):
             self.tell("problem", f"a bug in gateway_nb: {type(error).__name__}; gateway_nb's log has the rest", to=name)
 
     def _pulse(self, now: float) -> None:
+        if self._ends is not None:
+            if now >= self._ends:
+                self.close()
+            return
         heard = max((view.heard for view in list(self._views.values())), default=-GONE_AFTER)
         if now - heard >= GONE_AFTER:
             self._views.clear()

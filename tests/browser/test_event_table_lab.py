@@ -1,0 +1,130 @@
+"""The live table in a real JupyterLab."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.browser.conftest import Page
+from tests.support import until
+
+START = """
+import time
+import gateway_nb as gnb
+local = gnb.LocalGateway(token="a-token-of-a-test").start()
+gw = gnb.connect(local.url, token=local.token)
+
+def emit(count, pause=0.0, each=100):
+    before = len(gw.events)
+    for number in range(count):
+        local.emit("agent", {"runId": f"r{number % 50}", "data": {"n": number, "text": "x" * 80}})
+        if pause and number % each == each - 1:
+            time.sleep(pause)
+    while len(gw.events) < before + count:
+        time.sleep(0.01)
+"""
+ROWS = ".gnb-rows .gnb-row"
+
+
+def rows(page: Page, cell: int, text: str) -> None:
+    """Wait until a cell's table shows this."""
+    page.cell(cell).locator(ROWS, has_text=text).first.wait_for(timeout=30_000)
+
+
+def comms(page: Page) -> int:
+    """Return how many widgets the kernel holds."""
+    ask = """async () => {
+        const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+        return Object.keys((await kernel.requestCommInfo({})).content.comms).length;
+    }"""
+    return int(page.page.evaluate(ask))
+
+
+def test_a_saved_notebook_stays_small(page: Page) -> None:
+    """Two tables of 100,000 events, saved with their state, make at most 60 KB, and live again after a reload."""
+    path = page.open_cells(START, "emit(100_000)", "gw.table()", "gw.table()")
+    page.run_all()
+    rows(page, 2, '"n":99999')
+    rows(page, 3, '"n":99999')
+    saved = page.save(path)
+    assert path.stat().st_size <= 60 * 1024
+    assert "widgets" in saved["metadata"]
+    (bundle,) = [output["data"] for output in saved["cells"][2]["outputs"]]
+    assert bundle["text/plain"] == ["<EventTable default>"] or bundle["text/plain"] == "<EventTable default>"
+    assert "100,000 rows" in "".join(bundle["text/html"])
+    assert "a-token-of-a-test" not in json.dumps([saved["metadata"], [cell["outputs"] for cell in saved["cells"]]])
+    page.go_to(path)
+    page.cell(2).scroll_into_view_if_needed()
+    rows(page, 2, '"n":99999')
+
+
+def test_a_life_of_a_table(page: Page) -> None:
+    """A cell run again, a closed widget, a closed connection, a restarted kernel: no error, and nothing left over."""
+    page.open_cells(START, "emit(50); table = gw.table(); table", "gw.close()", "table.close()", "table.df.shape")
+    for number in (0, 1):
+        page.run(number)
+    rows(page, 1, '"n":49')
+    held = comms(page)
+    for _ in range(3):
+        page.run(1)
+    rows(page, 1, '"n":49')
+    until(lambda: comms(page) == held, 30)
+    page.run(2)
+    page.cell(1).get_by_text("closed", exact=False).first.wait_for()
+    page.run(3)
+    page.run(4)
+    assert "(200, 6)" in page.cell(4).inner_text()
+    page.command("notebook:run-all-cells")
+    page.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=60_000
+    )
+    page.run(0)
+    page.run(1)
+    rows(page, 1, '"n":49')
+
+
+def test_live(page: Page) -> None:
+    """At 2,000 events a second every one is in the log, and the browser hears at most twelve messages a second."""
+    heard: list[float] = []
+
+    def listen(socket: Any) -> None:
+        socket.on("framereceived", lambda data: heard.append(1.0) if b"comm_msg" in _bytes(data) else None)
+
+    page.page.on("websocket", listen)
+    page.open_cells(
+        START,
+        "gw.table()",
+        "began = time.time(); emit(8000, 0.05); print(round(time.time() - began, 2), len(gw.events))",
+    )
+    page.run(0)
+    page.run(1)
+    page.cell(1).locator(".gnb-view").wait_for()
+    heard.clear()
+    page.run(2)
+    rows(page, 1, '"n":7999')
+    seconds, count = page.cell(2).locator(".jp-OutputArea-output").inner_text().split()
+    assert int(count) == 8000
+    assert len(heard) <= 12 * (float(seconds) + 1)
+
+
+def test_during_a_cell(page: Page) -> None:
+    """While a cell runs, the table goes on, and a click is answered before the cell has ended."""
+    page.open_cells(
+        START, "emit(200); gw.table()", "import threading; stop = threading.Event(); emit(5); stop.wait(60)"
+    )
+    page.run(0)
+    page.run(1)
+    rows(page, 1, '"n":199')
+    page.start(2)
+    rows(page, 1, '"n":4,')
+    page.cell(1).locator(ROWS).first.click()
+    page.cell(1).locator(".gnb-inspector .gnb-tree details").first.wait_for(timeout=20_000)
+    page.cell(1).locator(".gnb-view").press("Home")
+    rows(page, 1, '"n":0,')
+    assert "[*]" in page.cell(2).inner_text()
+    page.command("notebook:interrupt-kernel")
+
+
+def _bytes(data: Any) -> bytes:
+    return data if isinstance(data, bytes) else str(data).encode()
