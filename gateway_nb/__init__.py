@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .facade import Gateway as Gateway
     from .handles import Run as Run
     from .local.gateway import LocalGateway as LocalGateway
+    from .notebook.widgets.connect_form import connect_form as connect_form
     from .protocol.errors import AuthenticationError as AuthenticationError
     from .protocol.errors import BadParamsError as BadParamsError
     from .protocol.errors import CaptureError as CaptureError
@@ -67,6 +68,7 @@ _ROOMS = {
     "facade": ("Gateway",),
     "handles": ("Run",),
     "local.gateway": ("LocalGateway",),
+    "notebook.widgets.connect_form": ("connect_form",),
     "protocol.errors": (
         "AuthenticationError",
         "BadParamsError",

@@ -91,6 +91,13 @@ def connect(
         name=name,
         **options,
     )
+    enter(gateway, lambda: gateway.wait_until_paired(pairing_timeout, on_pairing) if pairing_timeout else gateway.connect())
+    return gateway
+
+
+def enter(gateway: Gateway, connect: Callable[[], object]) -> None:
+    """Connect a gateway, and put it in the place of the one that has its name, whose events it goes on with."""
+    name = gateway.name
     with _lock:
         former = _connections.pop(name, None)
     if former is not None and not former.closed:
@@ -98,14 +105,10 @@ def connect(
         _kept_events[name] = former.events
     if name in _kept_events:
         gateway.adopt_events(_kept_events[name])
-    if pairing_timeout:
-        gateway.wait_until_paired(pairing_timeout, on_pairing)
-    else:
-        gateway.connect()
+    connect()
     with _lock:
         _connections[name] = gateway
         _kept_events.pop(name, None)
-    return gateway
 
 
 def connections() -> dict[str, Gateway]:

@@ -51,6 +51,8 @@ COMMANDS = {
         {"--append": "append", "--requests": "requests", "--detached": "detached"},
     ),
     "config": Shape(0, {}, {}),
+    "form": Shape(0, {}, {}),
+    "table": Shape(0, _CONNECTION, {}),
     "help": Shape(0, {}, {}),
 }
 FORMATS = ("auto", "json", "df", "raw")

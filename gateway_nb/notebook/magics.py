@@ -19,7 +19,7 @@ from ..diagnosis.doctor import doctor
 from ..facade import Gateway
 from ..protocol.errors import GatewayClosedError, PairingRequiredError
 from ..schema.facts import known
-from . import calls, grammar
+from . import calls, current, grammar
 from .body import CommandError
 from .calls import Running
 from .completion import Seen
@@ -43,6 +43,8 @@ HELP = """\
 %gateway result [N]            the answer of a call that --bg left running, the last one or number N
 %gateway capture start PATH [GLOB ...]   write events to a file; --append, --requests, --rotate 100MB, --detached
 %gateway capture stop | status end the captures, or list them
+%gateway form                  a form to connect with
+%gateway table [-c NAME]       the events, live
 %gateway config                every setting, its value, and where it is from
 %%gateway METHOD               call a method with the cell's body as params, JSON or YAML; $name and ${expr} in it are
                                Python values, $$ is a dollar:
@@ -87,7 +89,7 @@ class GatewayMagics(Magics):
         return variables
 
     def _gateway(self, name: str | None) -> Gateway:
-        name = name or self.default_connection
+        name = name or (current.name if self.default_connection == "default" else self.default_connection)
         gateway = connecting.connections().get(name)
         if gateway is None:
             option = "" if name == "default" else f" -c {name}"
@@ -193,6 +195,14 @@ class GatewayMagics(Magics):
             display(one)
         if not found:
             print("no captures; %gateway capture start PATH starts one")
+
+    def _form(self, command: Command) -> None:
+        from .widgets.connect_form import connect_form
+
+        display(connect_form())
+
+    def _table(self, command: Command) -> None:
+        display(self._gateway(command.options.get("connection")).table())
 
     def _config(self, command: Command) -> None:
         print(settings(self).to_string())
