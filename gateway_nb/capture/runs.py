@@ -29,7 +29,22 @@ class _Call:
 
 
 @dataclass
-class _Run:
+class AgentRun:
+    """What is known of a run so far; times are whatever times the events were given with.
+
+    Attributes:
+        run: its id.
+        session: its session's key, or ``None``.
+        start: when its first event came.
+        end: when it ended, or ``None``.
+        first_token: when the first piece of its answer came, or ``None``.
+        status: ``running``, ``ok``, ``error`` or ``aborted``.
+        deltas: pieces of its answer.
+        tokens: output tokens, where the gateway told them.
+        calls: the tools it called, with their start and end.
+        open_calls: those of them that have not ended, by id.
+    """
+
     run: str
     session: str | None = None
     start: Any = None
@@ -43,6 +58,7 @@ class _Run:
 
 
 _decoder = msgspec.json.Decoder(_AgentPayload)
+RUN_EVENTS = ("agent", "chat")
 _ENDS = {"end": "ok", "error": "error"}
 
 
@@ -77,24 +93,36 @@ def tool_calls_of(frame: pd.DataFrame) -> pd.DataFrame:
     return rows.astype({"run": text, "tool": text, "start": time, "end": time})
 
 
-def _collected(frame: pd.DataFrame) -> list[_Run]:
-    runs: dict[str, _Run] = {}
-    chosen = frame[frame["event"].isin(["agent", "chat"])]
+def _collected(frame: pd.DataFrame) -> list[AgentRun]:
+    runs: dict[str, AgentRun] = {}
+    chosen = frame[frame["event"].isin(RUN_EVENTS)]
     for when, event, text in zip(chosen["time"], chosen["event"], chosen["payload"], strict=True):
-        try:
-            payload = _decoder.decode(text)
-        except msgspec.DecodeError:
-            continue
-        if payload.run_id is None:
-            continue
-        run = runs.setdefault(payload.run_id, _Run(payload.run_id))
-        run.session = run.session or payload.session_key
-        run.start = when if run.start is None else run.start
-        (_agent if event == "agent" else _chat)(run, payload, when)
+        take(runs, when, event, text)
     return list(runs.values())
 
 
-def _agent(run: _Run, payload: _AgentPayload, when: Any) -> None:
+def take(runs: dict[str, AgentRun], when: Any, event: str, text: str) -> None:
+    """Learn from an ``agent`` or ``chat`` event.
+
+    Args:
+        runs: the runs by id; a new one is added.
+        when: the receive time.
+        event: the event's name.
+        text: its payload as JSON.
+    """
+    try:
+        payload = _decoder.decode(text)
+    except msgspec.DecodeError:
+        return
+    if payload.run_id is None:
+        return
+    run = runs.setdefault(payload.run_id, AgentRun(payload.run_id))
+    run.session = run.session or payload.session_key
+    run.start = when if run.start is None else run.start
+    (_agent if event == "agent" else _chat)(run, payload, when)
+
+
+def _agent(run: AgentRun, payload: _AgentPayload, when: Any) -> None:
     data = payload.data if isinstance(payload.data, dict) else {}
     if payload.stream == "assistant":
         run.deltas += 1
@@ -108,7 +136,7 @@ def _agent(run: _Run, payload: _AgentPayload, when: Any) -> None:
         run.end = when
 
 
-def _tool(run: _Run, data: dict[str, Any], when: Any) -> None:
+def _tool(run: AgentRun, data: dict[str, Any], when: Any) -> None:
     """Both streams, item around tool, tell of a call; an id may come again when its call has ended."""
     call = run.open_calls.get(data["toolCallId"])
     if data.get("phase") == "start" and call is None:
@@ -120,7 +148,7 @@ def _tool(run: _Run, data: dict[str, Any], when: Any) -> None:
         del run.open_calls[data["toolCallId"]]
 
 
-def _chat(run: _Run, payload: _AgentPayload, when: Any) -> None:
+def _chat(run: AgentRun, payload: _AgentPayload, when: Any) -> None:
     if payload.state in ("error", "aborted") and run.status in ("running", "ok"):
         run.status = payload.state
         run.end = when
@@ -128,7 +156,7 @@ def _chat(run: _Run, payload: _AgentPayload, when: Any) -> None:
         run.status, run.end = "ok", when
 
 
-def _frame(runs: list[_Run]) -> pd.DataFrame:
+def _frame(runs: list[AgentRun]) -> pd.DataFrame:
     import pandas as pd
 
     text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")
