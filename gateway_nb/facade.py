@@ -25,6 +25,7 @@ from .protocol.errors import PairingRequiredError
 
 if TYPE_CHECKING:
     from .notebook.widgets.event_table import EventTable
+    from .notebook.widgets.panel import Panel
 
 
 class Gateway:
@@ -301,6 +302,12 @@ class Gateway:
         from .notebook.widgets.event_table import EventTable
 
         return EventTable(self.events, self.name, lambda: self.status.state)
+
+    def panel(self) -> Panel:
+        """Return status, events, requests and runs in tabs, a widget."""
+        from .notebook.widgets.panel import Panel
+
+        return Panel(self)
 
     @property
     def status(self) -> Status:

@@ -53,6 +53,7 @@ COMMANDS = {
     "config": Shape(0, {}, {}),
     "form": Shape(0, {}, {}),
     "table": Shape(0, _CONNECTION, {}),
+    "panel": Shape(0, _CONNECTION, {}),
     "help": Shape(0, {}, {}),
 }
 FORMATS = ("auto", "json", "df", "raw")

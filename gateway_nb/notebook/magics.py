@@ -45,6 +45,7 @@ HELP = """\
 %gateway capture stop | status end the captures, or list them
 %gateway form                  a form to connect with
 %gateway table [-c NAME]       the events, live
+%gateway panel [-c NAME]       status, events, requests and runs
 %gateway config                every setting, its value, and where it is from
 %%gateway METHOD               call a method with the cell's body as params, JSON or YAML; $name and ${expr} in it are
                                Python values, $$ is a dollar:
@@ -203,6 +204,9 @@ class GatewayMagics(Magics):
 
     def _table(self, command: Command) -> None:
         display(self._gateway(command.options.get("connection")).table())
+
+    def _panel(self, command: Command) -> None:
+        display(self._gateway(command.options.get("connection")).panel())
 
     def _config(self, command: Command) -> None:
         print(settings(self).to_string())

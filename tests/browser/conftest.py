@@ -38,11 +38,13 @@ class Lab:
     """A JupyterLab server and its folder.
 
     Attributes:
+        root: where everything of it is: settings, logs, notebooks.
         folder: where the notebooks are.
         url: where it listens.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.root = folder
         self.folder = folder / "work"
         self.folder.mkdir(parents=True)
         with socket.socket() as probe:

@@ -20,6 +20,7 @@ from importlib import resources
 from typing import Any, ClassVar
 
 import anywidget
+import ipywidgets
 from IPython.core.getipython import get_ipython
 
 from ...protocol.errors import GatewayError
@@ -73,7 +74,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._ends: float | None = None
         self.on_msg(self._receive)
         _answer_during_a_cell(self.comm)
-        _replace_earlier(self)
+        replace_earlier(self)
 
     def look(self, slow: bool) -> None:
         """Tell the views what changed; called on the widgets' thread.
@@ -240,11 +241,11 @@ def _answer_during_a_cell(comm: Any) -> None:
         comm._reply_subshell_for = lambda data, default: default
 
 
-_made_in: dict[str, tuple[str, weakref.WeakSet[LiveWidget]]] = {}
+_made_in: dict[str, tuple[str, weakref.WeakSet[ipywidgets.Widget]]] = {}
 """By cell: the run that made its last widgets, and these."""
 
 
-def _replace_earlier(widget: LiveWidget) -> None:
+def replace_earlier(widget: ipywidgets.Widget) -> None:
     """Close the widgets that an earlier run of the same cell made: their views are gone, and nobody else would."""
     shell: Any = get_ipython()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}

@@ -1,0 +1,52 @@
+"""The panel: status, events, requests and runs of one connection, in tabs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+
+from ...facade import Gateway
+from .event_table import EventTable
+from .live import replace_earlier
+from .request_box import RequestBox
+from .runs_view import RunsView
+from .status_view import StatusView
+
+
+class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
+    """Everything about a connection, in tabs. Made by ``gw.panel()``.
+
+    Args:
+        gateway: whose.
+
+    Attributes:
+        table: the table of its events.
+
+    Example:
+        >>> panel = gw.panel(); panel                        # doctest: +SKIP
+        >>> panel.table.df                                   # doctest: +SKIP
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._name = gateway.name
+        self.status = StatusView(gateway)
+        self.table: EventTable = gateway.table()
+        self.request = RequestBox(gateway)
+        self.runs = RunsView(gateway.events, gateway.name)
+        children = [self.status, self.table, self.request, self.runs]
+        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs"])
+        replace_earlier(self)
+
+    def close(self) -> None:
+        """End it, and what is in it."""
+        for child in self.children:
+            child.close()
+        super().close()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        data = super()._repr_mimebundle_(**options)
+        return {**data, "text/plain": repr(self), "text/html": self.status.html() + self.table.html()}
+
+    def __repr__(self) -> str:
+        return f"<Panel {self._name}>"

@@ -1,0 +1,106 @@
+"""The panel's tab to call methods from: pick one, write its params, see the answer, take it along as a cell."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...facade import Gateway
+from ...protocol.errors import GatewayError
+from ...protocol.frames import encode
+from .. import grammar
+from .live import LiveWidget, source
+
+if TYPE_CHECKING:
+    from ...bridge import RequestHandle
+
+_HISTORY = 50
+_LARGEST_ANSWER = 1_000_000
+
+
+class RequestBox(LiveWidget):
+    """Calls methods of a gateway. A call does not keep the kernel waiting.
+
+    Args:
+        gateway: whose.
+    """
+
+    _esm = source("dom.js", "request_box.js")
+    _css = source("widgets.css", "panel.css")
+    HEARS = ("call", "cancel")
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._history: deque[dict[str, Any]] = deque(maxlen=_HISTORY)
+        self._open: dict[str, RequestHandle[Any]] = {}
+        self._methods: tuple[str, ...] = ()
+        super().__init__()
+
+    def opened(self, view: str) -> None:
+        """Tell a new view the methods and what was called before."""
+        self._methods = self._gateway.methods
+        self.tell("methods", {"names": sorted(self._methods), "connection": self._gateway.name}, to=view)
+        self.tell("history", list(self._history), to=view)
+
+    def look(self, slow: bool) -> None:
+        """Tell the views the methods where another gateway came back."""
+        if self._gateway.methods != self._methods:
+            self._methods = self._gateway.methods
+            self.tell("methods", {"names": sorted(self._methods), "connection": self._gateway.name})
+
+    def html(self) -> str:
+        """Return nothing: what was called is not kept in a notebook."""
+        return ""
+
+    def __repr__(self) -> str:
+        return f"<RequestBox {self._gateway.name}>"
+
+    def _on_call(self, view: str, content: Mapping[str, Any]) -> None:
+        body = str(content.get("params") or "")
+        call = grammar.parse_cell(str(content.get("method") or ""), body)
+        began = time.perf_counter()
+        handle = self._gateway.submit(call.method, call.params, expect_final=content.get("final") is True)
+        self._open[view] = handle
+
+        def answered(done: RequestHandle[Any]) -> None:
+            if self._open.get(view) is done:
+                del self._open[view]
+            took = (time.perf_counter() - began) * 1000
+            said = {"method": call.method, "params": body, "ms": round(took, 1), **_outcome(done)}
+            self._history.append({name: said[name] for name in ("method", "params", "ms", "ok")})
+            self.tell("answer", said, to=view)
+            self.tell("history", list(self._history))
+
+        handle.add_done_callback(answered)
+
+    def _on_cancel(self, view: str, content: Mapping[str, Any]) -> None:
+        handle = self._open.get(view)
+        if handle is not None:
+            handle.cancel()
+
+    def close(self) -> None:
+        """Take it away, and cancel what was called and not answered."""
+        for handle in list(self._open.values()):
+            handle.cancel()
+        super().close()
+
+
+def _outcome(done: RequestHandle[Any]) -> dict[str, Any]:
+    """Return an answer, or why there is none, as a browser is told."""
+    try:
+        text = encode(done.result()).decode()
+    except concurrent.futures.CancelledError:
+        return {"ok": False, "error": "cancelled"}
+    except GatewayError as error:
+        return {"ok": False, "error": str(error)}
+    except Exception as error:  # noqa: BLE001 - a callback of the loop's: nobody else would say it
+        return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+    if len(text) > _LARGEST_ANSWER:
+        return {
+            "ok": True,
+            "error": f"the answer has {len(text):,} characters, too many to show here: call it in a cell",
+        }
+    return {"ok": True, "text": text}

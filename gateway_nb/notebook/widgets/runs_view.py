@@ -1,0 +1,109 @@
+"""The panel's tab of agent runs, live."""
+
+from __future__ import annotations
+
+import bisect
+import time
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as compute
+
+from ...capture.runs import RUN_EVENTS, AgentRun, take
+from .event_table import Source
+from .live import LiveWidget, source
+from .rows import LogRows
+
+_SHOWN_RUNS = 50
+_KEPT_RUNS = 500
+_SHOWN_TOOLS = 50
+_LOOK_SECONDS = 0.02
+_PERIOD = 0.5
+
+
+class RunsView(LiveWidget):
+    """One line per agent run, with its course in time.
+
+    Args:
+        log: whose runs.
+        title: what it is of.
+    """
+
+    _esm = source("dom.js", "runs_view.js")
+    _css = source("widgets.css", "panel.css")
+
+    def __init__(self, log: Source, title: str) -> None:
+        self._log = log
+        self._title = title
+        self._rows = LogRows()
+        self._seen = 0
+        self._runs: dict[str, AgentRun] = {}
+        self._said: Any = None
+        self._next = 0.0
+        super().__init__()
+
+    def opened(self, view: str) -> None:
+        """Tell a new view the newest runs."""
+        with self._lock:
+            self._learn()
+            self.tell("runs", self._describe(), to=view)
+
+    def look(self, slow: bool) -> None:
+        """Tell the views how the runs went on."""
+        with self._lock:
+            self._learn()
+            if time.monotonic() < self._next:
+                return
+            self._next = time.monotonic() + _PERIOD
+            said = self._describe()
+            if said != self._said:
+                self._said = said
+                self.tell("runs", said)
+
+    def html(self) -> str:
+        """Return nothing: the events' table has them."""
+        return ""
+
+    def __repr__(self) -> str:
+        return f"<RunsView {self._title}>"
+
+    def _learn(self) -> None:
+        """Read what came, for a short while."""
+        until = time.perf_counter() + _LOOK_SECONDS
+        rows = self._rows
+        rows.follow(*self._log.pieces())
+        self._seen = max(self._seen, rows.first)
+        firsts = [segment.first for segment in rows.segments]
+        while self._seen < rows.end and time.perf_counter() < until:
+            segment = rows.segments[bisect.bisect_right(firsts, self._seen) - 1]
+            new = segment.rows(self._seen - segment.first, len(segment))
+            self._seen = segment.end
+            names = new.column("event").cast(pa.string())
+            new = new.filter(compute.is_in(names, pa.array(RUN_EVENTS)))
+            for when, event, text in zip(
+                new.column("time").cast(pa.int64()).to_pylist(),
+                new.column("event").to_pylist(),
+                new.column("payload").to_pylist(),
+                strict=True,
+            ):
+                take(self._runs, when / 1e9, event, text)
+        for run in list(self._runs)[: max(len(self._runs) - _KEPT_RUNS, 0)]:
+            del self._runs[run]
+
+    def _describe(self) -> list[dict[str, Any]]:
+        return [_told(run) for run in list(self._runs.values())[-_SHOWN_RUNS:]]
+
+
+def _told(run: AgentRun) -> dict[str, Any]:
+    return {
+        "run": run.run[:80],
+        "session": (run.session or "")[:80],
+        "status": run.status,
+        "start": run.start,
+        "end": run.end,
+        "first": run.first_token,
+        "tools": [call.start for call in run.calls[:_SHOWN_TOOLS]],
+        "calls": len(run.calls),
+        "deltas": run.deltas,
+        "tokens": run.tokens,
+    }

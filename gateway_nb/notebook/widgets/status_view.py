@@ -1,0 +1,90 @@
+"""The panel's first tab: how the connection is."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ...facade import Gateway
+from .live import LiveWidget, source
+
+_PERIOD = 0.5
+_LOG_LINES = 100
+
+
+class StatusView(LiveWidget):
+    """State, server, rates, counters and the log of a connection.
+
+    Args:
+        gateway: whose.
+    """
+
+    _esm = source("dom.js", "status_view.js")
+    _css = source("widgets.css", "panel.css")
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._said: Any = None
+        self._looked: tuple[float, int] | None = None
+        self._rate = 0.0
+        super().__init__()
+
+    def opened(self, view: str) -> None:
+        """Tell a new view everything."""
+        self.tell("status", self._describe(), to=view)
+
+    def look(self, slow: bool) -> None:
+        """Tell the views what is another than half a second ago."""
+        now, events = time.monotonic(), self._gateway.status.counters.events
+        since, before = self._looked or (now, events)
+        if self._looked is not None and now - since < _PERIOD:
+            return
+        self._rate = (events - before) / (now - since) if now > since else 0.0
+        self._looked = (now, events)
+        said = self._describe()
+        if said != self._said:
+            self._said = said
+            self.tell("status", said)
+
+    def html(self) -> str:
+        """Return the status as a table."""
+        return self._gateway.status._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"<StatusView {self._gateway.name}>"
+
+    def _describe(self) -> dict[str, Any]:
+        status, counters = self._gateway.status, self._gateway.status.counters
+        snapshot = (self._gateway.hello or {}).get("snapshot")
+        up = snapshot.get("uptimeMs") if isinstance(snapshot, dict) else None
+        server = f"OpenClaw {status.server_version}, protocol {status.protocol}" if status.server_version else None
+        missed = f", {counters.missed:,} events missed" if counters.missed else ""
+        rows = {
+            "Why": status.reason,
+            "Gateway": status.url,
+            "Server": server,
+            "Up, when connected": _span(up / 1000) if isinstance(up, (int, float)) else None,
+            "Role and scopes": status.role and f"{status.role}: {', '.join(status.scopes) or 'none'}",
+            "Round trip": status.rtt and f"{status.rtt * 1000:.1f} ms",
+            "Events": f"{counters.events:,} · {self._rate:,.0f}/s",
+            "Gaps": f"{counters.gaps:,}{missed}",
+            "Reconnects": f"{counters.reconnects:,}",
+            "Requests in flight": f"{counters.in_flight:,}"
+            + (f", {counters.queued:,} queued" if counters.queued else ""),
+            "Requests repeated": f"{counters.retries:,}" if counters.retries else None,
+            "Frames of no use": f"{counters.malformed:,}" if counters.malformed else None,
+            "Errors in handlers": f"{counters.handler_errors:,}" if counters.handler_errors else None,
+        }
+        state = status.state if status.retry_in is None else f"{status.state} in {status.retry_in:.0f} s"
+        return {
+            "state": status.state,
+            "text": state,
+            "rows": [[name, text] for name, text in rows.items() if text],
+            "log": self._gateway.log[-_LOG_LINES:],
+        }
+
+
+def _span(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
