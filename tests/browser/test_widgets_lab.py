@@ -101,6 +101,7 @@ def test_a_panel(page: Page, tmp_path: Path) -> None:
         START + "gw = gnb.connect(local.url, token=local.token)",
         "%load_ext gateway_nb\n%gateway panel",
         "gw.run('hello').result().text",
+        "for number in range(100): local.emit('tick', {'n': number if number < 99 else 'the last of all'})",
     )
     for number in (0, 1, 2):
         page.run(number)
@@ -115,6 +116,10 @@ def test_a_panel(page: Page, tmp_path: Path) -> None:
             panel.locator(selector).first.wait_for(state="attached")
             tabs.nth(tab).scroll_into_view_if_needed()
             (tmp_path / f"{theme}-{tab}.png").write_bytes(page.page.screenshot())
+    tabs.nth(1).click()
+    page.run(3)
+    panel.locator(".gnb-rows .gnb-row", has_text="the last of all").wait_for()
+    assert panel.get_by_label("Follow").is_checked()
     tabs.nth(2).click()
     panel.get_by_label("Methods").select_option("health")
     panel.get_by_role("button", name="Send").click()

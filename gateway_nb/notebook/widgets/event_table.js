@@ -53,6 +53,8 @@ function render({ model, el: root }) {
   let drawn = 0;
   let unseen = false;
   let scrolled = 0;
+  let tall = 0; // pixels of the view
+  let range = 0; // pixels to scroll
   let typing = 0;
   let lastCame = null;
   const places = new Map(); // position -> row, of this filter
@@ -110,7 +112,7 @@ function render({ model, el: root }) {
   // Drawing
 
   const span = () => (local ? [0, local.length] : [now.first, Math.max(paused ? Math.min(paused.end, now.end) : now.end, now.first)]);
-  const fits = () => Math.max(Math.floor(view.clientHeight / ROW), 1);
+  const fits = () => Math.max(Math.floor(tall / ROW), 1);
   const rowAt = (position) => (local ? local[position] : places.get(position));
 
   function draw() {
@@ -118,18 +120,17 @@ function render({ model, el: root }) {
   }
 
   function drawNow() {
-    unseen = !view.clientHeight; // hidden for now: the next second tries again
+    unseen = !tall; // hidden for now: the next second tries again
     if (unseen) return;
     const [low, high] = span();
     const fit = fits();
     if (follow) top = high - fit;
     top = Math.max(Math.min(top, high - fit), low);
-    const height = Math.min((high - low) * ROW, TALLEST);
-    spacer.style.height = `${Math.max(height - view.clientHeight, 0)}px`;
-    const range = view.scrollHeight - view.clientHeight;
+    // Nothing is measured here: each look would make the browser lay the page out once more.
+    range = Math.max(Math.min((high - low) * ROW, TALLEST) - tall, 0);
     const wanted = high - low > fit ? Math.round(((top - low) / (high - low - fit)) * range) : 0;
-    if (Math.abs(view.scrollTop - wanted) > 1) view.scrollTop = wanted;
-    scrolled = view.scrollTop;
+    if (spacer.style.height !== `${range}px`) spacer.style.height = `${range}px`;
+    if (Math.abs(scrolled - wanted) > 1) view.scrollTop = scrolled = wanted;
     const shown = Math.min(fit, high - low);
     while (body.children.length < shown) body.append(emptyLine());
     while (body.children.length > shown) body.lastChild.remove();
@@ -226,7 +227,7 @@ function render({ model, el: root }) {
     rates.push(0);
     rates.shift();
     drawRate();
-    if (unseen) draw();
+    if (unseen) measure();
     if (asked && Date.now() - asked.when > 2000) {
       put(note, "The kernel is busy: rows that are not in the browser come when it is free.");
       asked = { ...asked, late: true };
@@ -329,7 +330,7 @@ function render({ model, el: root }) {
   view.addEventListener("scroll", () => {
     if (Math.abs(view.scrollTop - scrolled) < 2) return;
     const [low, high] = span();
-    const range = view.scrollHeight - view.clientHeight;
+    scrolled = view.scrollTop;
     moveTo(low + (view.scrollTop / Math.max(range, 1)) * (high - low - fits()));
   });
   view.addEventListener("keydown", (event) => {
@@ -451,7 +452,12 @@ function render({ model, el: root }) {
     },
   };
   const line_ = link(model, (kind, told) => said[kind]?.(told));
-  const sizes = new ResizeObserver(draw);
+  const measure = () => {
+    tall = view.clientHeight;
+    scrolled = view.scrollTop; // lost where it was hidden
+    draw();
+  };
+  const sizes = new ResizeObserver(measure);
   sizes.observe(view);
   drawHead();
   drawRate();
