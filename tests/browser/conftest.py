@@ -111,8 +111,13 @@ class Page:
         shutil.copy(notebook, self._lab.folder)
         self.go_to(notebook)
 
-    def open_cells(self, *cells: str) -> Path:
-        """Open a new notebook with these cells; return its path."""
+    @property
+    def url(self) -> str:
+        """Where the server listens."""
+        return self._lab.url
+
+    def write_cells(self, *cells: str) -> Path:
+        """Write a new notebook with these cells; return its path."""
         code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         content = {
@@ -123,6 +128,11 @@ class Page:
         }
         path = self._lab.folder / f"{uuid.uuid4()}.ipynb"
         path.write_text(json.dumps(content))
+        return path
+
+    def open_cells(self, *cells: str) -> Path:
+        """Open a new notebook with these cells; return its path."""
+        path = self.write_cells(*cells)
         self.go_to(path)
         return path
 
