@@ -299,9 +299,10 @@ class Gateway:
 
     def table(self) -> EventTable:
         """Return a live table of the events, a widget."""
+        from .notebook.current import latest
         from .notebook.widgets.event_table import EventTable
 
-        return EventTable(self.events, self.name, lambda: self.status.state)
+        return EventTable(self.events, self.name, lambda: latest(self).status.state)
 
     def panel(self) -> Panel:
         """Return status, events, requests and runs in tabs, a widget."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
@@ -20,7 +21,7 @@ _BODILESS = re.compile(r"%%gateway\s")
 
 def load(shell: Any) -> None:
     """Register the magics and their completion; loading twice is loading once."""
-    unload(shell)
+    _take_out(shell)
     magics = GatewayMagics(shell)
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(_matcher(magics))
@@ -28,7 +29,14 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take the magics out again, and end what they left running."""
+    """Take the magics out again, end what they left running, and close the widgets."""
+    _take_out(shell)
+    live = sys.modules.get(f"{__package__}.widgets.live")
+    if live is not None:
+        live.close_all()
+
+
+def _take_out(shell: Any) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop(_NAME, None)
     shell.magics_manager.registry.pop(GatewayMagics.__name__, None)

@@ -161,6 +161,12 @@ class Page:
         self.page.evaluate(f"window.jupyterapp.shell.currentWidget.content.activeCellIndex = {number}")
         self.command("notebook:run-cell")
 
+    def restart_kernel(self) -> None:
+        """Restart the kernel, and wait until it is there again."""
+        kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        self.page.evaluate(f"window.restarted = false; void {kernel}.restart().then(() => (window.restarted = true))")
+        self.page.wait_for_function("window.restarted", timeout=_PATIENCE_MS)
+
     def run_all(self) -> None:
         """Run every cell, and wait until the last one has ended."""
         self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")

@@ -75,13 +75,22 @@ def test_a_life_of_a_table(page: Page) -> None:
     page.run(4)
     assert "(200, 6)" in page.cell(4).inner_text()
     page.command("notebook:run-all-cells")
-    page.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    page.page.wait_for_function(
-        "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=60_000
-    )
+    page.restart_kernel()
     page.run(0)
     page.run(1)
     rows(page, 1, '"n":49')
+    page.restart_kernel()
+    dead = page.cell(1)
+    dead.get_by_role("button", name="Pause").click()
+    dead.get_by_label("Search").fill('"n":4')
+    dead.locator(".gnb-summary", has_text="rows that are here").wait_for()
+    dead.locator(".gnb-view").press("d")
+    dead.locator(".gnb-view").press("d")
+    dead.get_by_role("button", name="Resume").press("d")
+    dead.get_by_role("button", name="Resume").press("d")
+    dead.locator(ROWS).first.click()
+    page.page.wait_for_timeout(5000)  # longer than a view takes to say that it is there
+    assert page.page.locator(".jp-CodeCell").count() == 5
 
 
 def test_live(page: Page) -> None:

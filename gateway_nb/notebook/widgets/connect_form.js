@@ -54,8 +54,7 @@ function render({ model, el: root }) {
   }
   auth.addEventListener("change", showSecret);
 
-  root.classList.add("gnb", "gnb-form");
-  root.dataset.lmSuppressShortcuts = true; // keys typed here are not the notebook's
+  begin(root, "gnb-form");
   root.append(
     el("form", { autocomplete: "off", onsubmit: submit, "aria-label": "Connect to a gateway" },
       field("Gateway", url), refused, field("Sign in with", auth), secretField, hint,

@@ -18,6 +18,12 @@ function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Dress a widget's root. Keys typed in it are not the notebook's: JupyterLab asks the focused element alone. */
+function begin(root, name) {
+  root.classList.add("gnb", name);
+  root.addEventListener("focusin", (event) => (event.target.dataset.lmSuppressShortcuts = true));
+}
+
 /** Connect a view to its kernel. `hear(kind, body)` gets what is for it; `ask` says whether anything was sent. */
 function link(model, hear) {
   const view = Math.random().toString(36).slice(2);

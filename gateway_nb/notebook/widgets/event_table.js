@@ -92,13 +92,12 @@ function render({ model, el: root }) {
   const head = el("div", { className: "gnb-row gnb-head", role: "row" });
   const body = el("div", { className: "gnb-rows" });
   const spacer = el("div", { className: "gnb-spacer" });
-  const view = el("div", { className: "gnb-view", tabIndex: 0, role: "grid", "aria-label": "Events", "aria-multiselectable": "true" }, body, spacer);
+  const view = el("div", { className: "gnb-view", tabIndex: 0, role: "grid", "aria-label": "Events", "aria-multiselectable": "true" }, head, body, spacer);
   const shade = el("div", { className: "gnb-gone", hidden: true });
   const inspector = el("section", { className: "gnb-inspector", "aria-label": "Event", hidden: true });
   const exports = ["jsonl", "parquet", "csv"].map((format) =>
     button(format.toUpperCase(), () => line_.ask("export", { format }), { title: "write what is shown to the kernel's disk" }));
-  root.classList.add("gnb", "gnb-table");
-  root.dataset.lmSuppressShortcuts = true; // keys typed here are not the notebook's
+  begin(root, "gnb-table");
   root.append(
     bar(spark, rate, summary, push(), pause, el("label", {}, follower, " Follow"), again),
     bar(label("Search ", search), el("details", { className: "gnb-more" }, el("summary", {}, "More filters, columns, export"),
@@ -106,7 +105,7 @@ function render({ model, el: root }) {
       el("form", { className: "gnb-bar", onsubmit: (event) => (event.preventDefault(), addColumn()) },
         label("Column ", column), el("button", { type: "submit" }, "Add column"), button("Remove columns", () => line_.ask("columns", { columns: [] })),
         push(), "Export ", ...exports)), clear),
-    chips, head, shade, view, note, inspector,
+    chips, shade, view, note, inspector,
   );
 
   // Drawing
@@ -317,7 +316,7 @@ function render({ model, el: root }) {
 
   view.addEventListener("click", (event) => {
     const made = event.target.closest(".gnb-row");
-    if (made) choose(top + [...body.children].indexOf(made), event);
+    if (made?.parentElement === body) choose(top + [...body.children].indexOf(made), event);
   });
   view.addEventListener("wheel", (event) => {
     const [low, high] = span();
@@ -334,6 +333,7 @@ function render({ model, el: root }) {
     moveTo(low + (view.scrollTop / Math.max(range, 1)) * (high - low - fits()));
   });
   view.addEventListener("keydown", (event) => {
+    if (event.target !== view) return;
     const [low, high] = span();
     const page = fits();
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];
@@ -453,7 +453,7 @@ function render({ model, el: root }) {
   };
   const line_ = link(model, (kind, told) => said[kind]?.(told));
   const measure = () => {
-    tall = view.clientHeight;
+    tall = body.clientHeight;
     scrolled = view.scrollTop; // lost where it was hidden
     draw();
   };

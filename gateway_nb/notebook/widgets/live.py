@@ -48,6 +48,12 @@ def source(*names: str) -> str:
     return "\n".join(line for line in _TO_LEAVE_OUT.sub("", text).splitlines() if line)
 
 
+def close_all() -> None:
+    """Close every widget of this package."""
+    for widget in list(_all):
+        widget.close()
+
+
 class _View:
     """A place where a widget is seen."""
 
@@ -72,6 +78,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._next_look = 0.0
         self._loaded = time.monotonic() + _LOADING
         self._ends: float | None = None
+        _all.add(self)
         self.on_msg(self._receive)
         _answer_during_a_cell(self.comm)
         replace_earlier(self)
@@ -241,6 +248,7 @@ def _answer_during_a_cell(comm: Any) -> None:
         comm._reply_subshell_for = lambda data, default: default
 
 
+_all: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
 _made_in: dict[str, tuple[str, weakref.WeakSet[ipywidgets.Widget]]] = {}
 """By cell: the run that made its last widgets, and these."""
 

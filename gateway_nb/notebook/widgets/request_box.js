@@ -20,8 +20,7 @@ function render({ model, el: root }) {
   let text = "";
   cancel.disabled = true;
 
-  root.classList.add("gnb", "gnb-request");
-  root.dataset.lmSuppressShortcuts = true;
+  begin(root, "gnb-request");
   root.append(
     el("div", { className: "gnb-pick" }, search, methods),
     el("form", { autocomplete: "off", onsubmit: submit },

@@ -12,6 +12,7 @@ from ...facade import Gateway
 from ...protocol.errors import GatewayError
 from ...protocol.frames import encode
 from .. import grammar
+from ..current import latest
 from .live import LiveWidget, source
 
 if TYPE_CHECKING:
@@ -41,14 +42,15 @@ class RequestBox(LiveWidget):
 
     def opened(self, view: str) -> None:
         """Tell a new view the methods and what was called before."""
-        self._methods = self._gateway.methods
+        self._methods = latest(self._gateway).methods
         self.tell("methods", {"names": sorted(self._methods), "connection": self._gateway.name}, to=view)
         self.tell("history", list(self._history), to=view)
 
     def look(self, slow: bool) -> None:
         """Tell the views the methods where another gateway came back."""
-        if self._gateway.methods != self._methods:
-            self._methods = self._gateway.methods
+        methods = latest(self._gateway).methods
+        if methods != self._methods:
+            self._methods = methods
             self.tell("methods", {"names": sorted(self._methods), "connection": self._gateway.name})
 
     def html(self) -> str:
@@ -62,7 +64,7 @@ class RequestBox(LiveWidget):
         body = str(content.get("params") or "")
         call = grammar.parse_cell(str(content.get("method") or ""), body)
         began = time.perf_counter()
-        handle = self._gateway.submit(call.method, call.params, expect_final=content.get("final") is True)
+        handle = latest(self._gateway).submit(call.method, call.params, expect_final=content.get("final") is True)
         self._open[view] = handle
 
         def answered(done: RequestHandle[Any]) -> None:

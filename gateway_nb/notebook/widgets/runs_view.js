@@ -6,8 +6,7 @@ function render({ model, el: root }) {
   const lines = el("tbody");
   const none = el("div", { className: "gnb-note" }, "No agent has run yet.");
   const table = el("table", {}, el("thead", {}, el("tr", {}, ...["run", "session", "status", "time", "first token", "pieces", "tools", "tokens", "course"].map((name) => el("th", { scope: "col" }, name)))), lines);
-  root.classList.add("gnb", "gnb-runs");
-  root.dataset.lmSuppressShortcuts = true;
+  begin(root, "gnb-runs");
   root.append(none, el("div", { className: "gnb-scroll" }, table));
 
   function draw() {

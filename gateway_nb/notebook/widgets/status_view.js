@@ -3,8 +3,7 @@ function render({ model, el: root }) {
   const dot = el("span", { className: "gnb-dot", "aria-hidden": "true" });
   const list = el("dl");
   const log = el("pre", { tabIndex: 0, "aria-label": "Log" });
-  root.classList.add("gnb", "gnb-status");
-  root.dataset.lmSuppressShortcuts = true;
+  begin(root, "gnb-status");
   root.append(el("div", {}, dot, state), list, el("details", {}, el("summary", {}, "Log"), log));
 
   const line = link(model, (kind, told) => {

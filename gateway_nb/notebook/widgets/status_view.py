@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from ...facade import Gateway
+from ..current import latest
 from .live import LiveWidget, source
 
 _PERIOD = 0.5
@@ -35,7 +36,7 @@ class StatusView(LiveWidget):
 
     def look(self, slow: bool) -> None:
         """Tell the views what is another than half a second ago."""
-        now, events = time.monotonic(), self._gateway.status.counters.events
+        now, events = time.monotonic(), latest(self._gateway).status.counters.events
         since, before = self._looked or (now, events)
         if self._looked is not None and now - since < _PERIOD:
             return
@@ -48,14 +49,15 @@ class StatusView(LiveWidget):
 
     def html(self) -> str:
         """Return the status as a table."""
-        return self._gateway.status._repr_html_()
+        return latest(self._gateway).status._repr_html_()
 
     def __repr__(self) -> str:
         return f"<StatusView {self._gateway.name}>"
 
     def _describe(self) -> dict[str, Any]:
-        status, counters = self._gateway.status, self._gateway.status.counters
-        snapshot = (self._gateway.hello or {}).get("snapshot")
+        gateway = latest(self._gateway)
+        status, counters = gateway.status, gateway.status.counters
+        snapshot = (gateway.hello or {}).get("snapshot")
         up = snapshot.get("uptimeMs") if isinstance(snapshot, dict) else None
         server = f"OpenClaw {status.server_version}, protocol {status.protocol}" if status.server_version else None
         missed = f", {counters.missed:,} events missed" if counters.missed else ""
@@ -80,7 +82,7 @@ class StatusView(LiveWidget):
             "state": status.state,
             "text": state,
             "rows": [[name, text] for name, text in rows.items() if text],
-            "log": self._gateway.log[-_LOG_LINES:],
+            "log": gateway.log[-_LOG_LINES:],
         }
 
 
