@@ -117,6 +117,8 @@ class LiveWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End it: its views go away, and it sends nothing more."""
+        if self.comm is None:  # closed before; this may be its __del__, on any thread, within any lock
+            return
         self._views.clear()
         if time.monotonic() < self._loaded and getattr(self.comm, "kernel", None) is not None:
             # A front end that still loads a model which goes away would complain of it, seconds later.
@@ -184,7 +186,7 @@ class Ticker:
     """
 
     def __init__(self) -> None:
-        self._widgets: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
+        self._widgets: set[LiveWidget] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
