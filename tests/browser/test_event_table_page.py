@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import gateway_nb as gnb
 from gateway_nb.capture.log import EventLog
+from gateway_nb.client.events import Event
 from gateway_nb.notebook.widgets.event_table import EventTable
 from tests.browser.stub import Stub, stub
 from tests.unit.test_log import event
@@ -76,6 +78,27 @@ def test_follow(table: Stub, log: EventLog) -> None:
     table.until("Math.abs(document.querySelector('.gnb-rows .gnb-row').getAttribute('aria-rowindex') - 15000) < 500")
     table.until("!document.querySelector('.gnb-rows').textContent.includes('…')")
     assert not table.page.locator("input[type=checkbox]").is_checked()
+
+
+def test_a_million_rows(table: Stub, log: EventLog) -> None:
+    """A million rows scroll from end to end and are searched, with the right rows at every place."""
+    raw = msgspec.Raw(b'{"some":"payload"}')
+    for number in range(999_990):
+        log.append(Event(1e9 + number / 1e3, 1, "agent", number, raw))
+    log.append(event(999_990, payload={"needle": True}))
+    summary(table, "999,991 rows")
+    grid = "document.querySelector('.gnb-view')"
+    for part in (0.0, 0.25, 0.5, 0.75, 1.0):
+        table.page.evaluate(f"{grid}.scrollTop = ({grid}.scrollHeight - {grid}.clientHeight) * {part}")
+        first = "+document.querySelector('.gnb-rows .gnb-row').getAttribute('aria-rowindex') - 1"
+        table.until(f"Math.abs({first} - {part} * 999971) < 1000")
+        table.until("!document.querySelector('.gnb-rows').textContent.includes('…')")
+        seqs = table.page.locator(".gnb-rows .gnb-row > span:nth-child(2)").all_inner_texts()
+        start = int(table.page.evaluate(first))
+        assert seqs == [str(start + line) for line in range(20)]
+    table.page.get_by_label("Search").fill("NEEDLE")
+    summary(table, "1 of 999,991 rows")
+    see(table, "needle")
 
 
 def test_hostile_text(table: Stub, log: EventLog) -> None:
