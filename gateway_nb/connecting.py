@@ -91,7 +91,10 @@ def connect(
         name=name,
         **options,
     )
-    enter(gateway, lambda: gateway.wait_until_paired(pairing_timeout, on_pairing) if pairing_timeout else gateway.connect())
+    enter(
+        gateway,
+        lambda: gateway.wait_until_paired(pairing_timeout, on_pairing) if pairing_timeout else gateway.connect(),
+    )
     return gateway
 
 

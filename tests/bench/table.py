@@ -91,7 +91,7 @@ def _windows() -> dict[str, Any]:
     raw = [msgspec.Raw(b'{"runId":"r%d","data":{"delta":"%s","p":%d}}' % (n, b"x" * 300, n % 7)) for n in range(1000)]
     log, rows = gnb.EventLog(), LogRows()
     for number in range(ROWS):
-        log.append(Event(1e9 + number / 1e3, 1, ("agent", "chat", "tick")[number % 3], number, raw[number % 1000]))
+        log.extend([Event(1e9 + number / 1e3, 1, ("agent", "chat", "tick")[number % 3], number, raw[number % 1000])])
     figures: dict[str, Any] = {}
     rows.follow(*log.pieces())
     for name, query in {

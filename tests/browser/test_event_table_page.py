@@ -21,9 +21,8 @@ HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>
 
 def fill(log: EventLog, start: int, stop: int) -> None:
     for number in range(start, stop):
-        log.append(
-            event(number, name="agent" if number % 3 else "tick", payload={"n": number, "even": number % 2 == 0})
-        )
+        name = "agent" if number % 3 else "tick"
+        log.extend([event(number, name, payload={"n": number, "even": number % 2 == 0})])
 
 
 @pytest.fixture
@@ -84,8 +83,8 @@ def test_a_million_rows(table: Stub, log: EventLog) -> None:
     """A million rows scroll from end to end and are searched, with the right rows at every place."""
     raw = msgspec.Raw(b'{"some":"payload"}')
     for number in range(999_990):
-        log.append(Event(1e9 + number / 1e3, 1, "agent", number, raw))
-    log.append(event(999_990, payload={"needle": True}))
+        log.extend([Event(1e9 + number / 1e3, 1, "agent", number, raw)])
+    log.extend([event(999_990, payload={"needle": True})])
     summary(table, "999,991 rows")
     grid = "document.querySelector('.gnb-view')"
     for part in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -103,8 +102,8 @@ def test_a_million_rows(table: Stub, log: EventLog) -> None:
 
 def test_hostile_text(table: Stub, log: EventLog) -> None:
     """Names and payloads are text, wherever they are shown: in rows, chips, the inspector, the static table."""
-    log.append(event(0, name=HOSTILE, payload={HOSTILE: HOSTILE}))
-    log.append(event(1, name="__proto__", payload={"__proto__": {"constructor": HOSTILE}}))
+    log.extend([event(0, name=HOSTILE, payload={HOSTILE: HOSTILE})])
+    log.extend([event(1, name="__proto__", payload={"__proto__": {"constructor": HOSTILE}})])
     log.mark(HOSTILE, 1, {"text": HOSTILE})
     see(table, "__proto__")
     table.page.locator(".gnb-rows .gnb-row").first.click()
@@ -182,7 +181,7 @@ def test_pause(table: Stub, log: EventLog) -> None:
 
 def test_inspector(table: Stub, log: EventLog) -> None:
     """A click shows the whole payload with its digits; a key copies its path, and becomes a column."""
-    log.append(event(0, payload={"data": {"id": 12345678901234567890, "text": "x" * 500}}))
+    log.extend([event(0, payload={"data": {"id": 12345678901234567890, "text": "x" * 500}})])
     see(table, "12345678901234567890")
     table.page.locator(".gnb-rows .gnb-row").first.click()
     table.until("document.querySelector('.gnb-tree')?.textContent.includes('x'.repeat(500))")

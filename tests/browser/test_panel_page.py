@@ -57,7 +57,7 @@ def test_status(browser: Any, gw: gnb.Gateway, local: gnb.LocalGateway, tmp_path
         page.until("document.querySelector('.gnb-status')?.dataset.state === 'connected'")
         assert "protocol 4" in page.text()
         local.emit("tick", {})
-        until(lambda: len(gw.events))
+        until(lambda: "tick" in gw.events.stats.events)
         local.skip(3)
         for number in range(5):
             local.emit("tick", {"n": number})
@@ -128,7 +128,7 @@ def test_as_a_cell(request_box: Stub, params: str, final: bool) -> None:
         call = parse_cell(magic.removeprefix("%%gateway "), body)
     else:
         call = parse_line(magic.removeprefix("%gateway "))  # type: ignore[assignment]
-    assert (call.method, call.params, call.final) == ("agent", json.loads(params) if params else None, final)
+    assert (call.method, call.body.value, call.final) == ("agent", json.loads(params) if params else None, final)
 
 
 def test_runs(browser: Any, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_runs(browser: Any, tmp_path: Path) -> None:
     folder.mkdir()
 
     def agent(number: int, stream: str, **data: Any) -> None:
-        log.append(event(number, "agent", {"runId": HOSTILE, "sessionKey": "main", "stream": stream, "data": data}))
+        log.extend([event(number, "agent", {"runId": HOSTILE, "sessionKey": "main", "stream": stream, "data": data})])
 
     with stub(browser, RunsView(log, "test"), folder) as page:
         page.open()

@@ -23,7 +23,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def append(log: EventLog, start: int, stop: int) -> None:
     for number in range(start, stop):
-        log.append(event(number, name="even" if number % 2 == 0 else "odd"))
+        log.extend([event(number, name="even" if number % 2 == 0 else "odd")])
 
 
 def seen(rows: LogRows, ids: Any) -> list[str]:
@@ -153,7 +153,7 @@ def test_markers_pass_a_filter_by_name() -> None:
 def test_conditions(text: str, payload: Any, met: bool) -> None:
     """A condition compares numbers as numbers and everything else as text; what is missing is null."""
     log, rows = EventLog(), LogRows()
-    log.append(event(0, payload=payload))
+    log.extend([event(0, payload=payload)])
     rows.follow(*log.pieces())
     assert bool(shown(rows, Query(path=text))) is met
 
@@ -178,8 +178,8 @@ def test_a_browser_that_asks_nonsense(data: dict[str, Any]) -> None:
 def test_what_is_told() -> None:
     """A browser is told short rows, whatever the payload's size and alphabet, and the columns it asked for."""
     log, rows = EventLog(), LogRows()
-    log.append(event(0, name="n" * 500, payload={"a": {"b": "é" * 5000}, "deep": [1, {}]}))
-    log.append(event(1, payload=None, seq=None))
+    log.extend([event(0, name="n" * 500, payload={"a": {"b": "é" * 5000}, "deep": [1, {}]})])
+    log.extend([event(1, payload=None, seq=None)])
     rows.follow(*log.pieces())
     data = told(7, *rows.take(np.array([0, 1, 99])), ["a.b", "deep", "none"])
     assert data["at"] == 7

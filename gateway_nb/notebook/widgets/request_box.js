@@ -49,8 +49,9 @@ function render({ model, el: root }) {
     put(problem, wrong);
     send.disabled = Boolean(wrong);
     const options = (final.checked ? " --final" : "") + (connection === "default" ? "" : ` -c ${JSON.stringify(connection)}`);
-    // A cell without a body never reaches a cell magic.
-    cell.value = params.value.trim() ? `%%gateway ${method.value}${options}\n${params.value}` : `%gateway call ${method.value}${options}`;
+    // In a cell a dollar begins a variable's name, and two are a dollar.
+    const body = params.value.replaceAll("$", "$$$$");
+    cell.value = body.trim() ? `%%gateway ${method.value}${options}\n${body}` : `%gateway call ${method.value}${options}`;
   }
 
   function submit(event) {

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...facade import Gateway
 from ...protocol.errors import GatewayError
-from ...protocol.frames import encode
+from ...protocol.frames import MalformedFrame, decode_payload, encode
 from .. import grammar
+from ..body import CommandError
 from ..current import latest
 from .live import LiveWidget, source
 
@@ -62,9 +63,10 @@ class RequestBox(LiveWidget):
 
     def _on_call(self, view: str, content: Mapping[str, Any]) -> None:
         body = str(content.get("params") or "")
-        call = grammar.parse_cell(str(content.get("method") or ""), body)
+        call = grammar.parse_cell(str(content.get("method") or ""), "")
+        params = _params(body)
         began = time.perf_counter()
-        handle = latest(self._gateway).submit(call.method, call.params, expect_final=content.get("final") is True)
+        handle = latest(self._gateway).submit(call.method, params, expect_final=content.get("final") is True)
         self._open[view] = handle
 
         def answered(done: RequestHandle[Any]) -> None:
@@ -88,6 +90,23 @@ class RequestBox(LiveWidget):
         for handle in list(self._open.values()):
             handle.cancel()
         super().close()
+
+
+def _params(text: str) -> dict[str, Any] | None:
+    """Return the params that were typed; a dollar in them is a dollar, not the name of a variable.
+
+    Raises:
+        CommandError: they are no JSON object.
+    """
+    if not text.strip():
+        return None
+    try:
+        params = decode_payload(text.encode())
+    except MalformedFrame as error:
+        raise CommandError(f"the params are no JSON: {error}") from None
+    if not isinstance(params, dict):
+        raise CommandError('the params must be a JSON object like {"limit": 5}')
+    return params
 
 
 def _outcome(done: RequestHandle[Any]) -> dict[str, Any]:
