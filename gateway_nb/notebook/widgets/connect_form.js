@@ -3,6 +3,7 @@ const DOTS = { connected: "●", closed: "○", failed: "✕", paused: "‖", pa
 function render({ model, el: root }) {
   let checking = 0;
   let waiting = 0;
+  let touched = false;
 
   const field = (text, input) => el("label", {}, el("span", {}, text), input);
   const input = (more) => el("input", { type: "text", spellcheck: false, autocomplete: "off", ...more });
@@ -56,7 +57,7 @@ function render({ model, el: root }) {
 
   begin(root, "gnb-form");
   root.append(
-    el("form", { autocomplete: "off", onsubmit: submit, "aria-label": "Connect to a gateway" },
+    el("form", { autocomplete: "off", onsubmit: submit, oninput: () => (touched = true), "aria-label": "Connect to a gateway" },
       field("Gateway", url), refused, field("Sign in with", auth), secretField, hint,
       el("details", {}, el("summary", {}, "More"), field("Name", name), field("Role", role), field("Scopes", scopes), field("TLS pin", pin)),
       el("div", { className: "gnb-bar" }, connect, disconnect)),
@@ -82,8 +83,11 @@ function render({ model, el: root }) {
 
   const said = {
     form(told) {
-      [url.value, name.value, auth.value, role.value, scopes.value, pin.value] =
-        [told.url, told.name, told.auth, told.role, told.scopes, told.pin];
+      // What the user has typed already stays.
+      if (!touched) {
+        [url.value, name.value, auth.value, role.value, scopes.value, pin.value] =
+          [told.url, told.name, told.auth, told.role, told.scopes, told.pin];
+      }
       const given = told.environment.join(" and ");
       put(hint, given ? `${given}, set in the kernel's environment, counts where nothing is typed.` : "");
       showSecret();

@@ -22,6 +22,7 @@ Numbers = npt.NDArray[np.int64]
 PREVIEW_BYTES = 160
 _PREVIEW_NAME = 120
 _PREVIEW_CELL = 80
+_WORDS = {"start": "● connected", "stop": "○ closed", "reconnect": "↻ reconnected"}
 LARGEST_SORT = 200_000
 """Rows beyond which they are not sorted by a field of their payloads: each has to be decoded."""
 _PIECE = 65_536
@@ -345,7 +346,7 @@ def marker(kind: str, text: str) -> str:
     if kind == "gap" and isinstance(detail, dict) and {"expected", "received"} <= detail.keys():
         expected, received = detail["expected"], detail["received"]
         return f"▲ gap: {received - expected:,} events are missing (expected {expected}, received {received})"
-    return "↻ reconnected" if kind == "reconnect" else f"● {kind[:_PREVIEW_NAME]} {text}"
+    return _WORDS.get(kind) or f"● {kind[:_PREVIEW_NAME]} {text}"
 
 
 def _cut(text: str) -> str:
