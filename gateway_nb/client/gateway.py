@@ -237,10 +237,9 @@ class AsyncGateway:
         """Ask, and ask again where the gateway wishes so, until the deadline."""
         limit = self._limit(timeout, expect_final)
         deadline = None if limit is None else time.monotonic() + limit
-        pause = _FIRST_RETRY_PAUSE
+        pause, left = _FIRST_RETRY_PAUSE, limit
         while True:
             connection = self._connection(method)
-            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
             try:
                 payload = await connection.request(
                     method, params, timeout=left, expect_final=expect_final, on_acknowledged=on_acknowledged
@@ -253,6 +252,7 @@ class AsyncGateway:
                 self._supervisor.retries += 1
                 await asyncio.sleep(wait)
                 pause = min(pause * 2, _LONGEST_RETRY_PAUSE)
+                left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
             else:
                 self._subscriptions.remember(method, params)
                 return payload

@@ -194,7 +194,7 @@ async def test_a_broken_handshake(
 ) -> None:
     """A gateway that breaks off at any step of the handshake is an error that says where."""
     async with socket_server(answer) as url:
-        await refused(url, kind, text, connect_challenge_timeout=0.3)
+        await refused(url, kind, text, connect_challenge_timeout=1.0)
 
 
 NOISE = [
