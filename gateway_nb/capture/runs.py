@@ -101,7 +101,7 @@ def _collected(frame: pd.DataFrame) -> list[AgentRun]:
     return list(runs.values())
 
 
-def take(runs: dict[str, AgentRun], when: Any, event: str, text: str) -> None:
+def take(runs: dict[str, AgentRun], when: Any, event: str, text: str | bytes) -> None:
     """Learn from an ``agent`` or ``chat`` event.
 
     Args:

@@ -6,6 +6,7 @@ import html
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..capture.runs import AgentRun, take
 from ..client.events import Event
 from ..protocol.errors import printable
 from ..protocol.frames import MalformedFrame
@@ -15,7 +16,7 @@ _LONGEST = 20_000
 
 @dataclass
 class RunView:
-    """What is known of a run. Fed with its events on one thread, shown on another: fields are replaced, not changed.
+    """What is known of a run. Fed with its events on one thread, shown on another.
 
     Attributes:
         method: what started it.
@@ -23,8 +24,6 @@ class RunView:
         seconds: since it began, set by whoever shows it.
         state: ``running``, ``ok``, ``failed`` or ``aborted``.
         text: the answer so far.
-        tools: names of the tools it called, in order, each with whether the call has ended.
-        tokens: output tokens, where the gateway told them.
         last_event: the last event's name and stream.
     """
 
@@ -33,9 +32,8 @@ class RunView:
     seconds: float = 0.0
     state: str = "running"
     text: str = ""
-    tools: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    tokens: int = 0
     last_event: str = ""
+    _runs: dict[str, AgentRun] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
         """Take in an event; those of other runs are passed over."""
@@ -45,26 +43,21 @@ class RunView:
             return
         if not isinstance(payload, dict) or payload.get("runId") != self.run_id:
             return
-        stream = payload.get("stream") or payload.get("state") or ""
-        self.last_event = f"{event.event} {stream}".strip()
-        found = payload.get("data")
-        data: dict[str, Any] = found if isinstance(found, dict) else {}
-        if event.event == "chat" and payload.get("state") == "delta" and isinstance(payload.get("deltaText"), str):
-            self.text = payload["deltaText"] if payload.get("replace") is True else self.text + payload["deltaText"]
-        elif stream == "usage" and isinstance(data.get("outputTokens"), int):
-            self.tokens += data["outputTokens"]
-        elif stream in ("tool", "item") and isinstance(data.get("toolCallId"), str):
-            ended = data.get("phase") in ("result", "end")
-            self.tools = {**self.tools, data["toolCallId"]: (str(data.get("name") or "?"), ended)}
+        self.last_event = f"{event.event} {payload.get('stream') or payload.get('state') or ''}".strip()
+        take(self._runs, event.received, event.event, event.raw)
+        delta = payload.get("deltaText")
+        if event.event == "chat" and payload.get("state") == "delta" and isinstance(delta, str):
+            self.text = delta if payload.get("replace") is True else self.text + delta
 
     @property
     def caption(self) -> str:
         """One line: method, state, seconds, tools, tokens."""
         parts = [f"{self.method} · {self.state} · {self.seconds:.1f} s"]
-        if self.tools:
-            parts.append("tools: " + ", ".join(f"{name}{'' if done else ' …'}" for name, done in self.tools.values()))
-        if self.tokens:
-            parts.append(f"{self.tokens:,} output tokens")
+        run = self._runs.get(self.run_id, AgentRun(self.run_id))
+        if run.calls:
+            parts.append("tools: " + ", ".join(call.tool + (" …" if call.end is None else "") for call in run.calls))
+        if run.tokens:
+            parts.append(f"{run.tokens:,} output tokens")
         return " · ".join(parts)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
