@@ -23,6 +23,7 @@ from gateway_nb.capture.journal import Capture
 from gateway_nb.client.events import Event
 from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
 from tests.bench.reference import events_per_second
+from tests.kernel.test_crash import NAMES, trial
 
 EVENTS = 200_000
 FRAME_BYTES = 509
@@ -183,6 +184,7 @@ def measure() -> dict[str, Any]:
                     spent[key] = min(spent.get(key, 1e9), cost)
         server.communicate()
         seconds = _load(folder)
+        trials = [trial(folder / f"{number}-{name}") for number, name in enumerate(NAMES)]
     return {
         **{f"{kind}_per_s": round(rate) for kind, rate in rates.items()},
         **{f"{key}_to_bare": round(rates[key] / rates["bare"], 2) for key in spent},
@@ -190,4 +192,7 @@ def measure() -> dict[str, Any]:
         **{f"{key}_cpu_us_per_event": round(cost, 2) for key, cost in spent.items()},
         **_frames(),
         "journal_of_a_million_loads_in_s": round(seconds, 2),
+        "kill_9_trials": len(trials),
+        "kill_9_told_and_lost": sum(max(ended.told - len(ended.numbers), 0) for ended in trials),
+        "kill_9_torn_lines": sum(ended.torn for ended in trials),
     }

@@ -234,12 +234,13 @@ def test_a_session_keeps_its_secrets(connected: Kernel, local: gnb.LocalGateway,
 
 
 def test_unload_leaves_nothing(connected: Kernel) -> None:
-    """%unload_ext takes out magics, matchers, transformers, configurables and threads."""
+    """%unload_ext takes out magics, matchers, transformers, configurables, threads, sockets and tasks."""
     look = """
-import threading, asyncio
+import asyncio, psutil, threading
 def look():
     shell = get_ipython()
     return (
+        len(psutil.Process().net_connections()), len(asyncio.all_tasks(asyncio.get_event_loop())),
         sorted(shell.magics_manager.magics["line"]), sorted(shell.magics_manager.magics["cell"]),
         sorted(shell.magics_manager.registry), len(shell.configurables), len(shell.Completer.custom_matchers),
         len(shell.input_transformers_cleanup), sorted(thread.name for thread in threading.enumerate()),
