@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
+from gateway_nb.local.openclaw import VERSION
+from tests.contract.real import RealGateway, installed
 from tests.support import SESSION_PROCESSES
 
 _PATIENCE = 5.0
@@ -88,3 +90,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     width = max(map(len, BEHAVIOURS))
     for behaviour, test in BEHAVIOURS.items():
         terminalreporter.write_line(f"{behaviour:{width}}  {test}")
+
+
+@pytest.fixture(scope="session")
+def real() -> Iterator[RealGateway]:
+    """The real gateway of this session."""
+    installed(VERSION)
+    gateway = RealGateway(VERSION)
+    yield gateway
+    gateway.stop()

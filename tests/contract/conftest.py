@@ -8,10 +8,6 @@ from typing import Any, Protocol
 import pytest
 
 from gateway_nb.local.gateway import LocalGateway
-from gateway_nb.local.npm import OpenClawUnavailable
-from gateway_nb.local.openclaw import VERSION, install
-from tests.contract.real import RealGateway
-from tests.support import missing
 
 
 class AnyGateway(Protocol):
@@ -22,23 +18,6 @@ class AnyGateway(Protocol):
 
     def restart(self) -> None:
         """Stop it and start it again on the same port."""
-
-
-def installed(version: str) -> None:
-    """Install a real gateway, or say what is missing."""
-    try:
-        install(version)
-    except OpenClawUnavailable as error:
-        missing("openclaw", str(error))
-
-
-@pytest.fixture(scope="session")
-def real() -> Iterator[RealGateway]:
-    """The real gateway of this session."""
-    installed(VERSION)
-    gateway = RealGateway(VERSION)
-    yield gateway
-    gateway.stop()
 
 
 @pytest.fixture(params=["local", "openclaw"])

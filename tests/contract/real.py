@@ -10,8 +10,17 @@ import subprocess
 import sys
 from typing import Any
 
-from gateway_nb.local.openclaw import OpenClaw
-from tests.support import SESSION_PROCESSES
+from gateway_nb.local.npm import OpenClawUnavailable
+from gateway_nb.local.openclaw import OpenClaw, install
+from tests.support import SESSION_PROCESSES, missing
+
+
+def installed(version: str) -> None:
+    """Install a real gateway, or say what is missing."""
+    try:
+        install(version)
+    except OpenClawUnavailable as error:
+        missing("openclaw", str(error))
 
 
 class RealGateway:

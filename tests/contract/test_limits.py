@@ -15,8 +15,8 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.capture.journal import Capture
 from gateway_nb.local.openclaw import VERSION
-from tests.contract.conftest import AnyGateway, installed
-from tests.contract.real import RealGateway
+from tests.contract.conftest import AnyGateway
+from tests.contract.real import RealGateway, installed
 from tests.faults.counting import Book
 from tests.faults.proxy import Proxy
 from tests.support import async_test
