@@ -38,8 +38,8 @@ def connect(
         url: ``ws://`` to this machine, or ``wss://``; default: the environment variable
             `OPENCLAW_GATEWAY_URL`, else ``ws://127.0.0.1:18789``.
         token: shared gateway token. Where no credential is passed, `OPENCLAW_GATEWAY_TOKEN` and
-            `OPENCLAW_GATEWAY_PASSWORD` are used, else the device token of an earlier connection. Do not type a
-            secret into a cell: notebooks and IPython's history keep it.
+            `OPENCLAW_GATEWAY_PASSWORD` are used, else the device token of an earlier connection; an empty string is
+            none, and keeps these two out. Do not type a secret into a cell: notebooks and IPython's history keep it.
         password: shared gateway password.
         device_token: a device token to use instead of the stored one.
         bootstrap_token: a token for a device's first connection.

@@ -133,7 +133,7 @@ def resolve(
     Args:
         url: else `OPENCLAW_GATEWAY_URL`, else ``ws://127.0.0.1:18789``.
         token: shared gateway token. Where no credential at all is passed, `OPENCLAW_GATEWAY_TOKEN` and
-            `OPENCLAW_GATEWAY_PASSWORD` are used.
+            `OPENCLAW_GATEWAY_PASSWORD` are used; an empty string is none, and keeps these out.
         password: shared gateway password.
         device_token: a device token to use instead of the stored one.
         bootstrap_token: a token for a device's first connection.
@@ -155,7 +155,7 @@ def resolve(
         device_token=secret(device_token, "device_token"),
         password=secret(password, "password"),
     )
-    if given == Credentials():
+    if token is password is device_token is bootstrap_token is None:
         given = Credentials(
             token=secret(os.environ.get(TOKEN_VARIABLE), TOKEN_VARIABLE),
             password=secret(os.environ.get(PASSWORD_VARIABLE), PASSWORD_VARIABLE),

@@ -110,6 +110,8 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.credentials.password is not None
     explicit = resolve("ws://localhost:8", password="mine", options={})
     assert (explicit.endpoint.port, explicit.credentials.token) == (8, None)
+    none = resolve(None, token="", options={})
+    assert (none.credentials.token, none.credentials.password) == (None, None)
     assert "env-token" not in repr(settings)
     assert "mine" not in repr(explicit)
 

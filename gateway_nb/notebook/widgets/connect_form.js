@@ -22,7 +22,6 @@ function render({ model, el: root }) {
   const connect = el("button", { type: "submit" }, "Connect");
   const disconnect = el("button", { type: "button", onclick: () => send("disconnect") }, "Disconnect");
   const refused = el("div", { className: "gnb-warning", role: "alert" });
-  const hint = el("div", { className: "gnb-note" });
   const dot = el("span", { className: "gnb-dot", "aria-hidden": "true" });
   const state = el("span");
   const spoken = el("span", { className: "gnb-spoken", role: "status" }); // without the seconds that count down
@@ -58,7 +57,7 @@ function render({ model, el: root }) {
   begin(root, "gnb-form");
   root.append(
     el("form", { autocomplete: "off", onsubmit: submit, oninput: () => (touched = true), "aria-label": "Connect to a gateway" },
-      field("Gateway", url), refused, field("Sign in with", auth), secretField, hint,
+      field("Gateway", url), refused, field("Sign in with", auth), secretField,
       el("details", {}, el("summary", {}, "More"), field("Name", name), field("Role", role), field("Scopes", scopes), field("TLS pin", pin)),
       el("div", { className: "gnb-bar" }, connect, disconnect)),
     el("div", { className: "gnb-state" }, dot, state, advice, warning, spoken),
@@ -88,8 +87,6 @@ function render({ model, el: root }) {
         [url.value, name.value, auth.value, role.value, scopes.value, pin.value] =
           [told.url, told.name, told.auth, told.role, told.scopes, told.pin];
       }
-      const given = told.environment.join(" and ");
-      put(hint, given ? `${given}, set in the kernel's environment, counts where nothing is typed.` : "");
       showSecret();
       check();
     },

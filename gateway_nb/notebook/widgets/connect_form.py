@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import connecting
-from ...client.options import PASSWORD_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE
+from ...client.options import URL_VARIABLE
 from ...facade import Gateway
 from ...identity import files
 from ...protocol import endpoint
@@ -84,8 +84,7 @@ class ConnectForm(LiveWidget):
 
     def opened(self, view: str) -> None:
         """Tell a new view the options and the state."""
-        given = [name for name in (TOKEN_VARIABLE, PASSWORD_VARIABLE) if os.environ.get(name)]
-        self.tell("form", {**self._options, "environment": given}, to=view)
+        self.tell("form", self._options, to=view)
         self.tell("state", self._describe(), to=view)
 
     def look(self, slow: bool) -> None:
@@ -192,7 +191,8 @@ class ConnectForm(LiveWidget):
 
 def _gateway(options: Mapping[str, str], secret: str | None) -> Gateway:
     kind = options["auth"]
-    more: dict[str, Any] = {"device_identity": None} if kind == "none" else {}
+    # What was chosen counts, not what the environment has.
+    more: dict[str, Any] = {"token": "", "device_identity": None} if kind == "none" else {"token": ""}
     if kind in ("token", "password"):
         if not secret:
             raise ValueError(f"type the {kind}, or choose another way to sign in")
