@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,13 @@ class Job:
         raise ValueError(f"--duration {self.duration}: write it like 90s, 30m or 1h")
 
 
-def carry_out(job: Job, connection: Mapping[str, Any], stop: threading.Event) -> None:
+def carry_out(job: Job, connection: Mapping[str, Any], stopped: Callable[[], threading.Event]) -> None:
     """Capture until told to stop, or for the job's duration.
 
     Args:
         job: what to capture.
         connection: arguments of `gateway_nb.connect`.
-        stop: set when it is time to end.
+        stopped: called when it captures; the event it returns is set when it is time to end.
 
     Raises:
         GatewayConnectError: it could not connect.
@@ -77,6 +77,7 @@ def carry_out(job: Job, connection: Mapping[str, Any], stop: threading.Event) ->
     """
     with connect(**connection, name="capture") as gateway:
         writing = gateway.capture(job.output, events=job.events, append=job.append, rotate=job.rotate)
+        stop = stopped()
         said = f"capturing {gateway.status.url} into {writing.path}"
         print(f"{said}; Ctrl-C ends it", file=sys.stderr, flush=True)
         account = Account(os.getpid(), str(job.output.absolute()), gateway.status.url, time.time())

@@ -88,12 +88,14 @@ def demo(openclaw: bool, url: str | None, token_env: str | None, as_json: bool) 
 def call(method: str, params: str | None, url: str | None, token_env: str | None, final: bool) -> None:
     """Call METHOD with PARAMS (a JSON object) and print the answer as JSON."""
     from .connecting import connect
-    from .notebook.binding import bind
     from .notebook.grammar import parse_cell
 
     parsed = parse_cell(method, params or "")
+    given = parsed.body.value  # as it stands: in a shell there are no variables to put in
+    if isinstance(given, str):
+        raise click.UsageError(f"PARAMS must be a JSON object, not {given}")
     with connect(url, token=_secret(token_env), name="cli") as gateway:
-        answer = gateway.request(parsed.method, bind(parsed.body, {}), expect_final=final)
+        answer = gateway.request(parsed.method, given, expect_final=final)
     click.echo(printable(json.dumps(answer, indent=2, ensure_ascii=False)))
 
 
@@ -122,10 +124,11 @@ def capture(url: str | None, token_env: str | None, piped: bool, detach: bool, *
     if detach:
         from .detached import launch
 
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it started must not be left alone
         arguments = [one for one in sys.argv[1:] if one not in ("--detach", "--connection-from-stdin")]
         click.echo(launch(connection, [*arguments, "--connection-from-stdin"]))
     else:
-        capturing.carry_out(job, connection, _stopped_by_signals())
+        capturing.carry_out(job, connection, _stopped_by_signals)
 
 
 @main.command()
@@ -207,7 +210,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
     from . import lab as lab_
 
     lab_.check()
-    stop = _stopped_by_signals()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started so far
     copied, kept = lab_.copy(folder)
     click.echo(f"notebooks: {folder} ({len(copied)} copied, {len(kept)} there already and left as they are)", err=True)
     with contextlib.ExitStack() as stack:
@@ -222,6 +225,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
             click.echo(f"gateway: {url}, {kind}", err=True)
         surroundings = lab_.environment(url, token)
         process = stack.enter_context(lab_.running(folder, surroundings, browser=not no_browser))
+        stop = _stopped_by_signals()
         click.echo("JupyterLab starts; Ctrl-C ends it, its kernels and the gateway", err=True)
         while process.poll() is None and not stop.wait(0.2):
             pass

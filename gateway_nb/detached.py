@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
@@ -170,10 +170,17 @@ def start(
     command += [part for pattern in events for part in ("--events", pattern)]
     command += ["--append"] if append else []
     command += ["--rotate", rotate] if rotate else []
-    done = subprocess.run(command, input=json.dumps(dict(connection)), capture_output=True, text=True, check=False)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as starting:
+        try:
+            _, said = starting.communicate(json.dumps(dict(connection)))
+        except BaseException:
+            starting.terminate()  # it takes with it what it started
+            starting.communicate()
+            raise
     found = _find(path)
-    if done.returncode or found is None:
-        raise CaptureError(done.stderr.strip().removeprefix("gateway-nb: ") or f"the capture {path} ended at once")
+    if starting.returncode or found is None:
+        raise CaptureError(said.strip().removeprefix("gateway-nb: ") or f"the capture {path} ended at once")
     return found
 
 
@@ -196,21 +203,32 @@ def launch(connection: Mapping[str, Any], command: list[str]) -> int:
             stderr=said,
             start_new_session=True,
         )
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(dict(connection)).encode())
-            process.stdin.close()
-        until = time.monotonic() + _START_PATIENCE
-        while process.poll() is None and not (_folder() / f"{process.pid}.json").exists():
-            if time.monotonic() > until:
-                process.terminate()
-            time.sleep(_LOOK_EVERY)
-        said.seek(0)
-        words = said.read().decode().strip()
-    log.unlink()
+        try:
+            words = _registered(process, json.dumps(dict(connection)).encode(), said)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        finally:
+            log.unlink()
     if process.poll() is not None:
         raise CaptureError(words.removeprefix("gateway-nb: ") or f"it ended with {process.returncode}")
     return process.pid
+
+
+def _registered(process: subprocess.Popen[bytes], connection: bytes, said: IO[bytes]) -> str:
+    """Wait until a process tells of itself, or has ended; return what it said."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(connection)
+        process.stdin.close()
+    until = time.monotonic() + _START_PATIENCE
+    while process.poll() is None and not (_folder() / f"{process.pid}.json").exists():
+        if time.monotonic() > until:
+            process.terminate()
+        time.sleep(_LOOK_EVERY)
+    said.seek(0)
+    return said.read().decode().strip()
 
 
 def _find(path: Path) -> DetachedCapture | None:

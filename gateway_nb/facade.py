@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import time
 import weakref
@@ -21,7 +22,7 @@ from .client.status import Status
 from .detached import DetachedCapture
 from .detached import start as start_capture
 from .handles import MethodPath, Run
-from .protocol.errors import PairingRequiredError
+from .protocol.errors import CaptureError, PairingRequiredError
 
 if TYPE_CHECKING:
     from .notebook.widgets.event_table import EventTable
@@ -112,7 +113,8 @@ class Gateway:
         """
         self.closed = True
         for capture in list(self._captures):
-            capture.stop()
+            with contextlib.suppress(CaptureError):  # told when it happened: in the log and in status
+                capture.stop()
         if self._thread.is_alive():
             self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")
         self._dispatcher.stop()

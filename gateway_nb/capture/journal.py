@@ -128,7 +128,7 @@ class Capture:
 
     def answered(self, request_id: str, ok: bool, answer: bytes) -> None:
         """Take an answer."""
-        self._put(_marker("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(answer)}))
+        self._put(_marker("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(on_one_line(answer))}))
 
     def _wants(self, name: str) -> bool:
         return any(matches(pattern, name) for pattern in self._patterns)
@@ -260,10 +260,10 @@ def _lines(events: list[Event]) -> list[bytes | msgspec.Raw]:
     whole = b"".join(pieces)
     if whole.count(b"\n") == len(events) and b"\r" not in whole:
         return [whole]
-    return [piece if piece == b"}\n" else _on_one_line(piece) for piece in pieces]
+    return [piece if piece == b"}\n" else on_one_line(piece) for piece in pieces]
 
 
-def _on_one_line(piece: bytes | msgspec.Raw) -> bytes:
+def on_one_line(piece: bytes | msgspec.Raw) -> bytes:
     """Return a payload without the line breaks between its tokens; inside a string JSON has none."""
     return bytes(piece).replace(b"\n", b" ").replace(b"\r", b" ")
 

@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from ..client.events import Event
+from ..protocol.errors import printable
 from ..protocol.frames import encode
 from .frame import FrameBuilder
 from .table import SCHEMA, Marker, Row, frame_of, table_of
@@ -176,7 +177,7 @@ class EventLog(EventView):
     def __repr__(self) -> str:
         counts = self.stats.events
         names = ", ".join(f"{name}: {count:,}" for name, count in list(counts.items())[:6])
-        return f"<EventLog {len(self):,} rows{' · ' + names if names else ''}>"
+        return printable(f"<EventLog {len(self):,} rows{' · ' + names if names else ''}>")
 
     def _repr_html_(self) -> str:
         table = self.to_arrow()

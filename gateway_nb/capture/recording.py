@@ -244,8 +244,10 @@ class Recording(EventView):
         with contextlib.closing(Output(target)) as out:
             for file in self.files:
                 with open_read(file) as source:
-                    while chunk := source.read(_COPY_BYTES):
-                        out.write(chunk)
+                    while lines := source.readlines(_COPY_BYTES):
+                        if not lines[-1].endswith(b"\n"):  # torn: the next file's first line would be glued to it
+                            lines.pop()
+                        out.write(b"".join(lines))
         return target
 
     @property

@@ -102,6 +102,21 @@ CALLBACKS = (
     "on_state",
 )
 
+_SAME_NAMES = (
+    "mode",
+    "platform",
+    "device_family",
+    "instance_id",
+    "role",
+    "caps",
+    "commands",
+    "permissions",
+    "path_env",
+    "min_protocol",
+    "max_protocol",
+)
+"""Options that are called the same in `ClientInfo`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -202,10 +217,13 @@ def portable(settings: Settings) -> dict[str, Any]:
         **{name: value.reveal() for name, value in given.items() if value is not None},
         "device_identity": None if identity is None else str(identity),
         "scopes": settings.scopes,
-        "role": client.role,
-        "caps": client.caps,
-        "min_protocol": client.min_protocol,
-        "max_protocol": client.max_protocol,
+        "client_name": client.id,
+        "client_version": client.version,
+        "client_display_name": client.display_name,
+        **{name: getattr(client, name) for name in _SAME_NAMES},
+        "request_timeout": settings.request_timeout,
+        "connect_challenge_timeout": settings.connect_challenge_timeout,
+        "tick_watch_min_interval": settings.tick_watch_min_interval,
     }
 
 

@@ -83,12 +83,12 @@ class _Binder:
         except ValueError as error:
             raise self._body.error(str(error), self._body.at(pointer)) from None
         if len(parts) == 1 and isinstance(parts[0], _Reference):
-            return _plain(self._value(parts[0].code, pointer))
+            return self._value(parts[0].code, pointer)
         return "".join(part if isinstance(part, str) else _as_text(self._value(part.code, pointer)) for part in parts)
 
     def _value(self, code: str, pointer: str) -> Any:
         try:
-            return eval(compile(code.strip(), "<body>", "eval"), dict(self._names))
+            return _plain(eval(compile(code.strip(), "<body>", "eval"), dict(self._names)))
         except NameError as error:
             self._missing[error.name or code] = pointer
             return None
@@ -148,14 +148,28 @@ def _closing(text: str, at: int) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """Return what is sent for a value; pandas has its own idea of JSON."""
-    if hasattr(value, "to_json") and hasattr(value, "columns"):
-        return json.loads(value.to_json(orient="records", date_format="iso"))
-    if hasattr(value, "to_json") and hasattr(value, "index"):
-        return json.loads(value.to_json(orient="values", date_format="iso"))
-    return value
+    """Return what is sent for a value: a DataFrame as a list of records, a Series as a list.
+
+    Raises:
+        ValueError: a frame has a column twice.
+    """
+    if hasattr(value, "columns") and hasattr(value, "iloc"):
+        names = [str(name) for name in value.columns]
+        if len(set(names)) < len(names):
+            raise ValueError("the frame has two columns of one name; rename one")
+        columns = [_items(value.iloc[:, index]) for index in range(len(names))]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return _items(value) if hasattr(value, "iloc") else value
+
+
+def _items(series: Any) -> list[Any]:
+    """A number keeps all its digits, what is missing is null, a time is ISO 8601."""
+    missing = series.isna().tolist()
+    return [
+        None if gone else item.isoformat() if hasattr(item, "isoformat") else item
+        for item, gone in zip(series.tolist(), missing, strict=True)
+    ]
 
 
 def _as_text(value: Any) -> str:
-    plain = _plain(value)
-    return json.dumps(plain, ensure_ascii=False, default=str) if isinstance(plain, (dict, list)) else str(plain)
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (dict, list)) else str(value)

@@ -91,6 +91,8 @@ def parse_body(text: str) -> Body:
     """
     if not text.strip():
         return Body(text=text)
+    if _REFERENCE.fullmatch(text.strip()):
+        return Body(text.strip(), text, {"": (0, 0)})
     strict = text.lstrip()[0] in "{["
     value = _json(text) if strict else None
     places: dict[str, Place] = {}
@@ -130,6 +132,8 @@ def _json(text: str) -> Any:
         raise Body(text=text).error(f"the body says {constant}, which JSON does not have", place) from None
     except RecursionError:
         raise CommandError("the body is nested too deeply") from None
+    except ValueError as error:  # a number with more digits than Python reads
+        raise CommandError(f"the body is no JSON: {error}") from None
 
 
 class _Constant(ValueError):
@@ -216,7 +220,10 @@ class _Builder:
 
     def _number(self, text: str, node: Any) -> Any:
         if _INT.fullmatch(text):
-            return int(text, 8) if text.startswith("0o") else int(text, 16) if text.startswith("0x") else int(text)
+            try:
+                return int(text, 8) if text.startswith("0o") else int(text, 16) if text.startswith("0x") else int(text)
+            except ValueError as error:  # more digits than Python reads
+                raise self._error(f"the body is no YAML: {error}", node) from None
         number = float(text) if _FLOAT.fullmatch(text) else math.nan if _NOT_FINITE.fullmatch(text) else None
         if number is None:  # 1_000 and 0b1 are numbers of YAML 1.1
             return text

@@ -15,7 +15,7 @@ from IPython.display import DisplayHandle, clear_output, display
 
 from ..bridge import RequestHandle
 from ..facade import Gateway
-from ..protocol.errors import GatewayError, GatewayRequestError
+from ..protocol.errors import GatewayError, GatewayRequestError, printable
 from ..protocol.frames import encode_request
 from ..schema.facts import known
 from .binding import bind
@@ -27,6 +27,7 @@ from .runs import RunView
 
 _LOOK_EVERY = 0.1
 _SILENT_SECONDS = 1.0
+_ABORT_SECONDS = 2.0  # a gateway that is stuck must not hold Ctrl-C
 _STREAMED = ("agent", "chat.send")
 _POINTER = re.compile(r"\bat (/[^\s:;,]*)")
 
@@ -128,7 +129,9 @@ class Running:
             return "nobody waits for the answer any more"
         session = self._params.get("sessionKey") or f"agent:{self._params.get('agentId') or 'main'}:main"
         try:
-            answer = self._gateway.request("chat.abort", {"sessionKey": session, "runId": self.view.run_id})
+            answer = self._gateway.request(
+                "chat.abort", {"sessionKey": session, "runId": self.view.run_id}, timeout=_ABORT_SECONDS
+            )
         except GatewayError as error:
             return f"the run could not be aborted: {error}"
         self.view.state = "aborted"
@@ -173,7 +176,8 @@ class Running:
 
     def __repr__(self) -> str:
         last = f" · last event: {self.view.last_event}" if self.view is not None and self.view.last_event else ""
-        return f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · %gateway result shows the answer"
+        line = f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · %gateway result shows the answer"
+        return printable(line)
 
 
 def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -212,8 +216,9 @@ def wait(running: Running, *, can_redraw: bool) -> Any:
                 payload = running.result(_LOOK_EVERY if can_redraw else None)
                 break
             except TimeoutError:
-                if running.done():
-                    raise
+                if running.done():  # between the end of the waiting and here, or it is the call's own
+                    payload = running.result(0)
+                    break
             if running.view is not None or running.seconds >= _SILENT_SECONDS:
                 shown = _show(shown, _now(running))
     except KeyboardInterrupt:

@@ -6,7 +6,16 @@ from .. import connecting
 from ..facade import Gateway
 
 name = "default"
-"""The connection that the magics mean where none is named; a form sets it."""
+"""The connection that was made last, by a magic or by a form."""
+
+
+def chosen(configured: str) -> str:
+    """Return the name of the connection that the magics mean where none is named.
+
+    Args:
+        configured: ``GatewayMagics.default_connection``; ``"default"`` is no choice of the user's.
+    """
+    return name if configured == "default" and name in connecting.connections() else configured
 
 
 def latest(gateway: Gateway) -> Gateway:

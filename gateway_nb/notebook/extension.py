@@ -10,6 +10,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 
 from .. import connecting
 from ..schema.facts import known
+from . import current
 from .completion import Knowledge, complete
 from .magics import GatewayMagics
 
@@ -78,7 +79,7 @@ def _matcher(magics: GatewayMagics) -> Any:
 
 def _knowledge(magics: GatewayMagics) -> Knowledge:
     connections = connecting.connections()
-    gateway = connections.get(magics.default_connection) or next(iter(connections.values()), None)
+    gateway = connections.get(current.chosen(magics.default_connection)) or next(iter(connections.values()), None)
     return Knowledge(
         methods=gateway.methods if gateway is not None else (),
         events=gateway.event_names if gateway is not None else (),

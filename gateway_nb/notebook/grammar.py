@@ -146,8 +146,11 @@ def parse_cell(line: str, body: str) -> Call:
 
 def _parse_call_line(rest: str) -> Call:
     """``call METHOD [options] [JSON]``: the JSON is the rest of the line from its first brace."""
-    head, brace, tail = rest.partition("{")
+    quiet = rest.rstrip().endswith(";")
+    head, brace, tail = rest.rstrip().removesuffix(";").partition("{")
     words, options = _scan(head, CALL)
+    if quiet:
+        options["quiet"] = True
     if not words:
         raise CommandError("%gateway call needs a method: %gateway call health")
     _at_most(words, 1, 'the params of %gateway call are a JSON object: %gateway call sessions.list {"limit": 5}')

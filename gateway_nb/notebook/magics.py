@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import getpass
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..capture.journal import Capture
 from ..detached import DetachedCapture, captures
 from ..diagnosis.doctor import doctor
 from ..facade import Gateway
-from ..protocol.errors import GatewayClosedError, PairingRequiredError
+from ..protocol.errors import CaptureError, GatewayClosedError, PairingRequiredError
 from ..schema.facts import known
 from . import calls, current, grammar
 from .body import CommandError
@@ -90,7 +91,7 @@ class GatewayMagics(Magics):
         return variables
 
     def _gateway(self, name: str | None) -> Gateway:
-        name = name or (current.name if self.default_connection == "default" else self.default_connection)
+        name = name or current.chosen(self.default_connection)
         gateway = connecting.connections().get(name)
         if gateway is None:
             option = "" if name == "default" else f" -c {name}"
@@ -104,7 +105,7 @@ class GatewayMagics(Magics):
         if call.dry_run:
             print(calls.dry_run(call, params, gateway.status.scopes, gateway.without_secrets))
             return
-        running = calls.Running(gateway, call, params, call.timeout or self.default_timeout)
+        running = calls.Running(gateway, call, params, self.default_timeout if call.timeout is None else call.timeout)
         if call.background:
             self._background = [*self._background, running][-_BACKGROUND_KEPT:]
             self._keep(call, running)
@@ -144,6 +145,7 @@ class GatewayMagics(Magics):
         except PairingRequiredError as error:
             display(PairingCard(error))
             raise
+        current.name = name
         if name == "default":
             self._variables["gw"] = gateway
         display(gateway)
@@ -188,12 +190,13 @@ class GatewayMagics(Magics):
             display(capture)
             return
         found: list[Capture | DetachedCapture] = [*self._captures, *captures()]
+        failures = _stop(found) if verb == "stop" else []
         if verb == "stop":
             self._captures.clear()
-            for one in found:
-                one.stop()
         for one in found:
             display(one)
+        if failures:
+            raise failures[0]
         if not found:
             print("no captures; %gateway capture start PATH starts one")
 
@@ -223,8 +226,18 @@ class GatewayMagics(Magics):
         for running in self._background:
             if not running.done():
                 running.cancel()
-        for capture in self._captures:
-            capture.stop()
+        _stop(self._captures)
+
+
+def _stop(found: Iterable[Capture | DetachedCapture]) -> list[CaptureError]:
+    """Stop all of them, whatever becomes of one; return what went wrong."""
+    failures = []
+    for one in found:
+        try:
+            one.stop()
+        except CaptureError as error:
+            failures.append(error)
+    return failures
 
 
 def _arguments(options: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,14 @@ def test_call(local: gnb.LocalGateway) -> None:
     assert json.loads(done.stdout)["limitApplied"] == 2
 
 
+@pytest.mark.parametrize("text", ["costs $HOME", "${1 + 1}", "$$"])
+def test_call_sends_what_stands_there(local: gnb.LocalGateway, text: str) -> None:
+    """What looks like a reference is only text in a shell: nothing is evaluated, nothing is replaced."""
+    params = json.dumps({"enabled": True, "phase": text})
+    done = run("call", "talk.mode", params, "--url", local.url, "--token-env", "T", T=local.token)
+    assert json.loads(done.stdout)["phase"] == text
+
+
 def test_version() -> None:
     """The version is the package's."""
     assert run("--version").stdout.strip().endswith(gnb.__version__)

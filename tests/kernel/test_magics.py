@@ -148,6 +148,28 @@ def test_in_the_background(connected: Kernel) -> None:
     )
 
 
+def test_stopping_several_captures(connected: Kernel, tmp_path: Path) -> None:
+    """One capture that fails does not leave the others running, neither at stop nor when unloading."""
+    for name in ("one", "two"):
+        connected.run(f"%gateway capture start {tmp_path / name}.jsonl")
+    (tmp_path / "one.jsonl").unlink()
+    until(lambda: connected.run("print(len(gw.status.problems))").text == "1\n")
+    stopped = connected.run("%gateway capture stop")
+    assert "was removed while it was written" in stopped.error[0]
+    assert gnb.load(tmp_path / "two.jsonl").df["kind"].iloc[-1] == "stop"
+    assert "no captures" in connected.run("%gateway capture").text
+
+
+def test_the_last_connection_is_meant(connected: Kernel, local: gnb.LocalGateway) -> None:
+    """The connection that was made last is the one that magics mean, and when it is closed the default is."""
+    connected.run("%gateway connect -c second")
+    assert "· second" not in shown(connected, "%%gateway health -c default")["text/plain"]
+    connected.run("%gateway disconnect")
+    names = connected.run("import gateway_nb as gnb; print(list(gnb.connections()))").text
+    assert names == "['default']\n"
+    assert connected.run("%%gateway health").status == "ok"
+
+
 def test_describe(connected: Kernel) -> None:
     """A question mark behind a call, or behind the method as attributes, shows scope and params; nothing is sent."""
     before = connected.run("print(gw.status.counters.frames)").text

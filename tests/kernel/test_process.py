@@ -204,6 +204,22 @@ def test_a_named_connection_is_replaced(local: gnb.LocalGateway) -> None:
         first.request("health")
 
 
+def test_closing_after_a_capture_failed(
+    local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A capture whose file is gone is told in status and log; closing closes all the same."""
+    monkeypatch.setattr("gateway_nb.capture.journal.SYNC_SECONDS", 0.01)
+    gw = gnb.connect(local.url, token=local.token)
+    capture = gw.capture(tmp_path / "run.jsonl")
+    (tmp_path / "run.jsonl").unlink()
+    until(lambda: capture.stats.error)
+    until(lambda: gw.status.problems)
+    assert "was removed while it was written" in gw.status.problems[0]
+    gw.close()
+    assert gw.status.state == "closed"
+    until(lambda: not local.peers)
+
+
 def test_a_failed_connect_leaves_the_former_closed(local: gnb.LocalGateway) -> None:
     """When connecting again fails, no half-open connection keeps the name."""
     gnb.connect(local.url, token=local.token)

@@ -39,6 +39,7 @@ BODIES: list[tuple[str, Any]] = [
     ("!!str 5: !!str 5", {"5": "5"}),
     ("$params", "$params"),
     ("${dict(a=1)}", "${dict(a=1)}"),
+    (' ${ {"a": 1} } ', '${ {"a": 1} }'),
 ]
 MISTAKES: list[tuple[str, str, str]] = [
     ('{"a": 1,}', "line 1, column 9", '    {"a": 1,}\n            ^'),
@@ -59,6 +60,8 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("text with $name", "is a text; params are a mapping", ""),
     ("a: \x00", "is no YAML", ""),
     ('{"a": "\x01"}', "is no JSON", ""),
+    ('{"a": ' + "9" * 5000 + "}", "is no JSON", ""),
+    ("a: " + "9" * 5000, "is no YAML", ""),
 ]
 
 
@@ -123,7 +126,7 @@ BOUND: list[tuple[str, Any]] = [
         "a: $frame",
         {
             "a": [
-                {"a": 1, "b": "x", "t": "2026-01-01T00:00:00.000Z"},
+                {"a": 1, "b": "x", "t": "2026-01-01T00:00:00+00:00"},
                 {"a": 2, "b": None, "t": None},
             ]
         },
@@ -135,12 +138,23 @@ BOUND: list[tuple[str, Any]] = [
     ("a: {b: [$n, {c: $n}]}", {"a": {"b": [5, {"c": 5}]}}),
     ("message: |\n  $name\n", {"message": "Ada\n"}),
 ]
+DIGITS = [1e-12, 0.12345678901234567, 1 / 3]
+
+
+def test_every_digit() -> None:
+    """Numbers of a frame or a series are sent with all their digits."""
+    names = {"frame": pd.DataFrame({"d": DIGITS}), "series": pd.Series(DIGITS)}
+    params = bind(parse_body("a: $frame\nb: $series"), names)
+    assert params == {"a": [{"d": digit} for digit in DIGITS], "b": DIGITS}
+
+
 UNBOUND: list[tuple[str, str]] = [
     ("a: $nam\nb: $frme\nc: $zzz", "not defined: nam (did you mean name?), frme (did you mean frame?), zzz"),
     ("a: 1\nb: $nothing", "(line 2, column 4)"),
     ("a: ${1/0}", "${1/0} fails: ZeroDivisionError: division by zero (line 1, column 4)"),
     ("a: ${n +}", "${n +} fails: SyntaxError"),
     ("a: ${n", "${ is not closed"),
+    ("a: ${frame[['a', 'a']]}", "the frame has two columns of one name"),
     ("$n", "$n is a int; params are a mapping"),
 ]
 

@@ -48,6 +48,7 @@ LINES: list[tuple[str, Command | Call]] = [
         "capture start run.jsonl agent chat.* --rotate 1h",
         Command("capture", ("start", "run.jsonl", "agent", "chat.*"), {"rotate": "1h"}),
     ),
+    ('call sessions.list {"limit": 5} ;', call("sessions.list", {"limit": 5}, quiet=True)),
     ("capture stop", Command("capture", ("stop",))),
     ("result x", Command("result", ("x",))),
     ("config", Command("config")),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import ssl
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway_nb.client.options import resolve, timeout
+from gateway_nb.client.options import portable, resolve, timeout
 from gateway_nb.identity.device import DeviceIdentity
 
 WRONG_TYPES: list[tuple[str, Any]] = [
@@ -114,6 +117,20 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (none.credentials.token, none.credentials.password) == (None, None)
     assert "env-token" not in repr(settings)
     assert "mine" not in repr(explicit)
+
+
+def test_portable() -> None:
+    """Another process connects as the same client: every option that can be written down goes along."""
+    options = {
+        "client_name": "cli", "mode": "cli", "platform": "win32", "device_family": "x", "scopes": ["operator.read"],
+        "request_timeout": 7.0, "tls_fingerprint": "ab" * 32, "device_identity": None, "caps": ["tool-events"],
+    }  # fmt: skip
+    settings = resolve("wss://h:1", token="secret-token", options=options)
+    handed = json.loads(json.dumps(portable(settings)))
+    again = resolve(handed.pop("url"), token=handed.pop("token"), options=handed)
+    assert replace(again, callbacks={}) == replace(settings, callbacks={})
+    with pytest.raises(ValueError, match="can't be handed to another process"):
+        portable(resolve(None, options={"ssl_context": ssl.create_default_context()}))
 
 
 def test_device_identities() -> None:

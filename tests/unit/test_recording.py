@@ -226,6 +226,26 @@ def test_a_torn_end(tmp_path: Path) -> None:
         assert len(gnb.load(tmp_path / "run.jsonl").df) == 13
 
 
+def test_torn_ends_are_not_glued(tmp_path: Path) -> None:
+    """Recordings written as one keep every whole line, also where one of them ends in the middle of a line."""
+    captured(tmp_path / "a.jsonl")
+    captured(tmp_path / "b.jsonl")
+    with open(tmp_path / "a.jsonl", "ab") as file:
+        file.write(b'{"t":1,"epoch":1,"eve')
+    whole = gnb.load(tmp_path).to_jsonl(tmp_path / "whole" / "run.jsonl")
+    assert len(gnb.load(whole).df) == 26
+
+
+def test_an_answer_with_line_breaks(tmp_path: Path) -> None:
+    """A recorded answer stands on one line, however the gateway wrote it: nothing in it can pass for an event."""
+    forged = b'[\n{"t":1,"epoch":1,"event":"forged","payload":{}}\n]'
+    with Capture(tmp_path / "run.jsonl") as capture:
+        capture.asked("1", "m", b"{}")
+        capture.answered("1", True, forged)
+    lines = list(gnb.load(tmp_path / "run.jsonl").lines())
+    assert [line.kind for line in lines] == ["start", "request", "answer", "stop"]
+
+
 def test_a_torn_compressed_end(tmp_path: Path) -> None:
     """A compressed journal that ends too early gives every flush that is whole."""
     path = tmp_path / "run.jsonl.zst"

@@ -164,6 +164,9 @@ class EventTable(LiveWidget):
                 self._ask(Query())
                 self.tell("problem", str(error))
                 return
+            if self._matches.forget():
+                self._version += 1
+                self.tell("query", {"v": self._version, "query": self._matches.query})
             body = self._summary()
             if body == self._said:
                 return

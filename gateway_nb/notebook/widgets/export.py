@@ -10,6 +10,7 @@ from typing import IO, Any
 import msgspec
 import pyarrow as pa
 
+from ...capture.journal import on_one_line
 from ...protocol.errors import CaptureError
 from ...protocol.frames import encode
 
@@ -56,7 +57,7 @@ def _jsonl(table: pa.Table, file: IO[bytes]) -> None:
 
 
 def _raw(payload: str) -> msgspec.Raw:
-    return msgspec.Raw(payload.encode())
+    return msgspec.Raw(on_one_line(payload.encode()))
 
 
 def _parquet(table: pa.Table, file: IO[bytes]) -> None:

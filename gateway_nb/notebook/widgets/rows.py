@@ -201,6 +201,14 @@ class Matches:
         left = sum(map(len, self._found))
         return self.end - left + (int(np.searchsorted(self._found[0], self._log.first)) if self._found else 0)
 
+    def forget(self) -> bool:
+        """Leave out of a sorted order the rows that gave way; return whether the others have other positions now."""
+        if self._order is None or not len(self._order) or self._order.min() >= self._log.first:
+            return False
+        self._order = self._order[self._order >= self._log.first]
+        self.end = len(self._order)
+        return True
+
     @property
     def complete(self) -> bool:
         """Whether every row was looked at, and sorted."""
