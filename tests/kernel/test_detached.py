@@ -77,6 +77,18 @@ def test_asked_again(local: gnb.LocalGateway, tmp_path: Path) -> None:
             gw.capture(tmp_path / "other.jsonl", detached=True, requests=True)  # type: ignore[call-overload]
 
 
+def test_an_interrupted_start(local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a detached capture starts leaves nothing running, and no file of its start behind."""
+    monkeypatch.setenv("JOURNAL", str(tmp_path / "run.jsonl"))
+    with script(local, f"try:\n    {_START.strip().splitlines()[0]}\nexcept KeyboardInterrupt:\n    pass\n") as kernel:
+        folder = tmp_path / "home" / "captures"
+        until(lambda: folder.is_dir() and list(folder.glob("*.log")), 30)
+        kernel.interrupt()
+        kernel.rest()
+    until(lambda: not gnb.captures(), 30)
+    assert list(folder.glob("*.log")) == []
+
+
 def test_a_killed_capture_is_forgotten(local: gnb.LocalGateway, tmp_path: Path) -> None:
     """A capture that was killed is not listed any more, and its file is readable."""
     with gnb.connect(local.url, token=local.token) as gw:

@@ -198,3 +198,18 @@ def test_rates() -> None:
     append(log, 0, 2500)
     rows.follow(*log.pieces())
     assert rows.rates(1_000_000_002.6, seconds=4) == [0, 601, 1000, 899]
+
+
+def test_a_sorted_order_forgets() -> None:
+    """Rows that gave way leave a sorted order, and the others close up: a position is a row that is there."""
+    log, rows = EventLog(max_rows=20), LogRows()
+    append(log, 0, 20)
+    rows.follow(*log.pieces())
+    matches = Matches(Query(sort="seq", descending=True), rows)
+    assert matches.advance(60)
+    assert not matches.forget()
+    append(log, 20, 31)
+    rows.follow(*log.pieces())
+    assert matches.forget()
+    assert (matches.first, matches.end) == (0, 20 - rows.first)
+    assert rows.take(matches.ids(0, matches.end))[1].column("seq").to_pylist() == list(range(19, rows.first - 1, -1))

@@ -1,0 +1,61 @@
+"""Waiting for a call of a magic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import gateway_nb as gnb
+from gateway_nb.notebook import calls
+from gateway_nb.notebook.grammar import Call
+
+
+class FakeHandle:
+    """A handle whose answer comes just when a slice of waiting has ended."""
+
+    def __init__(self, end: Any) -> None:
+        self._end = end
+        self._looks = 0
+
+    def done(self) -> bool:
+        return self._looks > 0
+
+    def cancelled(self) -> bool:
+        return False
+
+    def exception(self) -> BaseException | None:
+        return self._end if isinstance(self._end, BaseException) else None
+
+    def result(self, timeout: float | None = None) -> Any:
+        self._looks += 1
+        if self._looks == 1:
+            raise TimeoutError
+        if isinstance(self._end, BaseException):
+            raise self._end
+        return self._end
+
+
+class FakeGateway:
+    """Submits nothing, and hands out a handle."""
+
+    def __init__(self, end: Any) -> None:
+        self._end = end
+
+    def submit(self, *_: Any, **__: Any) -> FakeHandle:
+        return FakeHandle(self._end)
+
+
+def running(end: Any) -> calls.Running:
+    return calls.Running(FakeGateway(end), Call("m", quiet=True), None, None)  # type: ignore[arg-type]
+
+
+def test_an_answer_at_the_last_moment() -> None:
+    """An answer that comes between the end of a slice and the look at it is the answer."""
+    assert calls.wait(running({"ok": 1}), can_redraw=True) == {"ok": 1}
+
+
+def test_a_timeout_of_the_call() -> None:
+    """A call that ran into its own limit says so, not that a slice of waiting has ended."""
+    with pytest.raises(gnb.GatewayTimeoutError, match="no answer"):
+        calls.wait(running(gnb.GatewayTimeoutError("no answer")), can_redraw=True)
