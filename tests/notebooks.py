@@ -60,10 +60,7 @@ def tidied(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     for cell in new["cells"]:
         if cell["cell_type"] != "code":
             continue
-        cell["execution_count"] = None
         for output in cell["outputs"]:
-            if "execution_count" in output:
-                output["execution_count"] = None
             # A widget lives in its kernel: what a reader sees is the text/html beside it.
             output.get("data", {}).pop(_WIDGET, None)
         if _lasting(before.get(cell["id"])) == _lasting(cell["outputs"]):
