@@ -305,6 +305,14 @@ class Dispatcher:
             return False
         return True
 
+    def catch_up(self, seconds: float) -> None:
+        """Wait until all that was asked for before has been called, but not longer than that."""
+        if self._thread is None or self._thread is threading.current_thread():
+            return
+        reached = threading.Event()
+        if self.call(reached.set):
+            reached.wait(seconds)
+
     def stop(self) -> None:
         """End the thread after what is queued; does not wait."""
         if self._thread is not None:

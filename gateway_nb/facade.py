@@ -216,6 +216,10 @@ class Gateway:
         """
         return self._client.on(event, handler)
 
+    def catch_up(self, seconds: float) -> None:
+        """Wait until the handlers have heard what came so far, but not longer than that."""
+        self._dispatcher.catch_up(seconds)
+
     def wait_for(
         self, event: str, where: Callable[[Event], object] | None = None, timeout: float | None = 30.0
     ) -> Event:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .client.options import PASSWORD_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE
 from .diagnosis.doctor import doctor
+from .protocol.endpoint import DEFAULT_URL
 from .protocol.errors import GatewayError
 
 FIRST = "01-quickstart.ipynb"
@@ -91,12 +92,11 @@ def environment(url: str | None, token: str | None) -> dict[str, str]:
     """Return the environment in which the kernels connect without arguments.
 
     Args:
-        url: the gateway's; ``None`` leaves what is set.
+        url: the gateway's; ``None`` leaves what is set, and names the default where nothing is: the notebooks ask.
         token: its token; ``None`` leaves what is set.
     """
     own = dict(os.environ)
-    if url is not None:
-        own[URL_VARIABLE] = url
+    own[URL_VARIABLE] = url or own.get(URL_VARIABLE) or DEFAULT_URL
     if token is not None:
         own[TOKEN_VARIABLE] = token
         own.pop(PASSWORD_VARIABLE, None)

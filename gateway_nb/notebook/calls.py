@@ -28,6 +28,7 @@ from .runs import RunView
 _LOOK_EVERY = 0.1
 _SILENT_SECONDS = 1.0
 _ABORT_SECONDS = 2.0  # a gateway that is stuck must not hold Ctrl-C
+_CATCH_UP_SECONDS = 1.0
 _STREAMED = ("agent", "chat.send")
 _POINTER = re.compile(r"\bat (/[^\s:;,]*)")
 
@@ -139,7 +140,10 @@ class Running:
         return "the gateway aborted the run" if aborted else "the gateway had no such run to abort"
 
     def _end(self) -> None:
-        self._ended = self._ended or time.monotonic()
+        if self._ended is None:
+            self._ended = time.monotonic()
+            if self.view is not None:  # its answer may be here before it has heard the last events
+                self._gateway.catch_up(_CATCH_UP_SECONDS)
         self._listening.close()
         if self.view is not None:
             self.view.seconds = self.seconds

@@ -143,6 +143,14 @@ def test_a_gateway_that_is_there(tmp_path: Path) -> None:
         assert local.token not in said
 
 
+def test_the_notebooks_hear_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable by which the notebooks know that there is a gateway is set, however it was found."""
+    assert lab.environment(None, None)["OPENCLAW_GATEWAY_URL"] == "ws://127.0.0.1:18789"
+    monkeypatch.setenv("OPENCLAW_GATEWAY_URL", "wss://mine")
+    assert lab.environment(None, None)["OPENCLAW_GATEWAY_URL"] == "wss://mine"
+    assert lab.environment("wss://named", None)["OPENCLAW_GATEWAY_URL"] == "wss://named"
+
+
 def test_a_named_gateway_that_is_not_there(tmp_path: Path) -> None:
     """A gateway that was named is not silently replaced by another."""
     done = run("lab", str(tmp_path / "mine"), "--url", "ws://127.0.0.1:1", "--no-browser")

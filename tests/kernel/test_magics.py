@@ -116,6 +116,15 @@ def test_a_run(connected: Kernel) -> None:
     assert connected.run("print(answer['status'])").text == "ok\n"
 
 
+def test_a_run_behind_a_slow_handler(connected: Kernel) -> None:
+    """What a run has said and used is shown whole, though its last events are heard after its answer."""
+    connected.run("import time\nslow = gw.on('chat', lambda event: time.sleep(0.01))")
+    outcome = connected.run("%%gateway agent --final\nmessage: count:20\nsessionKey: agent:main:main")
+    text = outcome.displays[-1]["text/plain"]
+    assert text.startswith(" ".join(map(str, range(1, 21))) + "\n")
+    assert text.endswith(" · 20 output tokens")
+
+
 def test_stopping_a_run(connected: Kernel, local: gnb.LocalGateway) -> None:
     """Stop aborts the run in the gateway, says so, and leaves what came so far."""
     cell = connected.start("%%gateway agent --final\nmessage: count:1000:50\nsessionKey: agent:main:main")
