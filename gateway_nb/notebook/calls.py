@@ -185,7 +185,7 @@ class Running:
 
 
 def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the params of a call, bound, and say what looks wrong in them.
+    """Return the params of a call, bound, and say what looks wrong in them; a dry run says it by itself.
 
     Args:
         call: the parsed cell.
@@ -195,7 +195,7 @@ def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:
         CommandError: a name is not defined, or an expression fails.
     """
     params = bind(call.body, names)
-    for finding in known().findings(call.method, params):
+    for finding in () if call.dry_run else known().findings(call.method, params):
         print(f"{call.method}: {finding}", file=sys.stderr)
     return params
 

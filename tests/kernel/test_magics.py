@@ -103,6 +103,7 @@ def test_a_dry_run(connected: Kernel, local: gnb.LocalGateway) -> None:
     assert '"method":"sessions.list","params":{"limti":5,"search":"[secret]","password":"[secret]"}' in said
     assert "scope: needs operator.read, granted" in said
     assert "looks wrong: /limti is no param of sessions.list; did you mean limit?" in said
+    assert said.count("/limti") == 1
 
 
 def test_a_run(connected: Kernel) -> None:
