@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import gateway_nb as gnb
 
+# Whoever is started in the background by a shell without job control ignores Ctrl-C, and so do its children.
+_LISTENING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 CONNECT = """
 import os, threading, time
 import gateway_nb as gnb
@@ -49,7 +51,7 @@ class Script:
 def running(code: str, **environment: str) -> Iterator[Script]:
     """Run a script."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-W", "error", "-c", textwrap.dedent(code)],
+        [sys.executable, "-u", "-W", "error", "-c", _LISTENING + textwrap.dedent(code)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
