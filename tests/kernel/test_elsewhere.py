@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,8 @@ def test_a_terminal(local: gnb.LocalGateway) -> None:
         timeout=30,
         dimensions=(50, 200),
         echo=False,
+        # Whoever is started in the background by a shell without job control ignores Ctrl-C, and so do its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
     def say(line: str) -> None:
