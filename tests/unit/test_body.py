@@ -42,7 +42,8 @@ BODIES: list[tuple[str, Any]] = [
     (' ${ {"a": 1} } ', '${ {"a": 1} }'),
 ]
 MISTAKES: list[tuple[str, str, str]] = [
-    ('{"a": 1,}', "line 1, column 9", '    {"a": 1,}\n            ^'),
+    ('{"a" 1}', "line 1, column 6", '    {"a" 1}\n         ^'),
+    ('{"a": 1,}', "line 1, column ", '    {"a": 1,}\n           '),  # at the comma, or behind it in Python 3.12
     ("{a: 1}", "without the braces the body may be YAML", "    {a: 1}\n     ^"),
     ('{"a": 1, "a": 2}', "says 'a' twice (line 1, column 10)", '    {"a": 1, "a": 2}\n             ^'),
     ("a: 1\nb: 2\na: 3", "says 'a' twice (line 3, column 1)", "    a: 3\n    ^"),
