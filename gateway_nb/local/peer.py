@@ -88,6 +88,11 @@ class Peer:
         """Lose the next events without sending them: the client sees a gap."""
         self._seq += count
 
+    @property
+    def owes_answers(self) -> bool:
+        """Whether something goes on for this client whose answer it still waits for."""
+        return bool(self._tasks)
+
     def spawn(self, work: Any) -> None:
         """Do something on behalf of this client, which ends with its connection."""
         task = asyncio.get_running_loop().create_task(work)
