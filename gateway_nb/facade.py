@@ -350,7 +350,7 @@ class Gateway:
         return f"<Gateway {self.name!r} {status.state} {status.url}>"
 
     def _repr_html_(self) -> str:
-        title = f"<div><b>{html.escape(self.name)}</b> · {len(self.events):,} rows in its log</div>"
+        title = f"<div><b>{html.escape(self.name)}</b> · rows in its log: {len(self.events):,}</div>"
         return title + self.status._repr_html_()
 
 

@@ -1,7 +1,8 @@
-"""Pictures of events: drawn by Altair, shown as SVG, which needs no network and stays in the saved notebook."""
+"""Pictures of events: drawn by Altair, shown as SVG and PNG, which need no network and stay in the saved notebook."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from .runs import runs_of, tool_calls_of
@@ -12,11 +13,16 @@ if TYPE_CHECKING:
 
     from .view import HasFrame
 
-_BINS = 120
+_BINS, _TICKS = 120, 8
 _NAMES = 9
 _WIDTH, _HEIGHT, _BAR = 560, 200, 18
 _STATUS_COLOURS = {"ok": "#3a923a", "error": "#c03d3e", "aborted": "#d9a441", "running": "#3274a1"}
-_NICE_SECONDS = (0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
+_UNITS = (("D", 86_400), ("h", 3600), ("min", 60), ("s", 1), ("ms", 0.001))
+_FORMS = ((86_400, "%Y-%m-%d"), (600, "%m-%d %H:%M"), (1, "%H:%M:%S"), (0, "%M:%S.%L"))
+_NICE_SECONDS = (
+    *(step * power for power in (0.001, 0.01, 0.1) for step in (1, 2, 5)),
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400),
+)
 
 
 class Plot:
@@ -43,7 +49,12 @@ class Plot:
         return picture
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+        import vl_convert
+
+        svg = self.svg
+        # JupyterLab shows no SVG in a notebook that is not trusted yet: whoever is sent one sees the PNG.
+        png = b64encode(vl_convert.svg_to_png(svg)).decode()
+        return {"image/svg+xml": svg, "image/png": png, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"<Plot {self._title}>"
@@ -81,7 +92,7 @@ class Plots:
             .mark_bar(orient="vertical")
             .encode(
                 x=_time(alt, "time", frame["time"]),
-                x2="until:T",
+                x2="until",
                 y=alt.Y("events:Q", stack="zero", title=f"events per {width}"),
                 color=alt.Color("event:N", sort=None, legend=alt.Legend(labelLimit=200)),
             )
@@ -108,10 +119,10 @@ class Plots:
         whole = alt.Chart(_plain(runs)).mark_bar(height=_BAR, opacity=0.55)
         inside = alt.Chart(_plain(calls)).mark_bar(height=_BAR // 2, color="#333333")
         chart = alt.layer(
-            whole.encode(x=x, x2="end:T", y=row, color=alt.Color("status:N", scale=colours)),
-            inside.encode(x=x, x2="end:T", y=row, tooltip="tool:N"),
+            whole.encode(x=x, x2="end", y=row, color=alt.Color("status:N", scale=colours)),
+            inside.encode(x=x, x2="end", y=row, tooltip="tool:N"),
         )
-        return _finished(chart, f"{len(runs):,} runs, {len(calls):,} tool calls", max(len(runs), 1) * (_BAR + 10))
+        return _finished(chart, f"runs: {len(runs):,}, tool calls: {len(calls):,}", max(len(runs), 1) * (_BAR + 10))
 
     def latency(self) -> Plot:
         """Draw how long each run took to its first token and to its end, over its start.
@@ -132,7 +143,7 @@ class Plots:
                 color=alt.Color("until:N", sort=None),
             )
         )
-        return _finished(chart, f"{len(runs):,} runs", _HEIGHT)
+        return _finished(chart, f"runs: {len(runs):,}", _HEIGHT)
 
 
 def _finished(chart: Any, title: str, height: int) -> Plot:
@@ -155,22 +166,44 @@ def _counts(frame: pd.DataFrame, width: str) -> pd.DataFrame:
 
 
 def _bin_width(times: pd.Series[pd.Timestamp]) -> str:
+    step = _step(times, _BINS)
+    return next(f"{round(step / unit)}{name}" for name, unit in _UNITS if step >= unit)
+
+
+def _step(times: pd.Series[pd.Timestamp], parts: int) -> float:
+    """Return a round number of seconds that divides the span into at most so many parts."""
     seconds = (times.max() - times.min()).total_seconds() if len(times) else 0.0
-    width = next((nice for nice in _NICE_SECONDS if nice * _BINS >= seconds), 86_400)
-    return f"{width}s" if width >= 1 else f"{round(width * 1000)}ms"
+    return next((nice for nice in _NICE_SECONDS if nice * parts >= seconds), 86_400 * -(-seconds // (86_400 * parts)))
 
 
 def _time(alt: Any, column: str, times: pd.Series[pd.Timestamp]) -> Any:
-    """Return the time axis, with labels that say as much as its span needs."""
-    seconds = (times.max() - times.min()).total_seconds() if len(times) else 0.0
-    form = "%H:%M:%S.%L" if seconds < 5 else "%H:%M:%S" if seconds < 3600 else "%m-%d %H:%M"
-    axis = alt.Axis(format=form, tickCount=6, labelOverlap=True)
-    return alt.X(f"{column}:T", scale=alt.Scale(type="utc"), axis=axis, title="time (UTC)")
+    """Return the time axis, with labels that say as much as its span needs.
+
+    It is one of milliseconds: Vega's own of times joins its ticks by the second, and loses all but one of each.
+    """
+    import pandas as pd
+
+    step = _step(times, _TICKS)
+    form = next(form for least, form in _FORMS if step >= least)
+    title, ticks = "time (UTC)", pd.DatetimeIndex([], tz="UTC")
+    if len(times):
+        every = pd.Timedelta(seconds=step)
+        title += f", from {times.min():%Y-%m-%d %H:%M}"
+        ticks = pd.date_range(times.min().ceil(every), times.max(), freq=every)
+    axis = alt.Axis(values=_milliseconds(ticks).tolist(), labelExpr=f"utcFormat(round(datum.value), '{form}')")
+    return alt.X(f"{column}:Q", scale=alt.Scale(zero=False, nice=False), axis=axis, title=title)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with the types Altair knows."""
-    return frame.astype(dict.fromkeys(frame.select_dtypes(["string", "category"]).columns, "object"))
+    """Return a frame with the types Altair knows, and times in milliseconds."""
+    frame = frame.astype(dict.fromkeys(frame.select_dtypes(["string", "category"]).columns, "object"))
+    return frame.assign(**{str(name): _milliseconds(frame[name]) for name in frame.select_dtypes("datetimetz")})
+
+
+def _milliseconds(times: Any) -> Any:
+    import pandas as pd
+
+    return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(milliseconds=1)
 
 
 def _altair() -> Any:

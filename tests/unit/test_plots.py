@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from base64 import b64decode
 from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
-import pandas as pd
 import pytest
 
 from gateway_nb.capture.log import EventLog
@@ -48,7 +49,9 @@ def test_an_empty_log(plot: str) -> None:
     """Without events there is an empty picture, and no error."""
     drawn = getattr(EventLog().plot, plot)()
     assert texts(drawn.svg)
-    assert set(drawn._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
+    bundle = drawn._repr_mimebundle_()
+    assert set(bundle) == {"image/svg+xml", "image/png", "text/plain"}
+    assert b64decode(bundle["image/png"]).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(("plot", "shown"), [("rate", "tick"), ("timeline", "r s"), ("latency", "first token")])
@@ -60,9 +63,9 @@ def test_what_is_drawn(plot: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("plot", "title"),
     [
-        ("rate", "<Plot 6 events, per 100ms>"),
-        ("timeline", "<Plot 1 runs, 1 tool calls>"),
-        ("latency", "<Plot 1 runs>"),
+        ("rate", "<Plot 6 events, per 50ms>"),
+        ("timeline", "<Plot runs: 1, tool calls: 1>"),
+        ("latency", "<Plot runs: 1>"),
     ],
 )
 def test_titles(plot: str, title: str) -> None:
@@ -92,7 +95,28 @@ def test_counts() -> None:
         **{f"e{number:02}": 20 - number for number in range(9)},
         "other": 11 + 10 + 9,
     }
-    assert set(counts["until"] - counts["time"]) == {pd.Timedelta("1s")}
+    assert set(counts["until"] - counts["time"]) == {1000.0}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "per", "first_label", "labels"),
+    [
+        (0.0004, "1ms", "13:20.000", 1),
+        (0.4, "5ms", "13:20.000", 9),
+        (4, "50ms", "13:20.000", 9),
+        (90, "1s", "22:13:30", 6),
+        (5400, "1min", "11-14 22:15", 6),
+        (1e6, "6h", "2023-11-15", 6),
+        (3e8, "29D", "2024-10-14", 8),
+    ],
+)
+def test_labels(seconds: float, per: str, first_label: str, labels: int) -> None:
+    """From less than a millisecond to ten years, a time axis has a few labels, each another."""
+    log = EventLog()
+    log.extend([Event(1.7e9 + seconds * part / 10, 1, "tick", None) for part in range(11)])
+    plot = log.plot.rate()
+    found = [text for text in texts(plot.svg) if re.fullmatch(r"[\d: -]+[:-][\d.: -]+", text)]
+    assert (repr(plot), found[0], len(set(found))) == (f"<Plot 11 events, per {per}>", first_label, labels)
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
