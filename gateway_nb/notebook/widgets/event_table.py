@@ -27,6 +27,7 @@ _SHOWN_NAMES = 40
 _CHIP_TEXT = 120
 _SNAPSHOT_ROWS = 10
 _SNAPSHOT_TEXT = 100
+_LEFT = " style='text-align:left'"  # JupyterLab's own is to the right
 _LOOK_SECONDS = 0.02
 _SELECTED_ROWS = 10_000
 _INSPECTED_BYTES = 1_000_000
@@ -130,7 +131,7 @@ class EventTable(LiveWidget):
             self._catch_up(_LOOK_SECONDS)
             table = self._last_rows(_SNAPSHOT_ROWS)
             count = self._rows.end - self._rows.first
-        head = "".join(f"<th>{name}</th>" for name in ("time", "seq", "event", "payload"))
+        head = "".join(f"<th{_LEFT}>{name}</th>" for name in ("time", "seq", "event", "payload"))
         lines = "".join(f"<tr>{_static(row)}</tr>" for row in table.to_pylist())
         caption = html.escape(f"{self._title}: {count:,} rows, the newest {table.num_rows} of them")
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{lines}</table>"
@@ -294,7 +295,11 @@ def _static(row: Mapping[str, Any]) -> str:
         row["kind"] if mark else row["event"],
         text,
     )
-    return "".join(f"<td>{html.escape(cell[:_SNAPSHOT_TEXT])}</td>" for cell in cells)
+    return "".join(f"<td{_LEFT}>{html.escape(_cut(cell))}</td>" for cell in cells)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SNAPSHOT_TEXT else text[: _SNAPSHOT_TEXT - 1] + "…"
 
 
 def _numbers(ids: Sequence[Any]) -> Any:
