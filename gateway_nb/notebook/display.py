@@ -20,9 +20,10 @@ _LINES = 60
 _ROWS, _COLUMNS, _CELL = 20, 12, 60
 
 _STYLE = (
-    "<style>.gnb-tree details{margin-left:1.2em}.gnb-tree div{margin-left:1.2em}"
-    ".gnb-tree summary{cursor:pointer}.gnb-key{color:var(--jp-mirror-editor-attribute-color,#0050b0)}"
-    ".gnb-note{color:var(--jp-ui-font-color2,#666);font-size:90%}</style>"
+    "<style>.gnb-result details>:not(summary){margin-left:1.2em}"
+    ".gnb-frame{overflow-x:auto}.gnb-frame :is(td,th){white-space:nowrap}"
+    ".gnb-result summary{cursor:pointer}.gnb-name{color:var(--jp-mirror-editor-attribute-color,#0050b0)}"
+    ".gnb-caption{color:var(--jp-ui-font-color2,#666);font-size:90%}</style>"
 )
 
 
@@ -59,11 +60,11 @@ class Result:
         return bundle
 
     def _html(self) -> str:
-        notes = "".join(f'<div class="gnb-note">{html.escape(line)}</div>' for line in (self._caption, *self._notes))
+        notes = "".join(f'<div class="gnb-caption">{html.escape(line)}</div>' for line in (self._caption, *self._notes))
         folded = self._frame is not None
         tree = _Tree().html(self._payload, "answer" if folded else "", _OPEN_DEPTH if folded else 0)
         rows = "" if self._frame is None else _frame_html(self._frame)
-        return f'{_STYLE}<div class="gnb-tree">{notes}{rows}{tree}</div>'
+        return f'{_STYLE}<div class="gnb-result">{notes}{rows}{tree}</div>'
 
     def __repr__(self) -> str:
         if self._frame is not None:
@@ -81,9 +82,10 @@ def _frame_html(frame: pd.DataFrame) -> str:
     import pandas as pd
 
     with pd.option_context("display.max_colwidth", _CELL):
-        return str(
-            frame.to_html(max_rows=_ROWS, max_cols=_COLUMNS, escape=True, index=False, border=0, show_dimensions=True)
+        rows = frame.to_html(
+            max_rows=_ROWS, max_cols=_COLUMNS, escape=True, index=False, border=0, show_dimensions=True
         )
+    return f'<div class="gnb-frame">{rows}</div>'
 
 
 class Elapsed:
@@ -98,7 +100,7 @@ class Elapsed:
         self._text = f"{what} … {seconds:.0f} s"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        note = f'{_STYLE}<div class="gnb-tree"><div class="gnb-note">{html.escape(self._text)}</div></div>'
+        note = f'{_STYLE}<div class="gnb-result"><div class="gnb-caption">{html.escape(self._text)}</div></div>'
         return {"text/plain": self._text, "text/html": note}
 
 
@@ -110,7 +112,7 @@ class _Tree:
 
     def html(self, value: Any, key: str = "", depth: int = 0) -> str:
         self._left -= 1
-        label = f'<span class="gnb-key">{html.escape(key)}</span>: ' if key else ""
+        label = f'<span class="gnb-name">{html.escape(key)}</span>: ' if key else ""
         if isinstance(value, (dict, list)) and value:
             return self._branch(value, label, depth)
         text = json.dumps(value, ensure_ascii=False)
@@ -129,7 +131,7 @@ class _Tree:
                 break
             parts.append(self.html(item, name, depth + 1))
         if len(parts) < len(items):
-            parts.append(f'<div class="gnb-note">… {len(items) - len(parts):,} more</div>')
+            parts.append(f'<div class="gnb-caption">… {len(items) - len(parts):,} more</div>')
         opened = " open" if depth < _OPEN_DEPTH and len(items) <= 20 else ""
         return f"<details{opened}><summary>{label}{what}</summary>{''.join(parts)}</details>"
 

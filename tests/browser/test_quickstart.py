@@ -18,7 +18,7 @@ def test_quickstart(page: Page) -> None:
     assert "connected" in text
     assert "1 2 3 4 5" in text
     assert "My first session" in text
-    assert page.page.locator(".gnb-tree details").count() >= 2
+    assert page.page.locator(".gnb-result details").count() >= 2
     saved = page.save(QUICKSTART)
     outputs = [output for cell in saved["cells"] for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output["output_type"] == "error"]

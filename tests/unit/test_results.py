@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gateway_nb.notebook.body import CommandError
 from gateway_nb.notebook.display import Elapsed, Result
 from gateway_nb.notebook.results import frame_of_rows, part_at, rows_in
 from gateway_nb.notebook.runs import RunView
+from gateway_nb.notebook.widgets import live
 from gateway_nb.protocol.frames import encode
 from gateway_nb.schema import facts, reading
 from gateway_nb.schema.facts import Facts, Method, Param
@@ -98,6 +100,18 @@ def test_a_large_result() -> None:
     assert len(page) < 60_000
     assert "application/json" not in result._repr_mimebundle_()
     assert Result({"a": 1}, "m", as_json=True)._repr_mimebundle_()["application/json"] == {"a": 1}
+
+
+def test_styles_of_its_own() -> None:
+    """A widget on the same page does not restyle a result: they share no class."""
+    shown = Result({"a": {}}, "x", frame=frame_of_rows([{"a": 1}]))._repr_mimebundle_()["text/html"]
+    widgets = Path(live.__file__).parent
+    files = [*widgets.glob("*.css"), *widgets.glob("*.js")]
+    theirs = {name for file in files for name in re.findall(r"gnb-[a-z]+", file.read_text())}
+    ours = set(re.findall(r"gnb-[a-z]+", shown))
+    assert len(ours) >= 4
+    assert len(theirs) >= 10
+    assert not ours & theirs
 
 
 def test_elapsed() -> None:

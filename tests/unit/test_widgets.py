@@ -16,6 +16,7 @@ from gateway_nb.capture.log import EventLog
 from gateway_nb.notebook.widgets import live
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
 from gateway_nb.notebook.widgets.event_table import PUSHED_ROWS, EventTable
+from gateway_nb.notebook.widgets.query import FilterError
 from gateway_nb.notebook.widgets.request_box import RequestBox
 from gateway_nb.notebook.widgets.runs_view import RunsView
 from gateway_nb.notebook.widgets.status_view import StatusView
@@ -133,6 +134,21 @@ def test_hostile_messages(table: Heard, log: EventLog, content: dict[str, Any]) 
     table.say("query", query={"text": '"n":2'})
     until(lambda: any(push["end"] == 1 for push in table.of("push")))
     assert len(table.widget.df) == 1
+
+
+def test_columns_from_a_cell(table: Heard, log: EventLog) -> None:
+    """A cell can ask for columns out of payloads, as the page can; every view shows them, and at most eight."""
+    fill(log, 3)
+    table.say("open")
+    table.widget.expand("n", "$.missing")
+    assert table.of("columns") == [["n", "$.missing"]]
+    table.say("open", view="another")
+    assert list(table.of("snapshot")[-1]["columns"]) == ["n", "$.missing"]
+    with pytest.raises(FilterError, match="at most 8 columns out of payloads, not 9"):
+        table.widget.expand(*"abcdefghi")
+    with pytest.raises(FilterError, match="a path is a name"):
+        table.widget.expand("n", "")
+    assert table.widget._columns == ("n", "$.missing")
 
 
 def test_views_of_a_closed_widget(log: EventLog) -> None:

@@ -25,6 +25,7 @@ PUSHED_ROWS = 500
 _SLOW_ROWS = 50
 _SHOWN_NAMES = 40
 _CHIP_TEXT = 120
+_EXPANDED = 8
 _SNAPSHOT_ROWS = 10
 _SNAPSHOT_TEXT = 100
 _LEFT = " style='text-align:left'"  # JupyterLab's own is to the right
@@ -111,6 +112,27 @@ class EventTable(LiveWidget):
         if unknown:
             raise FilterError(f"a filter has no {sorted(unknown)[0]!r}; it has {', '.join(Query.__dataclass_fields__)}")
         self._ask(Query.parse(query))
+
+    def expand(self, *paths: str) -> None:
+        """Show columns out of the payloads, in every view, instead of those that were there.
+
+        Args:
+            *paths: ``"runId"``, ``"data.phase"`` or a JSON pointer ``"/data/phase"``; at most 8, none for none.
+
+        Raises:
+            FilterError: there are more, or one is no path.
+
+        Example:
+            >>> table.expand("data.phase", "data.delta")                         # doctest: +SKIP
+        """
+        if len(paths) > _EXPANDED:
+            raise FilterError(f"a table shows at most {_EXPANDED} columns out of payloads, not {len(paths)}")
+        for path in paths:
+            steps(path)
+        with self._lock:
+            self._columns = paths
+            self._ask(self._matches.query)
+            self.tell("columns", paths)
 
     def export(self, path: str | Path) -> Path:
         """Write what the filter shows to a new file on the kernel's disk.
@@ -232,13 +254,7 @@ class EventTable(LiveWidget):
         self._ask(Query.parse(content["query"]))
 
     def _on_columns(self, view: str, content: Mapping[str, Any]) -> None:
-        columns = tuple(str(path) for path in content["columns"])[:8]
-        for path in columns:
-            steps(path)
-        with self._lock:
-            self._columns = columns
-            self._ask(self._matches.query)
-            self.tell("columns", columns)
+        self.expand(*(str(path) for path in content["columns"]))
 
     def _on_window(self, view: str, content: Mapping[str, Any]) -> None:
         start, count = int(content["start"]), min(int(content["count"]), PUSHED_ROWS)
