@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -50,6 +50,16 @@ class LogStats:
     events: dict[str, int]
 
 
+class _State(NamedTuple):
+    chunks: tuple[pa.Table, ...]
+    tail: list[Row]
+    dropped: int
+
+
+def _joined(*tables: pa.Table) -> pa.Table:
+    return pa.concat_tables([SCHEMA.empty_table(), *tables]).unify_dictionaries()
+
+
 class EventLog(EventView):
     """Events in the order in which they came, with markers where some are missing.
 
@@ -64,20 +74,19 @@ class EventLog(EventView):
     def __init__(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> None:
         self._max_rows = max_rows
         self._max_bytes = max_bytes
-        # One attribute, replaced as a whole: a reader always sees chunks and tail that belong together.
-        self._state: tuple[tuple[pa.Table, ...], list[Row]] = ((), [])
+        # One attribute, replaced as a whole: a reader always sees what belongs together.
+        self._state = _State((), [], 0)
         self._sealing = threading.Lock()
         self._framing = threading.Lock()
-        self._dropped = 0
         self._tail_bytes = 0
         self._builder = FrameBuilder()
-        self._builder_start: pa.Table | None = None
+        self._builder_start = 0
 
     # Written by the loop thread
 
     def extend(self, events: list[Event]) -> None:
         """Keep events."""
-        tail = self._state[1]
+        tail = self._state.tail
         tail += events
         self._tail_bytes += sum([len(event.raw) for event in events])
         if len(tail) >= CHUNK_ROWS or self._tail_bytes >= _CHUNK_BYTES:
@@ -85,42 +94,42 @@ class EventLog(EventView):
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Keep a note between the events: ``gap``, ``reconnect``, ... with its detail as the payload."""
-        self._state[1].append(Marker(kind, time.time(), epoch, msgspec.Raw(encode(detail))))
+        self._state.tail.append(Marker(kind, time.time(), epoch, msgspec.Raw(encode(detail))))
 
     def _seal(self) -> None:
         with self._sealing:
             self._tail_bytes = 0
-            chunks, tail = self._state
+            chunks, tail, dropped = self._state
             chunks = (*chunks, table_of(tail))
             rows = sum(chunk.num_rows for chunk in chunks)
             size = sum(chunk.nbytes for chunk in chunks)
             while len(chunks) > 1 and (rows > self._max_rows or size > self._max_bytes):
                 rows -= chunks[0].num_rows
                 size -= chunks[0].nbytes
-                self._dropped += chunks[0].num_rows
+                dropped += chunks[0].num_rows
                 chunks = chunks[1:]
-            self._state = (chunks, [])
+            self._state = _State(chunks, [], dropped)
 
     # Read by anybody
 
     def __len__(self) -> int:
-        chunks, tail = self._state
+        chunks, tail, _ = self._state
         return len(tail) + sum(int(chunk.num_rows) for chunk in chunks)
 
     def pieces(self) -> tuple[tuple[pa.Table, ...], list[Row]]:
         """Return a snapshot as it lies in memory: the sealed chunks, and the rows after them."""
-        chunks, tail = self._state
+        chunks, tail, _ = self._state
         return chunks, tail[:]
 
     @property
     def dropped(self) -> int:
         """Rows that gave way to newer ones."""
-        return self._dropped
+        return self._state.dropped
 
     def to_arrow(self) -> pa.Table:
         """Return a snapshot as an Arrow table: time, epoch, seq, event, kind, payload."""
-        chunks, tail = self._state
-        return pa.concat_tables([SCHEMA.empty_table(), *chunks, table_of(tail[:])]).unify_dictionaries()
+        chunks, tail = self.pieces()
+        return _joined(*chunks, table_of(tail))
 
     @property
     def df(self) -> pd.DataFrame:
@@ -130,12 +139,10 @@ class EventLog(EventView):
         `event` (category), `kind` (category: event, gap, reconnect), `payload` (string, raw JSON).
         """
         with self._framing:
-            chunks, tail = self._state
+            chunks, tail, dropped = self._state
             tail = tail[:]
-            start = chunks[0] if chunks else None
-            if self._builder_start is not None and self._builder_start is not start:
-                self._builder = FrameBuilder()  # the oldest rows gave way: begin anew
-            self._builder_start = start
+            if self._builder_start != dropped:
+                self._builder, self._builder_start = FrameBuilder(), dropped  # the oldest rows gave way: begin anew
             unseen = pa.concat_tables([SCHEMA.empty_table(), *chunks]).slice(self._builder.rows)
             seen_of_tail = self._builder.rows - sum(chunk.num_rows for chunk in chunks)
             self._builder.extend_table(unseen)
@@ -148,19 +155,29 @@ class EventLog(EventView):
         Args:
             n: how many.
         """
-        return frame_of(self.to_arrow().slice(max(len(self) - n, 0)))
+        return frame_of(self._newest(n))
+
+    def _newest(self, count: int) -> pa.Table:
+        chunks, tail = self.pieces()
+        parts = [table_of(tail[max(len(tail) - count, 0) :])]
+        missing = count - len(tail)
+        for chunk in reversed(chunks):
+            if missing <= 0:
+                break
+            parts.append(chunk.slice(max(chunk.num_rows - missing, 0)))
+            missing -= chunk.num_rows
+        return _joined(*reversed(parts))
 
     def clear(self) -> None:
         """Forget every row."""
         with self._sealing, self._framing:
-            self._state = ((), [])
-            self._dropped = 0
-            self._builder, self._builder_start = FrameBuilder(), None
+            self._state = _State((), [], 0)
+            self._builder, self._builder_start = FrameBuilder(), 0
 
     @property
     def stats(self) -> LogStats:
         """Rows, bytes, dropped rows, and rows by event name."""
-        chunks, tail = self._state
+        chunks, tail, dropped = self._state
         counts: Counter[str] = Counter(row.event for row in tail[:] if row.event is not None)
         for chunk in chunks:
             names = chunk.column("event").combine_chunks()
@@ -170,7 +187,7 @@ class EventLog(EventView):
         return LogStats(
             rows=sum(chunk.num_rows for chunk in chunks) + len(tail),
             bytes=sum(chunk.nbytes for chunk in chunks),
-            dropped=self._dropped,
+            dropped=dropped,
             events=dict(counts.most_common()),
         )
 
@@ -180,8 +197,7 @@ class EventLog(EventView):
         return printable(f"<EventLog {len(self):,} rows{' · ' + names if names else ''}>")
 
     def _repr_html_(self) -> str:
-        table = self.to_arrow()
-        shown = frame_of(table.slice(max(table.num_rows - _SHOWN_ROWS, 0)))
+        shown = self.tail(_SHOWN_ROWS)
         shown["payload"] = shown["payload"].str.slice(0, _SHOWN_TEXT)
         caption = html.escape(repr(self).strip("<>"))
         return f"<div>{caption}</div>" + shown.to_html(escape=True, index=False, border=0)

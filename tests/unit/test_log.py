@@ -111,6 +111,26 @@ def test_bounds() -> None:
     assert numbers(by_size.df)[-1] == 99
 
 
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("every", [1, 3, 7, 40])
+def test_frames_while_rows_give_way(every: int) -> None:
+    """A frame's rows belong together, however many rows have given way since the one before."""
+    log = EventLog(max_rows=25)
+    for number in range(100):
+        log.extend([event(number)])
+        if number % every == 0:
+            frame = log.df
+            assert numbers(frame) == list(frame["seq"]) == list(range(number + 1 - len(frame), number + 1))
+            assert len(frame) + log.dropped == number + 1
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 24, 25, 26])
+def test_tails(count: int) -> None:
+    """The newest rows are as many as asked for, out of the tail and as many chunks as it takes."""
+    assert numbers(filled(25).tail(count)) == list(range(25))[max(25 - count, 0) :]
+
+
 def test_clear() -> None:
     """A cleared log is empty, and goes on."""
     log = filled(5)
