@@ -20,6 +20,7 @@ from .capture.journal import Capture
 from .connecting import connect
 from .detached import Account, Registration
 from .facade import Gateway
+from .protocol.errors import CaptureError
 
 _LOOK_EVERY = 0.5
 _TELL_EVERY = 1.0
@@ -83,7 +84,11 @@ def carry_out(job: Job, connection: Mapping[str, Any], stopped: Callable[[], thr
         account = Account(os.getpid(), str(job.output.absolute()), gateway.status.url, time.time())
         with contextlib.closing(Registration(account)) as registration:
             _watch(gateway, writing, registration, account, stop, job.seconds)
-            stats = writing.stop()
+            try:
+                stats = writing.stop()
+            except CaptureError as error:
+                registration.tell(dataclasses.replace(account, state="failed", error=str(error)))
+                raise
         missed = gateway.status.counters.missed
     print(f"{stats.events:,} events, {stats.bytes:,} bytes, {missed:,} missed", file=sys.stderr)
 

@@ -40,6 +40,7 @@ class Account:
         events: events written.
         bytes: bytes written.
         missed: events that were missed.
+        error: why it ended by itself, or ``None``.
     """
 
     pid: int
@@ -50,10 +51,11 @@ class Account:
     events: int = 0
     bytes: int = 0
     missed: int = 0
+    error: str | None = None
 
 
 class Registration:
-    """A capturing process's own entry; gone when it ends, however it ends.
+    """A capturing process's own entry; gone when it ends, however it ends, unless it told of an error.
 
     Args:
         account: what to tell first.
@@ -67,11 +69,13 @@ class Registration:
 
     def tell(self, account: Account) -> None:
         """Replace what is told."""
+        self._failed = account.error is not None
         write_private(self._file, json.dumps(asdict(account)).encode())
 
     def close(self) -> None:
-        """Take the entry out."""
-        self._file.unlink(missing_ok=True)
+        """Take the entry out; one with an error stays until somebody stops that capture."""
+        if not self._failed:
+            self._file.unlink(missing_ok=True)
         self._lock.release()
         self._file.with_suffix(".lock").unlink(missing_ok=True)
 
@@ -101,7 +105,7 @@ class DetachedCapture:
 
     @property
     def stats(self) -> Account:
-        """What it told last; it tells once a second."""
+        """What it told last; it tells once a second. `Account.error` says why it ended by itself."""
         with contextlib.suppress(OSError, ValueError):  # it has just ended: what it told before is the last word
             self._account = _read(self._file)
         return self._account
@@ -113,7 +117,7 @@ class DetachedCapture:
             timeout: seconds to wait.
 
         Raises:
-            CaptureError: it did not end in time.
+            CaptureError: it did not end in time, or its disk had failed.
         """
         last = self.stats
         if self.alive:
@@ -124,16 +128,19 @@ class DetachedCapture:
                 raise CaptureError(f"the capture {self.path} (process {self.pid}) did not end within {timeout:g} s")
             last = self.stats
             time.sleep(_LOOK_EVERY)
+        if (error := self.stats.error) is not None:
+            _forget(self._file)
+            raise CaptureError(error)
         return last
 
     def __repr__(self) -> str:
         account = self.stats
-        state = account.state if self.alive else "ended"
+        state = account.error or (account.state if self.alive else "ended")
         return f"<DetachedCapture {self.path}: {state}, {account.events:,} events, process {self.pid}>"
 
 
 def captures() -> list[DetachedCapture]:
-    """Return the captures of this user that run in processes of their own, oldest first.
+    """Return the captures of this user in processes of their own, oldest first: those that run, and those that failed.
 
     Example:
         >>> for capture in gnb.captures():               # doctest: +SKIP
@@ -164,8 +171,11 @@ def start(
     """
     path = path.absolute()
     found = _find(path)
-    if found is not None:
+    if found is not None and found.alive:
         return found
+    if found is not None:
+        with contextlib.suppress(CaptureError):  # it failed, and makes way
+            found.stop()
     command = [sys.executable, "-m", "gateway_nb", "capture", "--detach", "--connection-from-stdin", "-o", str(path)]
     command += [part for pattern in events for part in ("--events", pattern)]
     command += ["--append"] if append else []
@@ -237,12 +247,17 @@ def _find(path: Path) -> DetachedCapture | None:
 
 def _running() -> Iterator[DetachedCapture]:
     for file in _folder().glob("*.json"):
-        if not _is_locked(file):  # its process was killed
-            file.unlink(missing_ok=True)
-            file.with_suffix(".lock").unlink(missing_ok=True)
-            continue
         with contextlib.suppress(OSError, ValueError):  # it has just ended
-            yield DetachedCapture(file, _read(file))
+            account = _read(file)
+            if account.error is None and not _is_locked(file):  # its process was killed
+                _forget(file)
+                continue
+            yield DetachedCapture(file, account)
+
+
+def _forget(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    file.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _is_locked(file: Path) -> bool:

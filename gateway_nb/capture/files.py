@@ -80,7 +80,8 @@ class Output:
     def _open(self, *, append: bool) -> None:
         self._number += 1
         self.path = self._numbered(self._number)
-        self._file = _open_write(self.path, append=append)
+        self._raw = _open_write(self.path, append=append)
+        self._file = _compressed(self._raw) if self.path.suffix == ZSTD_SUFFIX else self._raw
         self._size = 0
         self._opened = time.monotonic()
         self._inode = os.stat(self.path).st_ino
@@ -104,8 +105,7 @@ class Output:
         Raises:
             OSError: the file is gone, or the disk failed.
         """
-        if self.path.suffix != ZSTD_SUFFIX:
-            os.fsync(self._file.fileno())
+        os.fsync(self._raw.fileno())
         try:
             same = os.stat(self.path).st_ino == self._inode
         except FileNotFoundError:
@@ -151,18 +151,19 @@ class Output:
         return max((int(match[1]) for match in there if match), default=0)
 
 
-def _open_write(path: Path, *, append: bool) -> Any:
+def _open_write(path: Path, *, append: bool) -> io.FileIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if append and path.exists():
             _cut_torn_end(path)
-        file = open(path, "ab" if append else "xb", buffering=0)  # noqa: SIM115 - closed by whoever asked for it
+        return io.FileIO(path, "ab" if append else "xb")
     except OSError as error:
         if isinstance(error, FileExistsError) and path.is_file():
             raise CaptureError(f"{path} exists; choose another name, or pass append=True") from None
         raise CaptureError(f"{path} can't be written: {error.strerror}") from None
-    if path.suffix != ZSTD_SUFFIX:
-        return file
+
+
+def _compressed(file: io.FileIO) -> Any:
     import zstandard
 
     return zstandard.ZstdCompressor().stream_writer(file, closefd=True)
@@ -207,6 +208,7 @@ class _Decompressed(io.RawIOBase):
         import zstandard
 
         self._file = file
+        self._damage = zstandard.ZstdError
         self._decompress = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress
         self._ready = memoryview(b"")
 
@@ -218,7 +220,11 @@ class _Decompressed(io.RawIOBase):
             chunk = self._file.read(_CHUNK_BYTES)
             if not chunk:
                 return 0
-            self._ready = memoryview(self._decompress(chunk))
+            try:
+                self._ready = memoryview(self._decompress(chunk))
+            except self._damage as error:
+                name = Path(self._file.name).name
+                raise CaptureError(f"{name} is damaged, and can't be read to its end: {error}") from None
         count = min(len(buffer), len(self._ready))
         buffer[:count], self._ready = self._ready[:count], self._ready[count:]
         return count

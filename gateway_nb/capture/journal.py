@@ -21,6 +21,7 @@ import msgspec
 
 from ..client.events import Event
 from ..client.handlers import matches
+from ..client.redact import LOGGER
 from ..protocol.errors import CaptureError
 from ..protocol.frames import encode
 from .files import Output, parse_rotation
@@ -93,7 +94,8 @@ class Capture:
         self._queue: deque[list[Event] | bytes] = deque()
         self._queued = self._taken = 0  # one is written by the loop thread, the other by the writer
         self._wake = threading.Event()
-        self._events = self._bytes = self._dropped = self._dropped_told = 0
+        self._events = self._bytes = self._dropped = self._untold = 0
+        self._telling = threading.Lock()
         self._error: CaptureError | None = None
         self._stopped = False
         self._put(_marker("start", 0, {}))
@@ -109,17 +111,29 @@ class Capture:
             return
         wanted = events if self._every else [event for event in events if self._wants(event.event)]
         room = _QUEUE_LENGTH - self._queued + self._taken
-        if room < len(wanted):
-            self._dropped += len(wanted) - room
-            wanted = wanted[:room]
+        lost = max(len(wanted) - room, 0)
+        wanted = wanted[:room] if lost else wanted
         if wanted:
+            self._tell_dropped()
             self._queue.append(wanted)
             self._queued += len(wanted)
             if self._queued - self._taken >= FLUSH_EVENTS:
                 self._wake.set()
+        if lost:
+            with self._telling:
+                self._dropped += lost
+                self._untold += lost
+
+    def _tell_dropped(self) -> None:
+        """Put down how many fell out here, before what comes after them."""
+        if self._untold:
+            with self._telling:
+                self._put(_marker("dropped", 0, {"events": self._untold}))
+                self._untold = 0
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Take a note: ``gap``, ``reconnect``."""
+        self._tell_dropped()
         self._put(_marker(kind, epoch, detail))
 
     def asked(self, request_id: str, method: str, params: bytes) -> None:
@@ -143,10 +157,11 @@ class Capture:
         """Write what is left, and close the file. Calling it again does nothing.
 
         Raises:
-            CaptureError: the disk failed; what was written before is readable.
+            CaptureError: the disk failed, or does not take what is left within 10 s; what was written is readable.
         """
         atexit.unregister(self._stop_at_exit)
         if not self._stopped:
+            self._tell_dropped()
             self._put(_marker("stop", 0, {}))
             self._stopped = True
             self.detach()
@@ -154,6 +169,9 @@ class Capture:
         self._thread.join(_STOP_PATIENCE)
         if self._error is not None:
             raise self._error
+        if self._thread.is_alive():
+            left = self._queued - self._taken
+            raise CaptureError(f"{self.path} still lacks {left:,} events: the disk is slow; call stop() again to wait")
         return self.stats
 
     def _stop_at_exit(self) -> None:
@@ -204,7 +222,9 @@ class Capture:
                     self._wake.wait(FLUSH_SECONDS)
                     self._wake.clear()
                 self._output.sync()
-        except (OSError, CaptureError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing is written any more, and that is told
+            if not isinstance(error, (OSError, CaptureError)):
+                LOGGER.exception("a bug in the writing of captures")
             why = getattr(error, "strerror", None) or error
             self._error = CaptureError(f"the capture {self.path} ended: {why}; what was written before is readable")
             self._stopped = True
@@ -224,9 +244,6 @@ class Capture:
                 else:
                     pieces += _lines(item)
                     self._taken += len(item)
-            if self._dropped > self._dropped_told:
-                pieces.append(_marker("dropped", 0, {"events": self._dropped - self._dropped_told}))
-                self._dropped_told = self._dropped
             self._put_down(b"".join(pieces))
             self._events += self._taken - before
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .table import Row
 
 BATCH_ROWS = 65_536
+BATCH_BYTES = 64 * 1024 * 1024
 _COPY_BYTES = 1024 * 1024
 CHUNK_ROWS = 8192
 _QUERY_NAME = "events"
@@ -133,7 +134,7 @@ class Recording(EventView):
         self._frame: pd.DataFrame | None = None
 
     def batches(self) -> Iterator[pa.Table]:
-        """Yield the events as Arrow tables of at most 65,536 rows; needs memory for one of them.
+        """Yield the events as Arrow tables of at most 65,536 rows or about 64 MiB; needs memory for one of them.
 
         Raises:
             CaptureError: a line is damaged; says file and line.
@@ -141,13 +142,15 @@ class Recording(EventView):
         self._damaged = 0
         for file in self.files:
             rows: list[Line] = []
+            size = 0
             for line in self._lines(file):
                 if line.kind in REQUEST_KINDS:
                     continue
                 rows.append(line)
-                if len(rows) >= BATCH_ROWS:
+                size += len(line.payload)
+                if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
                     yield _table(rows)
-                    rows = []
+                    rows, size = [], 0
             if rows:
                 yield _table(rows)
 
@@ -306,7 +309,7 @@ class Recording(EventView):
     def _lines(self, file: Path) -> Iterator[Line]:
         decoder = msgspec.json.Decoder(Line)
         with open_read(file) as source:
-            for number, text in enumerate(source, 1):
+            for number, text in enumerate(self._texts(source), 1):
                 try:
                     yield decoder.decode(text)
                 except (msgspec.DecodeError, UnicodeDecodeError):
@@ -318,6 +321,15 @@ class Recording(EventView):
                         raise CaptureError(
                             f"{file}: line {number} is damaged; load(..., errors='skip') leaves such lines out"
                         ) from None
+
+    def _texts(self, source: IO[bytes]) -> Iterator[bytes]:
+        """Yield a file's lines; what can't be decompressed is one damaged line, and the last."""
+        try:
+            yield from source
+        except CaptureError:
+            if not self._skip:
+                raise
+            self._damaged += 1
 
     def _plain_batches(self) -> Iterator[pa.RecordBatch]:
         for table in self.batches():

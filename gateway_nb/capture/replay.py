@@ -151,8 +151,7 @@ class ReplayGateway(LocalGateway):
             if answered.ok:
                 peer.answer(request_id, msgspec.Raw(payload))
             else:
-                error = msgspec.json.decode(payload)
-                peer.refuse(request_id, Refusal(error["code"], error["message"], error["details"]))
+                peer.refuse(request_id, Refusal(**msgspec.json.decode(payload)))
 
     def _send(self, line: Line) -> None:
         if line.event is not None:

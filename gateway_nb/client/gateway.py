@@ -19,7 +19,7 @@ from ..protocol.errors import (
     GatewayTimeoutError,
     PairingRequiredError,
 )
-from ..protocol.frames import MalformedFrame, decode_payload, encode
+from ..protocol.frames import MalformedFrame, decode_payload, encode, encode_request
 from ..protocol.handshake import HelloOk
 from . import options as options_
 from .connection import Connection
@@ -211,11 +211,18 @@ class AsyncGateway:
         if not self._supervisor.recorders:
             return await self._ask(method, params, timeout, expect_final, on_acknowledged)
         request_id = str(uuid.uuid4())
+        encode_request(request_id, method, params)  # what can't be sent is not recorded either
         self._record("asked", request_id, method, encode(params))
         try:
             answer = await self._ask(method, params, timeout, expect_final, on_acknowledged)
         except GatewayRequestError as error:
-            shape = {"code": error.code, "message": error.gateway_message, "details": error.details}
+            shape = {
+                "code": error.code,
+                "message": error.gateway_message,
+                "details": error.details,
+                "retryable": error.retryable,
+                "retry_after_ms": None if error.retry_after is None else error.retry_after * 1000,
+            }
             self._record("answered", request_id, False, encode(shape))
             raise
         self._record("answered", request_id, True, bytes(answer))

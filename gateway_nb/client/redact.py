@@ -6,11 +6,10 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from ..protocol.errors import GatewayError, GatewayRequestError, one_line
-from ..protocol.frames import decode_payload
 
 LOGGER = logging.getLogger("gateway_nb")
 # Without a handler Python would print warnings to stderr, from the loop's thread into whichever cell runs.
@@ -20,20 +19,20 @@ E = TypeVar("E", bound=GatewayError)
 _SECRET_FIELDS = frozenset(
     {"token", "deviceToken", "bootstrapToken", "password", "signature", "nonce", "secret", "apiKey"}
 )
-_SECRET_FIELD = re.compile(b'"(' + b"|".join(name.encode() for name in sorted(_SECRET_FIELDS)) + b')"')
+_STRING = rb'"(?:[^"\\]|\\.)*"'
+_JSON_STRING = re.compile(_STRING + rb"(\s*:)?")
+_SECRET_FIELD = re.compile(
+    rb'("(?:' + "|".join(sorted(_SECRET_FIELDS)).encode() + rb')"\s*:\s*)(' + _STRING + rb")", re.ASCII
+)
 _SHORTEST_SECRET = 4  # replacing "a" everywhere would hide the log, not the secret
+_SHORTEST_UNKNOWN = 16  # what only a field's name calls a secret may be an ordinary word: "none", "mock"
 
 
-def _named_secrets(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if name in _SECRET_FIELDS and isinstance(item, str):
-                yield item
-            else:
-                yield from _named_secrets(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _named_secrets(item)
+def _decoded(text: bytes) -> str:
+    try:
+        return str(json.loads(text))
+    except ValueError:  # a gateway's broken text: nothing in it is of use
+        return ""
 
 
 class Log:
@@ -80,12 +79,22 @@ class Log:
         return text
 
     def without_secrets(self, data: bytes) -> bytes:
-        """Return JSON without the secrets, for what is kept on disk: those known, and those that a field names."""
-        if _SECRET_FIELD.search(data):
-            self.hide(_named_secrets(decode_payload(data)))
-        for value in sorted(self._secrets, key=len, reverse=True):
-            data = data.replace(value.encode(), b"[secret]")
-        return data
+        """Return JSON without the secrets, for what is kept on disk: those known, and those that a field names.
+
+        Only what stands in strings changes, and no name of a field: it stays the JSON that it was.
+        """
+        named = [_decoded(text) for _, text in _SECRET_FIELD.findall(data)]
+        self.hide(value for value in named if len(value) >= _SHORTEST_UNKNOWN)
+        if named:
+            data = _SECRET_FIELD.sub(rb'\1"[secret]"', data)
+        known = [value.encode() for value in self._secrets]
+
+        def cleaned(found: re.Match[bytes]) -> bytes:
+            if found[1] or not any(value in found[0] for value in known):
+                return found[0]
+            return json.dumps(self._replace(_decoded(found[0])), ensure_ascii=False).encode()
+
+        return _JSON_STRING.sub(cleaned, data) if any(value in data for value in known) else data
 
     def write(self, level: int, text: object) -> None:
         """Log one line.

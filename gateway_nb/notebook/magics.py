@@ -7,6 +7,7 @@ import getpass
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -43,7 +44,8 @@ HELP = """\
 %gateway describe METHOD       its scope and its params; so does %gateway call METHOD?
 %gateway result [N]            the answer of a call that --bg left running, the last one or number N
 %gateway capture start PATH [GLOB ...]   write events to a file; --append, --requests, --rotate 100MB, --detached
-%gateway capture stop | status end the captures, or list them
+%gateway capture stop [PATH]   end the captures that were started here, or any one by its file
+%gateway capture status        list them, and those in processes of their own
 %gateway form                  a form to connect with
 %gateway table [-c NAME]       the events, live
 %gateway panel [-c NAME]       status, events, requests and runs
@@ -69,7 +71,7 @@ class GatewayMagics(Magics):
         super().__init__(shell)
         self.seen = Seen()
         self._background: list[Running] = []
-        self._captures: list[Capture] = []
+        self._captures: list[Capture | DetachedCapture] = []
 
     @no_var_expand
     @line_cell_magic
@@ -185,20 +187,35 @@ class GatewayMagics(Magics):
             if not rest:
                 raise CommandError("%gateway capture start needs a file: %gateway capture start run.jsonl agent chat.*")
             capture = gateway.capture(rest[0], tuple(rest[1:]) or ("*",), **options)
-            if isinstance(capture, Capture):
-                self._captures.append(capture)
+            self._captures.append(capture)
             display(capture)
             return
-        found: list[Capture | DetachedCapture] = [*self._captures, *captures()]
-        failures = _stop(found) if verb == "stop" else []
+        found = self._all_captures()
         if verb == "stop":
-            self._captures.clear()
+            self._stop_captures(found, rest)
+            return
         for one in found:
+            display(one)
+        if not found:
+            print("no captures; %gateway capture start PATH starts one")
+
+    def _all_captures(self) -> list[Capture | DetachedCapture]:
+        """Return those that were started here, and those that run in processes of their own, whoever started them."""
+        mine = {one.pid for one in self._captures if isinstance(one, DetachedCapture)}
+        return [*self._captures, *(one for one in captures() if one.pid not in mine)]
+
+    def _stop_captures(self, found: list[Capture | DetachedCapture], paths: list[str]) -> None:
+        wanted = [Path(path).absolute() for path in paths]
+        chosen = [one for one in found if (one.path.absolute() in wanted if wanted else one in self._captures)]
+        failures = _stop(chosen)
+        self._captures = [one for one in self._captures if one not in chosen]
+        for one in chosen:
             display(one)
         if failures:
             raise failures[0]
-        if not found:
-            print("no captures; %gateway capture start PATH starts one")
+        if not chosen:
+            others = ", ".join(str(one.path) for one in found)
+            print(f"nothing was started here; %gateway capture stop PATH ends {others}" if others else "no captures")
 
     def _form(self, command: Command) -> None:
         from .widgets.connect_form import connect_form
@@ -226,7 +243,7 @@ class GatewayMagics(Magics):
         for running in self._background:
             if not running.done():
                 running.cancel()
-        _stop(self._captures)
+        _stop(one for one in self._captures if isinstance(one, Capture))  # detached ones outlive even the kernel
 
 
 def _stop(found: Iterable[Capture | DetachedCapture]) -> list[CaptureError]:

@@ -101,6 +101,28 @@ def test_a_killed_capture_is_forgotten(local: gnb.LocalGateway, tmp_path: Path) 
         assert list(gnb.load(tmp_path / "run.jsonl").payloads("x")) == [1]
 
 
+def test_a_disk_that_fails(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """A detached capture whose file is taken away stays listed with the reason, until somebody stops it."""
+    path = tmp_path / "run.jsonl"
+    with gnb.connect(local.url, token=local.token) as gw:
+        capture = gw.capture(path, detached=True)
+        path.unlink()
+        until(lambda: capture.stats.error, 30)
+        until(lambda: not capture.alive)
+        (found,) = gnb.captures()
+        assert "run.jsonl was removed while it was written" in repr(found)
+        with pytest.raises(gnb.CaptureError, match=r"run\.jsonl was removed"):
+            found.stop()
+        assert gnb.captures() == []
+        again = gw.capture(path, detached=True)
+        assert again.alive
+        path.unlink()
+        until(lambda: not again.alive, 30)
+        more = gw.capture(path, detached=True)
+        assert more.alive
+        more.stop()
+
+
 def test_detach_from_a_shell(local: gnb.LocalGateway, tmp_path: Path) -> None:
     """The command goes into the background when it captures, prints its process id, and rotates its files."""
     command = [sys.executable, "-m", "gateway_nb", "capture", local.url, "-o", str(tmp_path / "run.jsonl")]

@@ -158,6 +158,22 @@ def test_in_the_background(connected: Kernel) -> None:
     )
 
 
+def test_captures_of_others(connected: Kernel, local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """Stop ends what was started here, never what another kernel captures, unless that is named."""
+    theirs = tmp_path / "theirs.jsonl"
+    connected.run(f"%gateway capture start {tmp_path / 'mine.jsonl'} --detached")
+    with gnb.connect(local.url, token=local.token, name="another") as gw:
+        other = gw.capture(theirs, detached=True)
+    assert str(theirs) in repr(connected.run("%gateway capture").displays)
+    assert "mine.jsonl" in repr(connected.run("%gateway capture stop").displays)
+    assert f"nothing was started here; %gateway capture stop PATH ends {theirs}" in (
+        connected.run("%gateway capture stop").text
+    )
+    assert other.alive
+    connected.run(f"%gateway capture stop {theirs}")
+    assert not other.alive
+
+
 def test_stopping_several_captures(connected: Kernel, tmp_path: Path) -> None:
     """One capture that fails does not leave the others running, neither at stop nor when unloading."""
     for name in ("one", "two"):

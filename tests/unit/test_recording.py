@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import gateway_nb as gnb
-from gateway_nb.capture.files import Rotation, parse_rotation
+from gateway_nb.capture.files import Output, Rotation, parse_rotation
 from gateway_nb.capture.journal import Capture
 from gateway_nb.capture.recording import TornEndWarning
 from gateway_nb.client.events import Event
@@ -163,6 +163,77 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [str(error) for error in told] == [capture.stats.error]
 
 
+class SlowDisk:
+    """Takes nothing until its gate opens."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gate = threading.Event()
+        self.asked = threading.Event()
+        write = Output.write
+
+        def slow(output: Output, data: bytes) -> None:
+            self.asked.set()
+            assert self.gate.wait(10)
+            write(output, data)
+
+        monkeypatch.setattr(Output, "write", slow)
+
+
+def test_where_events_fell_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is too slow, a line says how many events fell out, in the very place where they did."""
+    monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_LENGTH", 10)
+    disk = SlowDisk(monkeypatch)
+    capture = Capture(tmp_path / "run.jsonl")
+    assert disk.asked.wait(10)
+    capture.extend([event(number) for number in range(8)])
+    capture.extend([event(number) for number in range(8, 20)])
+    capture.extend([event(20)])
+    disk.gate.set()
+    until(lambda: capture.stats.events == 10)
+    capture.extend([event(21)])
+    disk.gate.clear()
+    capture.extend([event(number) for number in range(22, 40)])
+    disk.gate.set()
+    assert capture.stop().dropped == 11 + sum(capture_lost(tmp_path / "run.jsonl")[1:])
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    told = [line["payload"]["n"] if "event" in line else (line["kind"], line["payload"]) for line in lines]
+    last = told[13:-2]
+    assert told[:13] == [("start", {}), *range(10), ("dropped", {"events": 11}), 21]
+    assert last == list(range(22, 22 + len(last)))
+    assert told[-2:] == [("dropped", {"events": 18 - len(last)}), ("stop", {})]
+    assert gnb.load(tmp_path / "run.jsonl").stats.dropped == 29 - len(last)
+
+
+def capture_lost(path: Path) -> list[int]:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [line["payload"]["events"] for line in lines if line.get("kind") == "dropped"]
+
+
+def test_a_disk_that_is_slow_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """stop() says so when the disk does not take what is left in time, and waits anew when called again."""
+    monkeypatch.setattr("gateway_nb.capture.journal._STOP_PATIENCE", 0.05)
+    disk = SlowDisk(monkeypatch)
+    capture = Capture(tmp_path / "run.jsonl")
+    capture.extend([event(1)])
+    with pytest.raises(gnb.CaptureError, match=r"run\.jsonl still lacks 1 events: the disk is slow"):
+        capture.stop()
+    disk.gate.set()
+    until(lambda: not capture._thread.is_alive())
+    assert capture.stop().events == 1
+
+
+def test_a_bug_in_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the writing is told by stop(), by stats and to whoever listens: nobody believes it goes on."""
+    monkeypatch.setattr("gateway_nb.capture.journal._lines", lambda events: events.no_such_thing)
+    told: list[gnb.CaptureError] = []
+    capture = Capture(tmp_path / "run.jsonl", on_error=told.append)
+    capture.extend([event(1)])
+    until(lambda: told)
+    assert "no_such_thing" in str(capture.stats.error)
+    with pytest.raises(gnb.CaptureError, match="no_such_thing"):
+        capture.stop()
+
+
 def test_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When somebody removes the file the capture stops and says so, instead of writing into the void."""
     monkeypatch.setattr("gateway_nb.capture.journal.SYNC_SECONDS", 0.01)
@@ -284,6 +355,34 @@ def test_many_files(tmp_path: Path) -> None:
         gnb.load(tmp_path / "nothing.jsonl")
     with pytest.raises(ValueError, match="errors must be"):
         gnb.load(tmp_path, errors="ignore")
+
+
+def test_a_damaged_compressed_file(tmp_path: Path) -> None:
+    """A compressed file that is damaged in the middle is refused by name, or read as far as it goes."""
+    path = tmp_path / "run.jsonl.zst"
+    capture = Capture(path)
+    for _ in range(20):
+        capture.extend([event(number, payload={"n": os.urandom(300).hex()}) for number in range(100)])
+    capture.stop()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    path.write_bytes(data)
+    with pytest.raises(gnb.CaptureError, match=r"run\.jsonl\.zst is damaged, and can't be read to its end"):
+        _ = gnb.load(path).df
+    lenient = gnb.load(path, errors="skip")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TornEndWarning)
+        stats = lenient.stats
+    assert 500 < stats.events["x"] < 1500
+    assert stats.damaged == 1
+
+
+def test_batches_of_large_payloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large payloads make small batches: a recording is read in bounded memory whatever is in it."""
+    monkeypatch.setattr("gateway_nb.capture.recording.BATCH_BYTES", 10_000)
+    with Capture(tmp_path / "run.jsonl") as capture:
+        capture.extend([event(number, payload={"n": "x" * 4000}) for number in range(10)])
+    assert [batch.num_rows for batch in gnb.load(tmp_path / "run.jsonl").batches()] == [4, 3, 3, 2]
 
 
 def test_one_file_out_of_many(tmp_path: Path) -> None:
