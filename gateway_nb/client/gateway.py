@@ -26,7 +26,7 @@ from .connection import Connection
 from .events import Event
 from .handlers import EventStream, Subscription
 from .options import ConnectOptions
-from .runs import AsyncRun, finish_chat
+from .runs import FINISH, AsyncRun
 from .status import Status
 from .subscriptions import Subscriptions
 from .supervisor import Recorder, Sink, Supervisor
@@ -176,20 +176,22 @@ class AsyncGateway:
             params: a mapping; an `idempotencyKey` is added for the methods that need one.
             timeout: seconds, ``None`` for no limit; default `request_timeout` (30 s), and no limit with
                 `expect_final`. Requests that the gateway asks to repeat are repeated within it.
-            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next. For
-                ``chat.send`` it is the ``chat`` event that ends the run.
+            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next. The runs
+                of ``agent`` and ``chat.send`` are waited for to their end, across a lost connection, too; for
+                ``chat.send`` that is a ``chat`` event.
 
         Returns:
             The payload, decoded: dict, list, str, number, bool or ``None``.
 
         Raises:
             GatewayRequestError: the gateway said no.
+            RunFailedError, RunAbortedError: with `expect_final`, how a run ended.
             GatewayTimeoutError: no answer in time.
             GatewayClosedError: not connected, or not any more.
         """
-        if method == "chat.send" and expect_final and isinstance(params, Mapping):
+        if expect_final and method in FINISH and isinstance(params, Mapping):
             keyed = {"idempotencyKey": str(uuid.uuid4()), **params}
-            return await finish_chat(self, keyed, self._limit(timeout, True))
+            return await FINISH[method](self, keyed, self._limit(timeout, True))
         raw = await self.request_raw(method, params, timeout=timeout, expect_final=expect_final)
         try:
             return decode_payload(raw)

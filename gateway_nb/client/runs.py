@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ..protocol.errors import (
     GatewayClosedError,
@@ -17,7 +20,7 @@ from ..protocol.errors import (
     RunAbortedError,
     RunFailedError,
 )
-from ..protocol.frames import MalformedFrame
+from ..protocol.frames import MalformedFrame, decode_payload
 from .events import Event
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ _STARTED = ("accepted", "started", "in_flight")
 _LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
+_COMES_BACK = ("connected", "reconnecting", "restarting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
         RunFailedError, RunAbortedError: how it ended.
         GatewayTimeoutError: it did not end in time.
     """
-    run_id = str(params["idempotencyKey"])
+    run_id, session = _run_of(params)
     ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def look(event: Event) -> None:
@@ -72,17 +76,12 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
         if payload.get("state") in ("final", "error", "aborted") and not ended.done():
             ended.set_result(payload)
 
-    try:
-        async with asyncio.timeout(timeout):
-            with gateway.listen("chat", look):
-                answer = _dict(await gateway.request("chat.send", params, timeout=None))
-                if answer.get("status") not in _STARTED:
-                    return answer
-                last = await _end_of_chat(gateway, ended, run_id, str(params.get("sessionKey")))
-    except TimeoutError as error:
-        if isinstance(error, GatewayError):
-            raise
-        raise GatewayTimeoutError(f"chat.send: run {run_id} did not end within {timeout:g} s") from None
+    async with _time_for("chat.send", run_id, timeout):
+        with gateway.listen("chat", look):
+            answer = _dict(await gateway.request("chat.send", params, timeout=None))
+            if answer.get("status") not in _STARTED:
+                return answer
+            last = await _end_of_chat(gateway, ended, run_id, session)
     if last["state"] == "aborted":
         raise _run_error(RunAbortedError, run_id, f"run {run_id} was aborted", last)
     if last["state"] == "error":
@@ -104,6 +103,65 @@ async def _end_of_chat(
             content = [{"type": "text", "text": result.text}]
             return {"runId": run_id, "state": "final", "message": {"role": "assistant", "content": content}}
     return ended.result()
+
+
+async def finish_agent(gateway: AsyncGateway, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+    """Call ``agent`` and return its final answer; arguments and errors as for `finish_chat`.
+
+    An answer ``ok: true`` alone does not mean that the run ended well (protocol.md, 5).
+    """
+    run_id, _ = _run_of(params)
+    async with _time_for("agent", run_id, timeout):
+        final = await _final_of_agent(gateway, params)
+    return _judged(final, run_id, "").payload
+
+
+FINISH = {"agent": finish_agent, "chat.send": finish_chat}
+"""The methods that start a run, and what waits for its end."""
+
+
+def _run_of(params: dict[str, Any]) -> tuple[str, str]:
+    """Return the id and the session of the run that a call with these params starts."""
+    return str(params["idempotencyKey"]), str(
+        params.get("sessionKey") or f"agent:{params.get('agentId') or 'main'}:main"
+    )
+
+
+@contextlib.asynccontextmanager
+async def _time_for(method: str, run_id: str, timeout: float | None) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(timeout):
+            yield
+    except TimeoutError as error:
+        if isinstance(error, GatewayError):
+            raise
+        raise GatewayTimeoutError(
+            f"{method}: run {run_id} did not end within {timeout:g} s; it goes on in the gateway"
+        ) from None
+
+
+async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any]) -> dict[str, Any]:
+    """Ask, and wait for the final answer. Where the connection is lost, ask for the result of a run that was accepted;
+    one that may never have arrived is asked for again: its idempotency key lets it start once.
+    """
+    give_up = time.monotonic() + _RECONNECT_PATIENCE
+    accepted: list[msgspec.Raw] = []
+    while not accepted:
+        try:
+            answer = await gateway.request_raw(
+                "agent", params, timeout=None, expect_final=True, on_acknowledged=accepted.append
+            )
+        except GatewayClosedError:
+            if gateway.status.state not in _COMES_BACK or time.monotonic() > give_up:
+                raise
+            if not accepted:
+                await asyncio.sleep(_LOOK_EVERY)
+        else:
+            final = _dict(decode_payload(answer))
+            if final.get("status") not in _STARTED:
+                return final
+            break
+    return await _result_after_reconnect(gateway, *_run_of(params))
 
 
 async def _result_after_reconnect(gateway: AsyncGateway, run_id: str, session: str) -> dict[str, Any]:
@@ -212,23 +270,6 @@ class AsyncRun:
         return bool(isinstance(answer, dict) and answer.get("aborted"))
 
     async def _live(self) -> RunResult:
-        try:
-            async with asyncio.timeout(self._timeout):
-                with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
-                    result = _judged(await self._finish(), self.run_id, self._text)
-                    self._text = result.text
-                    return result
-        except TimeoutError as error:
-            if isinstance(error, GatewayError):
-                raise
-            raise GatewayTimeoutError(
-                f"run {self.run_id} took longer than {self._timeout:g} s; it goes on, .abort() ends it"
-            ) from None
-        finally:
-            self._deltas.put_nowait(None)
-
-    async def _finish(self) -> dict[str, Any]:
-        """Ask, and wait for the final answer; after a dropped socket ask for the result instead."""
         params = {
             "message": self._message,
             "agentId": self._agent,
@@ -236,15 +277,15 @@ class AsyncRun:
             "idempotencyKey": self.run_id,
         }
         try:
-            answer = _dict(await self._gateway.request("agent", params, timeout=None, expect_final=True))
-            if answer.get("status") not in _STARTED:
-                return answer
+            async with _time_for("agent", self.run_id, self._timeout):
+                with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
+                    result = _judged(await _final_of_agent(self._gateway, params), self.run_id, self._text)
+                    self._text = result.text
+                    return result
         except GatewayRequestError as error:
             raise _run_error(RunFailedError, self.run_id, f"run failed: {error}", error.details) from None
-        except GatewayClosedError:
-            if self._gateway.status.state == "closed":
-                raise
-        return await _result_after_reconnect(self._gateway, self.run_id, self.session)
+        finally:
+            self._deltas.put_nowait(None)
 
     def _take(self, event: Event) -> None:
         payload = _payload_of(event, self.run_id)

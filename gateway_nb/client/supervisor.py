@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -89,6 +90,7 @@ class Supervisor:
         self._status = Status("closed", settings.endpoint.display)
         self._shutdown_reason: str | None = None
         self._stopping = False
+        self._problems: deque[str] = deque(maxlen=_PROBLEMS_KEPT)  # apart from the status: other threads add to it
         self._next_attempt = 0.0
         self._sinks: tuple[Sink, ...] = ()
         self._frames = self._events = self._gaps = self._missed = self._malformed = 0
@@ -152,7 +154,7 @@ class Supervisor:
         """Note what went wrong beside the connection. From any thread."""
         said = self.log.clean(error)
         self.log.warning(said)
-        self._status = dataclasses.replace(self._status, problems=(*self._status.problems, said)[-_PROBLEMS_KEPT:])
+        self._problems.append(said)
 
     def add_sink(self, sink: Sink) -> Callable[[], None]:
         """Give every event to a sink, before any handler; return the way to take it out again."""
@@ -185,6 +187,7 @@ class Supervisor:
             self._status,
             rtt=connection.rtt if connection else None,
             retry_in=max(self._next_attempt - time.monotonic(), 0.0) if waits else None,
+            problems=tuple(self._problems),
             counters=counters,
         )
 
@@ -227,7 +230,6 @@ class Supervisor:
             pause = self._plan(ended, was_connected=self.epoch > before)
             if pause is None:
                 return
-            self._next_attempt = time.monotonic() + pause
             await asyncio.sleep(pause)
 
     async def _attempt(self) -> Ended:
@@ -276,16 +278,17 @@ class Supervisor:
             self._set_state("paused", why)
             self._call("on_reconnect_paused", error)
             return None
+        pause = starting_pause(error.retry_after if error else None) if starting else self._backoff.next()
+        if recovery is Recovery.DEVICE_TOKEN:
+            pause = min(pause, DEVICE_TOKEN_RETRY)
+        self._next_attempt = time.monotonic() + pause
         self._set_state(self._way_back(starting, ended.code), self._shutdown_reason or why)
-        if starting:
-            return starting_pause(error.retry_after if error else None)
-        pause = self._backoff.next()
-        return min(pause, DEVICE_TOKEN_RETRY) if recovery is Recovery.DEVICE_TOKEN else pause
+        return pause
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         if (state, reason) != (self._status.state, self._status.reason):
             self._status = dataclasses.replace(self._status, state=state, reason=reason)
-            self._call("on_state", self._status)
+            self._call("on_state", self.status)
 
     def _call(self, name: str, *arguments: object) -> None:
         callback = self._settings.callbacks.get(name)

@@ -241,17 +241,14 @@ class Agents:
 
 async def _speak(message: str) -> AsyncIterator[str]:
     """Yield an answer's pieces: what the message asks for, else the message itself."""
-    command = re.match(r"(echo|count|fail):(.*)", message, re.DOTALL)
-    kind, argument = command.groups() if command else ("echo", message)
-    if kind == "fail":
-        raise _RunError(f"LLM request failed: the model answered HTTP {argument.strip()[:3]}.")
-    if kind == "count":
-        number, _, pause = argument.partition(":")
-        for index in range(int(number)):
+    if failing := re.match(r"fail:\s*(\d{3})", message):
+        raise _RunError(f"LLM request failed: the model answered HTTP {failing[1]}.")
+    if counting := re.fullmatch(r"count:(\d+)(?::(\d+))?\s*", message):
+        for index in range(int(counting[1])):
             yield f"{' ' if index else ''}{index + 1}"
-            await asyncio.sleep(int(pause or 0) / 1000)
+            await asyncio.sleep(int(counting[2] or 0) / 1000)
         return
-    for index, word in enumerate(argument.strip().split(" ")):
+    for index, word in enumerate(message.removeprefix("echo:").strip().split(" ")):
         yield f"{' ' if index else ''}{word}"
         await asyncio.sleep(0)
 

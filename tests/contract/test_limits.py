@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import ssl
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,27 @@ async def test_a_run_across_a_dropped_socket(gateway: AnyGateway) -> None:
         result = await run.result()
         assert result.text == " ".join(map(str, range(1, 21)))
         assert agw.status.epoch == 2
+        asked = agw.submit("agent", {"message": "count:20:80", "sessionKey": "agent:main:dropped"}, expect_final=True)
+        await agw.wait_for("chat", timeout=20)
+        proxy.cut()
+        assert (await asked)["terminalReply"]["text"] == result.text
+        await agw.close()
+
+
+@async_test
+async def test_a_run_asked_for_while_the_line_is_down(gateway: AnyGateway) -> None:
+    """A run that is asked for between two connections starts on the next one, once."""
+    key = f"agent:main:{uuid.uuid4()}"
+    async with Proxy(port_of(gateway.url)) as proxy:
+        agw = gnb.AsyncGateway(proxy.url, token=gateway.token, device_identity=None)
+        await agw.connect()
+        proxy.cut()
+        while agw.status.state == "connected":
+            await asyncio.sleep(0.01)
+        run = agw.run("count:4:50", session=key)
+        assert (await run.result()).text == "1 2 3 4"
+        history = await agw.request("chat.history", {"sessionKey": key})
+        assert [message["role"] for message in history["messages"]] == ["user", "assistant"]
         await agw.close()
 
 

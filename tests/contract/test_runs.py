@@ -104,6 +104,29 @@ async def test_the_methods_below(gateway: AnyGateway) -> None:
 
 
 @async_test
+async def test_agent_to_its_end(gateway: AnyGateway) -> None:
+    """agent with expect_final gives the final answer, and an aborted run is an error, though the gateway says ok."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        key = session()
+        final = await agw.request("agent", {"message": "count:3:50", "sessionKey": key}, expect_final=True)
+        assert (final["status"], final["result"]["payloads"][0]["text"]) == ("ok", "1 2 3")
+        with pytest.raises(gnb.GatewayRequestError, match="LLM request failed"):
+            await agw.request("agent", {"message": "fail:400", "sessionKey": key}, expect_final=True)
+        run_id = str(uuid.uuid4())
+        params = {"message": "count:100:60", "sessionKey": key, "idempotencyKey": run_id}
+        speaking = asyncio.create_task(agw.wait_for("chat", lambda event: event.payload["runId"] == run_id))
+        asked = agw.submit("agent", params, expect_final=True)
+        await speaking
+        await agw.request("chat.abort", {"sessionKey": key, "runId": run_id})
+        with pytest.raises(gnb.RunAbortedError, match="was aborted"):
+            await asked
+        slow = {"message": "count:100:60", "sessionKey": key, "idempotencyKey": str(uuid.uuid4())}
+        with pytest.raises(gnb.GatewayTimeoutError, match="goes on in the gateway"):
+            await agw.request("agent", slow, expect_final=True, timeout=0.3)
+        await agw.request("chat.abort", {"sessionKey": key, "runId": slow["idempotencyKey"]})
+
+
+@async_test
 async def test_chat_send_to_its_end(gateway: AnyGateway) -> None:
     """chat.send with expect_final waits for the event that ends its run, and fails as the run fails."""
     async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:

@@ -105,6 +105,7 @@ async def test_a_starting_gateway() -> None:
     ):
         assert agw.status.epoch == 1
     assert states.names == ["connecting", "restarting", "connected", "closed"]
+    assert [0 < (status.retry_in or 0) <= 0.1 for status in states.seen] == [False, True, False, False]
 
 
 @async_test
@@ -124,8 +125,9 @@ async def test_a_shutdown() -> None:
     ):
         await until(lambda: agw.status.epoch == 2)
         assert agw.status.reason is None
-    reasons = {status.reason for status in states.seen if status.state == "restarting"}
-    assert reasons == {"the gateway shuts down: config changed, back in about 3 s"}
+    away = [status for status in states.seen if status.state == "restarting"]
+    assert {status.reason for status in away} == {"the gateway shuts down: config changed, back in about 3 s"}
+    assert away[-1].counters.events == 1
 
 
 @pytest.mark.parametrize(
