@@ -314,11 +314,17 @@ class Dispatcher:
             reached.wait(seconds)
 
     def stop(self) -> None:
-        """End the thread after what is queued; does not wait."""
-        if self._thread is not None:
-            with contextlib.suppress(queue.Full):
-                self._queue.put_nowait(None)
-            self._thread = None
+        """End the thread after what is queued; does not wait. The next call starts another, with a queue of its own."""
+        if self._thread is None:
+            return
+        self._thread, calls, self._queue = None, self._queue, queue.Queue(_DISPATCH_LENGTH)
+        while True:
+            try:
+                calls.put_nowait(None)
+                return
+            except queue.Full:  # the oldest call gives way to the end
+                with contextlib.suppress(queue.Empty):
+                    calls.get_nowait()
 
 
 def _dispatch(calls: queue.Queue[Callable[[], object] | None]) -> None:

@@ -104,8 +104,8 @@ def enter(gateway: Gateway, connect: Callable[[], object]) -> None:
     with _lock:
         former = _connections.pop(name, None)
     if former is not None and not former.closed:
-        former.close()
         _kept_events[name] = former.events
+        former.close()
     if name in _kept_events:
         gateway.adopt_events(_kept_events[name])
     connect()

@@ -104,6 +104,7 @@ class Gateway:
             GatewayConnectError: connecting failed for another reason.
         """
         self._thread.run(lambda: self._client.wait_until_paired(timeout, on_pending), "wait_until_paired")
+        self.closed = False
         return self
 
     def close(self) -> None:
@@ -115,9 +116,11 @@ class Gateway:
         for capture in list(self._captures):
             with contextlib.suppress(CaptureError):  # told when it happened: in the log and in status
                 capture.stop()
-        if self._thread.is_alive():
-            self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")
-        self._dispatcher.stop()
+        try:
+            if self._thread.is_alive():
+                self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")
+        finally:
+            self._dispatcher.stop()
 
     def __enter__(self) -> Gateway:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from .client.events import Event
 from .client.runs import AsyncRun, RunResult
 from .protocol.errors import GatewayError
 from .schema.facts import known
+
+_ABORT_SECONDS = 2.0  # a gateway that is stuck must not hold Ctrl-C
 
 
 class Caller(Protocol):
@@ -138,7 +141,11 @@ class Run:
     def _interrupted(self) -> KeyboardInterrupt:
         """Stopping the cell stops the run: nobody reads its answer any more, and it costs."""
         try:
-            done = "the gateway was asked to abort it" if self.abort() else "it had ended already"
+            abort = f"abort run {self.run_id}"
+            aborted = self._thread.run(lambda: asyncio.wait_for(self._run.abort(), _ABORT_SECONDS), abort)
+            done = "the gateway was asked to abort it" if aborted else "it had ended already"
+        except TimeoutError:
+            done = "the gateway does not answer, and may go on with it"
         except GatewayError as error:
             done = f"it could not be aborted: {error}"
         return KeyboardInterrupt(f"run {self.run_id}: {done}")

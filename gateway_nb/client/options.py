@@ -211,10 +211,11 @@ def portable(settings: Settings) -> dict[str, Any]:
     given: dict[str, Any] = {
         field.name: getattr(settings.credentials, field.name) for field in dataclasses.fields(Credentials)
     }
+    secrets = {name: value.reveal() for name, value in given.items() if value is not None}
     return {
         "url": settings.endpoint.url,
         "tls_fingerprint": settings.endpoint.pin,
-        **{name: value.reveal() for name, value in given.items() if value is not None},
+        **(secrets or {"token": ""}),  # none is none there, too, whatever its environment has
         "device_identity": None if identity is None else str(identity),
         "scopes": settings.scopes,
         "client_name": client.id,

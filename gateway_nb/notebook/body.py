@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -94,7 +95,7 @@ def parse_body(text: str) -> Body:
     if _REFERENCE.fullmatch(text.strip()):
         return Body(text.strip(), text, {"": (0, 0)})
     strict = text.lstrip()[0] in "{["
-    value = _json(text) if strict else None
+    value, repeated = _json(text) if strict else (None, None)
     places: dict[str, Place] = {}
     if len(text) <= _LARGEST_WITH_PLACES or not strict:
         try:
@@ -103,6 +104,9 @@ def parse_body(text: str) -> Body:
         except _NotYaml:
             if not strict:
                 raise
+    if repeated is not None and not places:  # else it was found above, with its true place
+        place = _place(text, text.rfind(json.dumps(repeated)))
+        raise Body(text=text).error(f"the body says {repeated!r} twice", place)
     if value is None and not strict:  # nothing but comments
         return Body(text=text)
     if not isinstance(value, dict) and not (isinstance(value, str) and _REFERENCE.fullmatch(value)):
@@ -119,9 +123,19 @@ class _NotYaml(CommandError):
 # JSON
 
 
-def _json(text: str) -> Any:
+def _json(text: str) -> tuple[Any, str | None]:
+    """Return the value, and a key that is there twice in one of its objects."""
+    repeated: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            repeated.extend(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        return found
+
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=unique)
+        return value, repeated[0] if repeated else None
     except json.JSONDecodeError as error:
         advice = "; without the braces the body may be YAML" if "property name" in error.msg else ""
         raise Body(text=text).error(

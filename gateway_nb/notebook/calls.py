@@ -15,7 +15,7 @@ from IPython.display import DisplayHandle, clear_output, display
 
 from ..bridge import RequestHandle
 from ..facade import Gateway
-from ..protocol.errors import GatewayError, GatewayRequestError, printable
+from ..protocol.errors import GatewayError, GatewayRequestError, RunAbortedError, printable
 from ..protocol.frames import encode_request
 from ..schema.facts import known
 from .binding import bind
@@ -45,6 +45,7 @@ class Running:
 
     def __init__(self, gateway: Gateway, call: Call, params: dict[str, Any] | None, timeout: float | None) -> None:
         self.call = call
+        self.number = 0
         self.view: RunView | None = None
         self._gateway = gateway
         self._params = params
@@ -82,7 +83,8 @@ class Running:
             return "running"
         if self._handle.cancelled():
             return "cancelled"
-        return "ok" if self._handle.exception() is None else "failed"
+        error = self._handle.exception()
+        return "ok" if error is None else "aborted" if isinstance(error, RunAbortedError) else "failed"
 
     @property
     def started(self) -> bool:
@@ -158,9 +160,9 @@ class Running:
 
     # In the background
 
-    def watch(self) -> None:
-        """Show what becomes of it, in a display of its own that follows it until it ends."""
-        handle = display(self, display_id=True)
+    def _ipython_display_(self) -> None:
+        """Show what becomes of it, in a display that follows it until it ends."""
+        handle = display(self._bundle(), raw=True, display_id=True)
         assert handle is not None
         ended = threading.Event()
         self._handle.add_done_callback(lambda _: ended.set())
@@ -168,11 +170,11 @@ class Running:
 
     def _follow(self, handle: DisplayHandle, ended: threading.Event) -> None:
         while not ended.wait(_SILENT_SECONDS):
-            handle.update(self)
+            handle.update(self._bundle(), raw=True)
         self._end()
-        handle.update(self)
+        handle.update(self._bundle(), raw=True)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _bundle(self) -> dict[str, str]:
         if self.view is not None:
             self.view.seconds = self.seconds
             return self.view._repr_mimebundle_()
@@ -180,8 +182,8 @@ class Running:
 
     def __repr__(self) -> str:
         last = f" · last event: {self.view.last_event}" if self.view is not None and self.view.last_event else ""
-        line = f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · %gateway result shows the answer"
-        return printable(line)
+        recall = f"%gateway result {self.number} shows the answer"
+        return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · {recall}")
 
 
 def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:

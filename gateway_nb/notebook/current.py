@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import weakref
+
 from .. import connecting
+from ..bridge import stop_loop_thread
 from ..facade import Gateway
 
 name = "default"
 """The connection that was made last, by a magic or by a form."""
+
+
+_made: weakref.WeakSet[Gateway] = weakref.WeakSet()
+
+
+def made(gateway: Gateway) -> None:
+    """Take note of a connection that a magic or a form has made: it is the one that is meant now."""
+    global name
+    name = gateway.name
+    _made.add(gateway)
+
+
+def close_all() -> None:
+    """Close what magics and forms have made; where nothing is connected then, the thread that served it ends, too."""
+    for gateway in list(_made):
+        gateway.close()
+    _made.clear()
+    if not connecting.connections():
+        stop_loop_thread()
 
 
 def chosen(configured: str) -> str:

@@ -30,8 +30,9 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take the magics out again, end what they left running, and close the widgets."""
+    """Take the magics out again, end what they left running, and close the widgets and the connections they made."""
     _take_out(shell)
+    current.close_all()
     live = sys.modules.get(f"{__package__}.widgets.live")
     if live is not None:
         live.close_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import getpass
+import itertools
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -70,21 +71,21 @@ class GatewayMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.seen = Seen()
-        self._background: list[Running] = []
+        self._background: dict[int, Running] = {}
+        self._numbers = itertools.count(1)
         self._captures: list[Capture | DetachedCapture] = []
 
     @no_var_expand
     @line_cell_magic
-    def gateway(self, line: str, cell: str | None = None) -> None:
-        """Call an OpenClaw Gateway; ``%gateway help`` says how."""
+    def gateway(self, line: str, cell: str | None = None) -> Running | None:
+        """Call an OpenClaw Gateway; ``%gateway help`` says how. With ``--bg`` it returns the call that goes on."""
         if cell is not None:
-            self._call(grammar.parse_cell(line, cell), in_cell=True)
-            return
+            return self._call(grammar.parse_cell(line, cell), in_cell=True)
         command = grammar.parse_line(line)
         if isinstance(command, Call):
-            self._call(command)
-        else:
-            getattr(self, f"_{command.name}")(command)
+            return self._call(command)
+        getattr(self, f"_{command.name}")(command)
+        return None
 
     @property
     def _variables(self) -> dict[str, Any]:
@@ -100,35 +101,36 @@ class GatewayMagics(Magics):
             raise GatewayClosedError(f"there is no connection {name!r}; run: %gateway connect{option}")
         return gateway
 
-    def _call(self, call: Call, *, in_cell: bool = False) -> None:
+    def _call(self, call: Call, *, in_cell: bool = False) -> Running | None:
         call = replace(call, format=call.format or self.default_format)
         params = calls.prepared(call, self._variables)
         gateway = self._gateway(call.connection)
         if call.dry_run:
             print(calls.dry_run(call, params, gateway.status.scopes, gateway.without_secrets))
-            return
+            return None
         running = calls.Running(gateway, call, params, self.default_timeout if call.timeout is None else call.timeout)
         if call.background:
-            self._background = [*self._background, running][-_BACKGROUND_KEPT:]
-            self._keep(call, running)
+            running.number = next(self._numbers)
             running.start()
-            running.watch()
-            return
+            self._background[running.number] = running
+            self._background.pop(running.number - _BACKGROUND_KEPT, None)
+            self._keep(call, running)
+            return running
         payload = calls.wait(running, can_redraw=in_cell and hasattr(self.shell, "kernel"))
         self.seen.take(payload)
         self._keep(call, calls.kept(call, payload))
+        return None
 
     def _keep(self, call: Call, value: Any) -> None:
         if call.output is not None:
             self._variables[call.output] = value
 
     def _result(self, command: Command) -> None:
+        kept = ", ".join(map(str, self._background)) or "none"
         try:
-            running = self._background[int(command.words[0]) - 1 if command.words else -1]
-        except (IndexError, ValueError):
-            raise CommandError(
-                f"there is no such call in the background; --bg left {len(self._background)} running"
-            ) from None
+            running = self._background[int(command.words[0]) if command.words else max(self._background, default=0)]
+        except (KeyError, ValueError):
+            raise CommandError(f"there is no such call in the background; kept are: {kept}") from None
         calls.wait(running, can_redraw=False)
 
     def _describe(self, command: Command) -> None:
@@ -147,7 +149,7 @@ class GatewayMagics(Magics):
         except PairingRequiredError as error:
             display(PairingCard(error))
             raise
-        current.name = name
+        current.made(gateway)
         if name == "default":
             self._variables["gw"] = gateway
         display(gateway)
@@ -240,7 +242,7 @@ class GatewayMagics(Magics):
 
     def close(self) -> None:
         """Leave nothing running: calls in the background are cancelled, captures end."""
-        for running in self._background:
+        for running in self._background.values():
             if not running.done():
                 running.cancel()
         _stop(one for one in self._captures if isinstance(one, Capture))  # detached ones outlive even the kernel

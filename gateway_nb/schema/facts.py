@@ -37,6 +37,14 @@ class Param(msgspec.Struct, frozen=True, omit_defaults=True):
     choices: tuple[Any, ...] = ()
     fields: dict[str, Param] = {}
 
+    @property
+    def example(self) -> Any:
+        """Some value that it may have, to begin with."""
+        if self.choices:
+            return self.choices[0]
+        kind = _TYPES.get(self.type.partition("|")[0])
+        return kind[0]() if kind else None
+
 
 class Method(msgspec.Struct, frozen=True, omit_defaults=True):
     """A method of the gateway.

@@ -74,6 +74,8 @@ def test_connect_and_disconnect(form: Stub, local: gnb.LocalGateway) -> None:
     form.page.get_by_role("button", name="Disconnect").click()
     state(form, "closed")
     assert gnb.connections() == {}
+    with pytest.raises(gnb.GatewayClosedError, match="press Connect"):
+        form.widget.gateway.request("health")
 
 
 def test_the_secret_goes_nowhere_else(form: Stub, local: gnb.LocalGateway, tmp_path: Path) -> None:
@@ -125,6 +127,8 @@ def test_a_wrong_secret(form: Stub, local: gnb.LocalGateway) -> None:
     connect(form)
     state(form, "failed")
     assert "pass token=" in form.text(".gnb-state")
+    with pytest.raises(gnb.GatewayClosedError, match="press Connect"):
+        _ = form.widget.gateway
     fill(form, local.url)
     connect(form)
     state(form, "connected")

@@ -71,6 +71,27 @@ def test_status(browser: Any, gw: gnb.Gateway, local: gnb.LocalGateway, tmp_path
         page.until("document.querySelector('.gnb-status').dataset.state === 'closed'")
 
 
+def test_params_by_name(request_box: Stub) -> None:
+    """The params that are known of a method are there to be picked; what looks wrong is said while one types."""
+    page = request_box.page
+    page.get_by_label("Method", exact=True).fill("sessions.patch")
+    request_box.until("document.querySelector('[role=group] button')")
+    names = page.get_by_role("group", name="What it takes")
+    names.get_by_role("button", name="key *").click()
+    names.get_by_role("button", name="label", exact=True).click()
+    params = page.get_by_label("Params", exact=True)
+    assert json.loads(params.input_value()) == {"key": "", "label": ""}
+    names.get_by_role("button", name="label", exact=True).click()
+    params.fill('{"n": 12345678901234567890, "labell": "x"}')
+    request_box.until("document.querySelector('.gnb-warning').textContent.includes('did you mean label?')")
+    names.get_by_role("button", name="key *").click()
+    assert params.input_value() == '{"n": 12345678901234567890, "labell": "x", "key": ""}'
+    page.get_by_text("What is known of it").click()
+    assert "key: string (required)" in request_box.text("pre")
+    page.get_by_label("Method", exact=True).fill(HOSTILE)
+    request_box.until("document.querySelector('pre').textContent.includes('nothing is known of')")
+
+
 def test_a_request(request_box: Stub) -> None:
     """A method is found, called with checked params, and shown as a tree; the history calls it again."""
     page = request_box.page

@@ -156,6 +156,14 @@ def test_in_the_background(connected: Kernel) -> None:
     assert connected.run("print(waiting.cancel(), waiting.state)").text == (
         "nobody waits for the answer any more cancelled\n"
     )
+    shown = connected.run("%%gateway agent.wait --bg\nrunId: nobody\ntimeoutMs: 10").displays
+    assert all("%gateway result 3 shows the answer" in display["text/plain"] for display in shown)
+    assert connected.run("print((await _)['status'])").text == "timeout\n"
+    assert "kept are: 1, 2, 3" in connected.run("%gateway result 4").error[0]
+    connected.run("%%gateway agent --final --bg -o aborted\nmessage: count:1000:50\nsessionKey: agent:main:main")
+    connected.run("gw.call.chat.abort(sessionKey='agent:main:main')")
+    assert "was aborted" in connected.run("%gateway result").error[0]
+    assert connected.run("print(aborted.state)").text == "aborted\n"
 
 
 def test_captures_of_others(connected: Kernel, local: gnb.LocalGateway, tmp_path: Path) -> None:
@@ -284,7 +292,7 @@ def test_a_session_keeps_its_secrets(connected: Kernel, local: gnb.LocalGateway,
 def test_unload_leaves_nothing(connected: Kernel) -> None:
     """%unload_ext takes out magics, matchers, transformers, configurables, threads, sockets and tasks."""
     look = """
-import asyncio, psutil, threading
+import asyncio, ipywidgets, psutil, threading
 def look():
     shell = get_ipython()
     return (
@@ -292,26 +300,29 @@ def look():
         sorted(shell.magics_manager.magics["line"]), sorted(shell.magics_manager.magics["cell"]),
         sorted(shell.magics_manager.registry), len(shell.configurables), len(shell.Completer.custom_matchers),
         len(shell.input_transformers_cleanup), sorted(thread.name for thread in threading.enumerate()),
+        len(ipywidgets.Widget.get_manager_state()["state"]),
     )
 """
     connected.run(look)
     before = """
 get_ipython().run_line_magic("unload_ext", "gateway_nb")
-gw.close()
 before = look()
 get_ipython().run_line_magic("load_ext", "gateway_nb")
 get_ipython().run_line_magic("gateway", "connect")
 get_ipython().run_cell_magic("gateway", "agent.wait --bg", "runId: nobody\\ntimeoutMs: 60000")
+for what in ("table", "panel", "form"):
+    get_ipython().run_line_magic("gateway", what)
 get_ipython().run_line_magic("unload_ext", "gateway_nb")
-gw.close()
 """
-    connected.run(before)
+    assert connected.run(before).status == "ok"
     until(lambda: connected.run("print(look() == before)").text == "True\n")
 
 
 def test_loading_twice(connected: Kernel) -> None:
-    """A second %load_ext or %reload_ext changes nothing: one magic, one matcher."""
-    connected.run("%load_ext gateway_nb\n%reload_ext gateway_nb")
+    """A second %load_ext changes nothing; after %reload_ext there is one magic, one matcher, and one connects again."""
+    connected.run("%load_ext gateway_nb")
+    assert connected.run("print(gw.request('health')['ok'])").text == "True\n"
+    connected.run("%reload_ext gateway_nb\n%gateway connect")
     count = "sum(hasattr(matcher, 'gateway_nb') for matcher in get_ipython().Completer.custom_matchers)"
     assert connected.run(f"print({count})").text == "1\n"
     assert json.loads(connected.run("import json; print(json.dumps(gw.request('health')['ok']))").text) is True

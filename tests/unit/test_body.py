@@ -46,6 +46,11 @@ MISTAKES: list[tuple[str, str, str]] = [
     ('{"a": 1,}', "line 1, column ", '    {"a": 1,}\n           '),  # at the comma, or behind it in Python 3.12
     ("{a: 1}", "without the braces the body may be YAML", "    {a: 1}\n     ^"),
     ('{"a": 1, "a": 2}', "says 'a' twice (line 1, column 10)", '    {"a": 1, "a": 2}\n             ^'),
+    (
+        f'{{"n": [{"1, " * 30_000}1],\n "a": 1, "a": 2}}',
+        "says 'a' twice (line 2, column 10)",
+        '     "a": 1, "a": 2}\n             ^',
+    ),
     ("a: 1\nb: 2\na: 3", "says 'a' twice (line 3, column 1)", "    a: 3\n    ^"),
     ('{"a": NaN}', "says NaN, which JSON does not have (line 1, column 7)", '    {"a": NaN}\n          ^'),
     ("a: .inf", "says .inf, which JSON does not have (line 1, column 4)", "    a: .inf\n       ^"),

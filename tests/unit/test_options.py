@@ -129,6 +129,8 @@ def test_portable() -> None:
     handed = json.loads(json.dumps(portable(settings)))
     again = resolve(handed.pop("url"), token=handed.pop("token"), options=handed)
     assert replace(again, callbacks={}) == replace(settings, callbacks={})
+    nothing = portable(resolve("ws://127.0.0.1:1", token="", options={"device_identity": None}))
+    assert nothing["token"] == ""  # and so what the other process's environment has does not count
     with pytest.raises(ValueError, match="can't be handed to another process"):
         portable(resolve(None, options={"ssl_context": ssl.create_default_context()}))
 

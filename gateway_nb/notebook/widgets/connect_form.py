@@ -69,7 +69,7 @@ class ConnectForm(LiveWidget):
             GatewayClosedError: it was not connected yet, or disconnected.
         """
         gateway = self._gateway
-        if gateway is None or self._connecting is not None:
+        if gateway is None or self._connecting is not None or gateway.status.state == "closed":
             raise GatewayClosedError("the form is not connected yet: fill it in and press Connect")
         return gateway
 
@@ -164,7 +164,7 @@ class ConnectForm(LiveWidget):
             while not stop.is_set():
                 try:
                     connecting.enter(gateway, gateway.connect)
-                    current.name = gateway.name
+                    current.made(gateway)
                     break
                 except PairingRequiredError as error:
                     if not stop.is_set():

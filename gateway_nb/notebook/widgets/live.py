@@ -78,10 +78,9 @@ class LiveWidget(anywidget.AnyWidget):
         self._next_look = 0.0
         self._loaded = time.monotonic() + _LOADING
         self._ends: float | None = None
-        _all.add(self)
         self.on_msg(self._receive)
         _answer_during_a_cell(self.comm)
-        replace_earlier(self)
+        enter(self)
 
     def look(self, slow: bool) -> None:
         """Tell the views what changed; called on the widgets' thread.
@@ -160,9 +159,11 @@ class LiveWidget(anywidget.AnyWidget):
             if now >= self._ends:
                 self.close()
             return
-        heard = max((view.heard for view in list(self._views.values())), default=-GONE_AFTER)
-        if now - heard >= GONE_AFTER:
-            self._views.clear()
+        for name, view in list(self._views.items()):
+            if now - view.heard >= GONE_AFTER:
+                self._views.pop(name, None)
+        heard = max((view.heard for view in list(self._views.values())), default=None)
+        if heard is None:
             ticker.remove(self)
             return
         slow = now - heard >= SLOW_AFTER
@@ -250,13 +251,14 @@ def _answer_during_a_cell(comm: Any) -> None:
         comm._reply_subshell_for = lambda data, default: default
 
 
-_all: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
+_all: weakref.WeakSet[ipywidgets.Widget] = weakref.WeakSet()
 _made_in: dict[str, tuple[str, weakref.WeakSet[ipywidgets.Widget]]] = {}
 """By cell: the run that made its last widgets, and these."""
 
 
-def replace_earlier(widget: ipywidgets.Widget) -> None:
-    """Close the widgets that an earlier run of the same cell made: their views are gone, and nobody else would."""
+def enter(widget: ipywidgets.Widget) -> None:
+    """Take note of a new widget: another run of its cell closes it, since its views are gone; so does `close_all`."""
+    _all.add(widget)
     shell: Any = get_ipython()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
     header = parent.get("header", {})

@@ -8,7 +8,7 @@ import ipywidgets
 
 from ...facade import Gateway
 from .event_table import EventTable
-from .live import replace_earlier
+from .live import enter
 from .request_box import RequestBox
 from .runs_view import RunsView
 from .status_view import StatusView
@@ -36,13 +36,17 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.runs = RunsView(gateway.events, gateway.name)
         children = [self.status, self.table, self.request, self.runs]
         super().__init__(children=children, titles=["Status", "Events", "Request", "Runs"])
-        replace_earlier(self)
+        enter(self)
 
     def close(self) -> None:
         """End it, and what is in it."""
+        if self.comm is None:  # closed before
+            return
         for child in self.children:
             child.close()
+        layout = self.layout
         super().close()
+        layout.close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         data = super()._repr_mimebundle_(**options)

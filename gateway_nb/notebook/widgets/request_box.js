@@ -9,6 +9,8 @@ function render({ model, el: root }) {
   const method = el("input", { type: "text", required: true, spellcheck: false, autocomplete: "off", oninput: () => check() });
   const params = el("textarea", { rows: 5, spellcheck: false, placeholder: '{"limit": 5}', oninput: () => check() });
   const problem = el("div", { className: "gnb-warning", role: "status" });
+  const known = el("div", { className: "gnb-bar", role: "group", "aria-label": "What it takes" });
+  const about = el("pre");
   const final = el("input", { type: "checkbox", onchange: () => check() });
   const send = el("button", { type: "submit" }, "Send");
   const cancel = button("Cancel", () => line.ask("cancel"));
@@ -24,7 +26,8 @@ function render({ model, el: root }) {
   root.append(
     el("div", { className: "gnb-pick" }, search, methods),
     el("form", { autocomplete: "off", onsubmit: submit },
-      field("Method", method), field("Params", params), problem,
+      field("Method", method), field("Params", params), problem, known,
+      el("details", {}, el("summary", {}, "What is known of it"), about),
       el("div", { className: "gnb-bar" }, send, cancel, el("label", {}, final, " wait for the final answer"), el("span", { className: "gnb-push" }), history),
       said, answer,
       el("details", {}, el("summary", {}, "As a cell"), cell, button("Copy cell", () => copy(cell.value)), " ",
@@ -48,10 +51,20 @@ function render({ model, el: root }) {
     }
     put(problem, wrong);
     send.disabled = Boolean(wrong);
+    if (!wrong) line.ask("about", { method: method.value.trim(), params: params.value });
     const options = (final.checked ? " --final" : "") + (connection === "default" ? "" : ` -c ${JSON.stringify(connection)}`);
     // In a cell a dollar begins a variable's name, and two are a dollar.
     const body = params.value.replaceAll("$", "$$$$");
     cell.value = body.trim() ? `%%gateway ${method.value}${options}\n${body}` : `%gateway call ${method.value}${options}`;
+  }
+
+  /** Add a param at the end, as text: read and written anew, large numbers would lose digits. */
+  function add(name, value) {
+    const text = params.value.trim() || "{}";
+    if (!text.endsWith("}") || name in JSON.parse(text)) return;
+    const before = text.slice(0, -1).trimEnd();
+    params.value = `${before}${before === "{" ? "" : ", "}${JSON.stringify(name)}: ${JSON.stringify(value)}}`;
+    check();
   }
 
   function submit(event) {
@@ -74,6 +87,12 @@ function render({ model, el: root }) {
       ({ names, connection } = told);
       list();
       check();
+    },
+    about(told) {
+      if (told.method !== method.value.trim()) return;
+      put(about, told.text);
+      put(problem, told.findings.join("; "));
+      known.replaceChildren(...told.params.map(({ name, required, value }) => button(required ? `${name} *` : name, () => add(name, value))));
     },
     history(told) {
       before = told;

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...facade import Gateway
 from ...protocol.errors import GatewayError
 from ...protocol.frames import MalformedFrame, decode_payload, encode
+from ...schema.facts import known
 from .. import grammar
 from ..body import CommandError
 from ..current import latest
@@ -32,7 +33,7 @@ class RequestBox(LiveWidget):
 
     _esm = source("dom.js", "request_box.js")
     _css = source("widgets.css", "panel.css")
-    HEARS = ("call", "cancel")
+    HEARS = ("about", "call", "cancel")
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -60,6 +61,23 @@ class RequestBox(LiveWidget):
 
     def __repr__(self) -> str:
         return f"<RequestBox {self._gateway.name}>"
+
+    def _on_about(self, view: str, content: Mapping[str, Any]) -> None:
+        """Say what is known of a method, and what looks wrong in the params so far."""
+        method, facts = str(content.get("method") or ""), known()
+        params = dict((facts.methods[method].params if method in facts.methods else None) or {})
+        ordered = sorted(params.items(), key=lambda item: (not item[1].required, item[0]))
+        try:
+            findings = facts.findings(method, _params(str(content.get("params") or "")))
+        except CommandError:
+            findings = []  # the page has seen that for itself
+        said = {
+            "method": method,
+            "text": facts.describe(method) if method else "",
+            "params": [{"name": name, "required": param.required, "value": param.example} for name, param in ordered],
+            "findings": findings,
+        }
+        self.tell("about", said, to=view)
 
     def _on_call(self, view: str, content: Mapping[str, Any]) -> None:
         body = str(content.get("params") or "")

@@ -63,6 +63,7 @@ class StatusView(LiveWidget):
         missed = f", {counters.missed:,} events missed" if counters.missed else ""
         rows = {
             "Why": status.reason,
+            "Problem": " · ".join(status.problems),
             "Gateway": status.url,
             "Server": server,
             "Up, when connected": _span(up / 1000) if isinstance(up, (int, float)) else None,
