@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from ..protocol.errors import CaptureError
 from .files import Output, open_read
 from .journal import REQUEST_KINDS
-from .table import SCHEMA, frame_of, nanoseconds, text_array
+from .table import SCHEMA, Line, frame_of, table_of
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -33,17 +32,6 @@ BATCH_BYTES = 64 * 1024 * 1024
 _COPY_BYTES = 1024 * 1024
 CHUNK_ROWS = 8192
 _QUERY_NAME = "events"
-
-
-class Line(msgspec.Struct, gc=False):
-    """One line of a journal."""
-
-    t: float
-    epoch: int
-    event: str | None = None
-    kind: str = "event"
-    seq: int | None = None
-    payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class TornEndWarning(UserWarning):
@@ -147,12 +135,12 @@ class Recording(EventView):
                 if line.kind in REQUEST_KINDS:
                     continue
                 rows.append(line)
-                size += len(line.payload)
+                size += len(line.raw)
                 if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
-                    yield _table(rows)
+                    yield table_of(rows)
                     rows, size = [], 0
             if rows:
-                yield _table(rows)
+                yield table_of(rows)
 
     def lines(self) -> Iterator[Line]:
         """Yield every line as it was written, recorded requests included."""
@@ -266,16 +254,16 @@ class Recording(EventView):
             if line.kind in REQUEST_KINDS:
                 continue
             rows += 1
-            first = line.t if first is None else min(first, line.t)
-            last = line.t if last is None else max(last, line.t)
+            first = line.received if first is None else min(first, line.received)
+            last = line.received if last is None else max(last, line.received)
             if line.event is not None:
                 events[line.event] += 1
                 epochs.add(line.epoch)
             elif line.kind == "gap":
-                detail = msgspec.json.decode(line.payload)
+                detail = msgspec.json.decode(line.raw)
                 gaps, missed = gaps + 1, missed + detail["received"] - detail["expected"]
             elif line.kind == "dropped":
-                dropped += msgspec.json.decode(line.payload)["events"]
+                dropped += msgspec.json.decode(line.raw)["events"]
         seconds = 0.0 if first is None or last is None else last - first
         return RecordingStats(
             rows=rows,
@@ -356,18 +344,6 @@ class _Held:
 
 # Without dictionaries, which differ from batch to batch
 _PLAIN = pa.schema([field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in SCHEMA])
-
-
-def _table(rows: list[Line]) -> pa.Table:
-    columns = [
-        pa.array(nanoseconds(np.array([row.t for row in rows])), SCHEMA.field("time").type),
-        pa.array([row.epoch for row in rows], pa.int32()),
-        pa.array([row.seq for row in rows], pa.int64()),
-        pa.array([row.event for row in rows], pa.string()).dictionary_encode(),
-        pa.array([row.kind for row in rows], pa.string()).dictionary_encode(),
-        text_array([row.payload for row in rows]),
-    ]
-    return pa.table(columns, schema=SCHEMA)
 
 
 def _with_date(batch: pa.RecordBatch) -> pa.RecordBatch:

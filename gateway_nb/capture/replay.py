@@ -19,7 +19,8 @@ from ..protocol.frames import RequestFrame
 
 if TYPE_CHECKING:
     from ..local.peer import Peer
-    from .recording import Line, Recording
+    from .recording import Recording
+    from .table import Line
 
 _PATIENCE = 10.0
 
@@ -81,7 +82,7 @@ class ReplayGateway(LocalGateway):
         self._task: asyncio.Task[None] | None = None
         for line in recording.lines():
             if line.kind == "request":
-                asked = msgspec.json.decode(line.payload, type=_Asked)
+                asked = msgspec.json.decode(line.raw, type=_Asked)
                 self._to_come[asked.key].append(asked)
                 self._methods_recorded.add(asked.method)
 
@@ -120,14 +121,14 @@ class ReplayGateway(LocalGateway):
     async def _play(self) -> None:
         began, first = time.monotonic(), 0.0
         for line in self._recording.lines():
-            first = first or line.t
+            first = first or line.received
             if self._speed is not None:
-                await asyncio.sleep(began + (line.t - first) / self._speed - time.monotonic())
+                await asyncio.sleep(began + (line.received - first) / self._speed - time.monotonic())
             if line.kind == "request":
-                waited = await self._until_asked(msgspec.json.decode(line.payload, type=_Asked).id)
+                waited = await self._until_asked(msgspec.json.decode(line.raw, type=_Asked).id)
                 began += waited
             elif line.kind == "answer":
-                answered = msgspec.json.decode(line.payload, type=_Answered)
+                answered = msgspec.json.decode(line.raw, type=_Answered)
                 self._answers[answered.id] = answered
                 self._answer(answered)
             else:
@@ -155,11 +156,11 @@ class ReplayGateway(LocalGateway):
 
     def _send(self, line: Line) -> None:
         if line.event is not None:
-            payload = self._rename(bytes(line.payload))
+            payload = self._rename(bytes(line.raw))
             for peer in list(self.peers):
                 peer.event(line.event, payload)
         elif line.kind == "gap":
-            detail = msgspec.json.decode(line.payload)
+            detail = msgspec.json.decode(line.raw)
             for peer in self.peers:
                 peer.skip(detail["received"] - detail["expected"])
 

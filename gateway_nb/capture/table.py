@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..client.events import Event
-from ..protocol.frames import encode
+from ..protocol.frames import NULL, encode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,18 @@ class Marker(msgspec.Struct, gc=False, frozen=True):
     raw: msgspec.Raw
 
 
-Row: TypeAlias = Event | Marker
+class Line(msgspec.Struct, gc=False, rename={"received": "t", "raw": "payload"}):
+    """One line of a journal, with the attributes of an event."""
+
+    received: float
+    epoch: int
+    event: str | None = None
+    kind: str = "event"
+    seq: int | None = None
+    raw: msgspec.Raw = NULL
+
+
+Row: TypeAlias = Event | Marker | Line
 
 NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(

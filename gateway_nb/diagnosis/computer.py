@@ -4,7 +4,6 @@ so that a package that is missing can be named.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import platform
 import re
@@ -12,10 +11,9 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 
+from .. import nesting
 from .report import Finding
 
-NEST_NEWER = "nest_asyncio2"
-NEST_ARCHIVED = "nest_asyncio"
 _VARIABLES = (
     "OPENCLAW_GATEWAY_URL",
     "OPENCLAW_GATEWAY_TOKEN",
@@ -41,7 +39,7 @@ def look() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} on {sys.platform}, {sys.executable}")
     yield from packages(_requirements())
     yield kernel()
-    yield nesting()
+    yield nested()
     yield variables(os.environ)
 
 
@@ -110,23 +108,16 @@ def kernel() -> Finding:
     return Finding("ipykernel", "ok", f"{found}: {says}")
 
 
-def nesting() -> Finding:
+def nested() -> Finding:
     """Return whether something has patched asyncio so that loops may be nested."""
-    if not hasattr(asyncio, "_nest_patched"):
+    status = nesting.status()
+    if status.applied is None:
         return Finding("nest_asyncio", "ok", "asyncio is not patched")
-    if hasattr(asyncio, "_nest_asyncio2"):
-        return Finding(
-            "nest_asyncio",
-            "warn",
-            f"{NEST_NEWER} is applied: every task takes about twice as long to make",
-            "await at the top of a cell works without it",
-        )
-    return Finding(
-        "nest_asyncio",
-        "fail",
-        f"{NEST_ARCHIVED} is applied: with ipykernel 7 it loses queued cells and clicks",
-        "restart the kernel without nest_asyncio.apply(); gateway_nb.nesting.enable() where it is needed",
-    )
+    if status.loses is not None:
+        advice = "restart the kernel without nest_asyncio.apply(); gateway_nb.nesting.enable() where it is needed"
+        return Finding("nest_asyncio", "fail", str(status), advice)
+    said = f"{status}: every task takes about twice as long to make"
+    return Finding("nest_asyncio", "warn", said, "await at the top of a cell works without it")
 
 
 def variables(environment: Mapping[str, str]) -> Finding:

@@ -214,11 +214,6 @@ class Session:
                 effects.append(Dropped(f"malformed frame: {error}"))
         return effects
 
-    def malformed(self, reason: str, now: float) -> list[Effect]:
-        """Take note of a frame that the transport could not turn into text."""
-        self._last_life = now
-        return [Dropped(reason)]
-
     def closed(self, code: int, reason: str) -> list[Effect]:
         """Take note that the socket is closed: every request fails.
 

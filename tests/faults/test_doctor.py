@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
+from gateway_nb import nesting
 from gateway_nb.cli import main
 from gateway_nb.diagnosis import reach
 from gateway_nb.identity.device import DeviceIdentity
@@ -206,7 +207,8 @@ async def old_package(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIte
 
 @staged
 async def nest_asyncio_applied(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
-    monkeypatch.setattr(asyncio, "_nest_patched", True, raising=False)  # the mark that its apply() leaves
+    monkeypatch.setattr(asyncio.run, "__module__", "nest_asyncio")  # the mark that its apply() leaves
+    monkeypatch.setattr(nesting, "_kernel", lambda: "7.4.0")
     with gnb.LocalGateway(token=TOKEN) as local:
         yield Setup(local.url)
 
@@ -348,7 +350,7 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (missing_extra, "extra query", "·", "duckdb is missing", "pip install 'gateway-nb[query]'"),
     (missing_package, "packages", "✗", "msgspec is missing", "pip install"),
     (old_package, "packages", "✗", "websockets 9.0 is older than", "pip install"),
-    (nest_asyncio_applied, "nest_asyncio", "✗", "loses queued cells", "restart the kernel"),
+    (nest_asyncio_applied, "nest_asyncio", "✗", "queued cells never run", "restart the kernel"),
     (a_variable_that_does_not_count, "environment", "!", "OPENCLAW_ALLOW_INSECURE_PRIVATE_WS", "only when it is 1"),
     (no_challenge, "challenge", "✗", "connect challenge", "is this a gateway's port?"),
     (no_hello, "sign-in", "✗", "no answer within 0.6 s", "is the gateway busy?"),

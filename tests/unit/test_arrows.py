@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "capturing": {"connecting", "facade", "detached", "capture", "protocol"},
     "demo": {"facade", "handles", "bridge", "protocol"},
     "lab": {"diagnosis", "client", "protocol"},
-    "diagnosis": {"bridge", "client", "identity", "protocol"},
+    "diagnosis": {"bridge", "client", "identity", "nesting", "protocol"},
     "nesting": set(),
     "notebook": {
         "connecting",

@@ -457,13 +457,6 @@ def test_malformed_frames_are_dropped(data: bytes) -> None:
     assert len(ask(session)) == 1
 
 
-def test_a_binary_frame_is_dropped() -> None:
-    """A frame that is no text is dropped, and is a sign of life."""
-    session = ready()
-    assert session.malformed("binary", 15.0) == [Dropped("binary")]
-    assert session.timer(25.0) == []
-
-
 def test_unknown_fields_are_welcome() -> None:
     """Gateways add fields in every release: they are ignored."""
     session = ready()
