@@ -65,24 +65,46 @@ SCHEMA = pa.schema(
 def table_of(rows: Sequence[Row]) -> pa.Table:
     """Return rows as a table with `SCHEMA`.
 
+    Its columns are made of buffers: `pa.array` of a list would import pandas first, and keep the event loop for that.
+
     Args:
         rows: events and markers, oldest first.
     """
     columns = [
-        pa.array(nanoseconds(np.array([row.received for row in rows])), SCHEMA.field("time").type),
-        pa.array([row.epoch for row in rows], pa.int32()),
-        pa.array([row.seq for row in rows], pa.int64()),
-        pa.array([row.event for row in rows], pa.string()).dictionary_encode(),
-        _kinds(rows),
+        _column(nanoseconds(np.array([row.received for row in rows], "float64")), "time"),
+        _column(np.array([row.epoch for row in rows], "int32"), "epoch"),
+        _numbers([row.seq for row in rows]),
+        _names([row.event for row in rows]),
+        _names([row.kind for row in rows]),
         text_array([row.raw for row in rows]),
     ]
-    return pa.table(columns, schema=SCHEMA)
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _kinds(rows: Sequence[Row]) -> Any:
-    if all(type(row) is Event for row in rows):
-        return pa.DictionaryArray.from_arrays(np.zeros(len(rows), "int32"), pa.array([Event.kind], pa.string()))
-    return pa.array([row.kind for row in rows], pa.string()).dictionary_encode()
+def _column(values: npt.NDArray[Any], name: str, valid: npt.NDArray[np.bool_] | None = None) -> Any:
+    kind = SCHEMA.field(name).type
+    kind = kind.index_type if pa.types.is_dictionary(kind) else kind
+    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [bitmap, pa.py_buffer(values)])
+
+
+def _numbers(values: list[int | None]) -> Any:
+    if None not in values:
+        return _column(np.array(values, "int64"), "seq")
+    valid = np.array([value is not None for value in values])
+    return _column(np.array([value or 0 for value in values], "int64"), "seq", valid)
+
+
+def _names(names: list[str | None]) -> Any:
+    """Return names as a dictionary and codes; no name is null."""
+    found = dict.fromkeys(names)
+    words = [name for name in found if name is not None]
+    code_of: dict[str | None, int] = {word: code for code, word in enumerate(words)} | (
+        {None: 0} if None in found else {}
+    )
+    valid = np.array([name is not None for name in names]) if None in found else None
+    codes = _column(np.array([code_of[name] for name in names], "int32"), "event", valid)
+    return pa.DictionaryArray.from_arrays(codes, text_array([word.encode("utf-8", "replace") for word in words]))
 
 
 def nanoseconds(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

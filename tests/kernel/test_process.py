@@ -29,9 +29,26 @@ print(gw.request("health")["ok"])
 """
     with script(local, code) as running_script:
         running_script.wait_for("waiting")
-        until(lambda: any(peer._tasks for peer in local.peers))
+        until(lambda: any(peer.owes_answers for peer in local.peers))
         running_script.interrupt()
         assert running_script.rest() == ["interrupted 0 connected", "True"]
+
+
+def test_the_loop_does_not_wait_for_pandas(local: gnb.LocalGateway) -> None:
+    """Keeping events imports no pandas: that takes a third of a second, on the thread that reads the socket."""
+    code = """
+import sys
+print("ready")
+while len(gw.events) < 10_000:
+    time.sleep(0.01)
+print(len(gw.events.pieces()[0]), "pandas" in sys.modules)
+print(len(gw.events.df) >= 10_000, "pandas" in sys.modules)
+"""
+    with script(local, code) as running_script:
+        running_script.wait_for("ready")
+        for number in range(10_000):
+            local.emit("tick", number)
+        assert running_script.rest() == ["1 False", "True True"]
 
 
 SAY_WHEN_WAITING = """
