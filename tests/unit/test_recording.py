@@ -214,6 +214,7 @@ def test_a_disk_that_is_slow_at_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("gateway_nb.capture.journal._STOP_PATIENCE", 0.05)
     disk = SlowDisk(monkeypatch)
     capture = Capture(tmp_path / "run.jsonl")
+    assert disk.asked.wait(10)
     capture.extend([event(1)])
     with pytest.raises(gnb.CaptureError, match=r"run\.jsonl still lacks 1 events: the disk is slow"):
         capture.stop()
