@@ -16,7 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from .capture.files import parse_rotation
-from .capture.journal import Capture
+from .capture.journal import Capture, CaptureStats
 from .connecting import connect
 from .detached import Account, Registration
 from .facade import Gateway
@@ -85,12 +85,34 @@ def carry_out(job: Job, connection: Mapping[str, Any], stopped: Callable[[], thr
         with contextlib.closing(Registration(account)) as registration:
             _watch(gateway, writing, registration, account, stop, job.seconds)
             try:
-                stats = writing.stop()
+                stats = _stopped(writing)
             except CaptureError as error:
-                registration.tell(dataclasses.replace(account, state="failed", error=str(error)))
+                registration.tell(_account(account, gateway, writing, error))
                 raise
         missed = gateway.status.counters.missed
     print(f"{stats.events:,} events, {stats.bytes:,} bytes, {missed:,} missed", file=sys.stderr)
+
+
+def _stopped(writing: Capture) -> CaptureStats:
+    """End the writing, however long a slow disk takes for the rest."""
+    while True:
+        try:
+            return writing.stop()
+        except CaptureError:
+            if not writing.alive:
+                raise
+
+
+def _account(first: Account, gateway: Gateway, writing: Capture, error: CaptureError | None = None) -> Account:
+    stats, status = writing.stats, gateway.status
+    return dataclasses.replace(
+        first,
+        state=status.state if error is None else "failed",
+        events=stats.events,
+        bytes=stats.bytes,
+        missed=status.counters.missed,
+        error=None if error is None else str(error),
+    )
 
 
 def _watch(
@@ -112,12 +134,7 @@ def _watch(
             line.update(stats.events - line.n)
             if now - told >= _TELL_EVERY:
                 told = now
-                missed = status.counters.missed
-                registration.tell(
-                    dataclasses.replace(
-                        account, state=status.state, events=stats.events, bytes=stats.bytes, missed=missed
-                    )
-                )
+                registration.tell(_account(account, gateway, writing))
             left = _LOOK_EVERY if end is None else min(end - now, _LOOK_EVERY)
             if left <= 0 or stop.wait(left):
                 break

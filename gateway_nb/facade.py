@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import time
 import weakref
@@ -114,8 +113,11 @@ class Gateway:
         """
         self.closed = True
         for capture in list(self._captures):
-            with contextlib.suppress(CaptureError):  # told when it happened: in the log and in status
+            try:
                 capture.stop()
+            except CaptureError as error:
+                if capture.stats.error is None:  # else it was told when it happened
+                    self._client.problem(error)
         try:
             if self._thread.is_alive():
                 self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")

@@ -64,6 +64,8 @@ def tidied(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
         for output in cell["outputs"]:
             # A widget lives in its kernel: what a reader sees is the text/html beside it.
             output.get("data", {}).pop(_WIDGET, None)
+            if "image/svg+xml" in output.get("data", {}):  # the same as PNG is of no use to git, nor to whoever runs it
+                output["data"].pop("image/png", None)
         if _lasting(before.get(cell["id"])) == _lasting(cell["outputs"]):
             cell["outputs"] = before[cell["id"]]
     new["metadata"] = {"kernelspec": old["metadata"]["kernelspec"], "language_info": _LANGUAGE}

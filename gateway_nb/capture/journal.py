@@ -71,6 +71,9 @@ class Capture:
         CaptureError: the file exists, or can't be written.
         TypeError: the patterns are no strings.
         ValueError: `rotate` says no size and no time.
+
+    Attributes:
+        asked_for: the path as it was given.
     """
 
     def __init__(
@@ -86,16 +89,17 @@ class Capture:
         if not self._patterns or not all(isinstance(pattern, str) for pattern in self._patterns):
             raise TypeError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
         rotation = None if rotate is None else parse_rotation(rotate)
-        self._output = Output(Path(path), append=append, rotation=rotation)
+        self.asked_for = Path(path)
+        self._output = Output(self.asked_for, append=append, rotation=rotation)
         self._files = [self._output.path]
         self._on_error = on_error
         self.detach: Callable[[], object] = _nothing
         self._every = "*" in self._patterns
         self._queue: deque[list[Event] | bytes] = deque()
-        self._queued = self._taken = 0  # one is written by the loop thread, the other by the writer
+        self._queued = self._taken = 0
         self._wake = threading.Event()
         self._events = self._bytes = self._dropped = self._untold = 0
-        self._telling = threading.Lock()
+        self._putting = threading.Lock()
         self._error: CaptureError | None = None
         self._stopped = False
         self._put(_marker("start", 0, {}))
@@ -107,33 +111,23 @@ class Capture:
 
     def extend(self, events: list[Event]) -> None:
         """Take events, those whose names are wanted."""
-        if self._stopped:
-            return
         wanted = events if self._every else [event for event in events if self._wants(event.event)]
-        room = _QUEUE_LENGTH - self._queued + self._taken
-        lost = max(len(wanted) - room, 0)
-        wanted = wanted[:room] if lost else wanted
-        if wanted:
-            self._tell_dropped()
-            self._queue.append(wanted)
-            self._queued += len(wanted)
-            if self._queued - self._taken >= FLUSH_EVENTS:
-                self._wake.set()
-        if lost:
-            with self._telling:
-                self._dropped += lost
-                self._untold += lost
-
-    def _tell_dropped(self) -> None:
-        """Put down how many fell out here, before what comes after them."""
-        if self._untold:
-            with self._telling:
-                self._put(_marker("dropped", 0, {"events": self._untold}))
-                self._untold = 0
+        with self._putting:
+            if self._stopped or not wanted:
+                return
+            room = _QUEUE_LENGTH - self._queued + self._taken
+            lost = max(len(wanted) - room, 0)
+            if lost < len(wanted):
+                self._tell_dropped()
+                self._queue.append(wanted[:room] if lost else wanted)
+                self._queued += len(wanted) - lost
+            self._dropped += lost
+            self._untold += lost
+        if self._queued - self._taken >= FLUSH_EVENTS:
+            self._wake.set()
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Take a note: ``gap``, ``reconnect``."""
-        self._tell_dropped()
         self._put(_marker(kind, epoch, detail))
 
     def asked(self, request_id: str, method: str, params: bytes) -> None:
@@ -148,8 +142,16 @@ class Capture:
         return any(matches(pattern, name) for pattern in self._patterns)
 
     def _put(self, line: bytes) -> None:
-        if not self._stopped:
-            self._queue.append(line)
+        with self._putting:
+            if not self._stopped:
+                self._tell_dropped()
+                self._queue.append(line)
+
+    def _tell_dropped(self) -> None:
+        """Put down how many fell out here, before what comes after them; with the lock held."""
+        if self._untold:
+            self._queue.append(_marker("dropped", 0, {"events": self._untold}))
+            self._untold = 0
 
     # Called by the user
 
@@ -159,24 +161,29 @@ class Capture:
         Raises:
             CaptureError: the disk failed, or does not take what is left within 10 s; what was written is readable.
         """
-        atexit.unregister(self._stop_at_exit)
         if not self._stopped:
-            self._tell_dropped()
             self._put(_marker("stop", 0, {}))
             self._stopped = True
             self.detach()
             self._wake.set()
         self._thread.join(_STOP_PATIENCE)
+        if not self.alive:
+            atexit.unregister(self._stop_at_exit)
         if self._error is not None:
             raise self._error
-        if self._thread.is_alive():
-            left = self._queued - self._taken
+        if self.alive:
+            left = self._queued - self._events
             raise CaptureError(f"{self.path} still lacks {left:,} events: the disk is slow; call stop() again to wait")
         return self.stats
 
     def _stop_at_exit(self) -> None:
         with contextlib.suppress(CaptureError):  # at exit there is nobody to tell
             self.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still writes."""
+        return self._thread.is_alive()
 
     @property
     def stats(self) -> CaptureStats:
@@ -213,6 +220,8 @@ class Capture:
             with contextlib.closing(self._output):
                 while True:
                     last = self._stopped  # what came before it was set is in the queue by now
+                    with self._putting:
+                        self._tell_dropped()
                     self._flush()
                     if last:
                         break

@@ -190,6 +190,7 @@ def _time(alt: Any, column: str, times: pd.Series[pd.Timestamp]) -> Any:
         every = pd.Timedelta(seconds=step)
         title += f", from {times.min():%Y-%m-%d %H:%M}"
         ticks = pd.date_range(times.min().ceil(every), times.max(), freq=every)
+        ticks = ticks if len(ticks) else pd.DatetimeIndex([times.min()])
     axis = alt.Axis(values=_milliseconds(ticks).tolist(), labelExpr=f"utcFormat(round(datum.value), '{form}')")
     return alt.X(f"{column}:Q", scale=alt.Scale(zero=False, nice=False), axis=axis, title=title)
 

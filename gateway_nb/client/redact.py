@@ -20,7 +20,7 @@ _SECRET_FIELDS = frozenset(
     {"token", "deviceToken", "bootstrapToken", "password", "signature", "nonce", "secret", "apiKey"}
 )
 _STRING = rb'"(?:[^"\\]|\\.)*"'
-_JSON_STRING = re.compile(_STRING + rb"(\s*:)?")
+_JSON_STRING = re.compile(b"(" + _STRING + rb")(\s*:)?")
 _SECRET_FIELD = re.compile(
     rb'("(?:' + "|".join(sorted(_SECRET_FIELDS)).encode() + rb')"\s*:\s*)(' + _STRING + rb")", re.ASCII
 )
@@ -81,20 +81,22 @@ class Log:
     def without_secrets(self, data: bytes) -> bytes:
         """Return JSON without the secrets, for what is kept on disk: those known, and those that a field names.
 
-        Only what stands in strings changes, and no name of a field: it stays the JSON that it was.
+        Only what stands in strings changes, in a field's name only a long secret: it stays the JSON that it was.
         """
         named = [_decoded(text) for _, text in _SECRET_FIELD.findall(data)]
         self.hide(value for value in named if len(value) >= _SHORTEST_UNKNOWN)
         if named:
             data = _SECRET_FIELD.sub(rb'\1"[secret]"', data)
-        known = [value.encode() for value in self._secrets]
+        there = [value for value in (value.encode() for value in self._secrets) if value in data]
+        long = [value for value in there if len(value) >= _SHORTEST_UNKNOWN]
 
         def cleaned(found: re.Match[bytes]) -> bytes:
-            if found[1] or not any(value in found[0] for value in known):
+            text, colon = found[1], found[2] or b""
+            if not any(value in text for value in (long if colon else there)):
                 return found[0]
-            return json.dumps(self._replace(_decoded(found[0])), ensure_ascii=False).encode()
+            return json.dumps(self._replace(_decoded(text)), ensure_ascii=False).encode() + colon
 
-        return _JSON_STRING.sub(cleaned, data) if any(value in data for value in known) else data
+        return _JSON_STRING.sub(cleaned, data) if there else data
 
     def write(self, level: int, text: object) -> None:
         """Log one line.

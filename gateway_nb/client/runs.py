@@ -14,7 +14,6 @@ import msgspec
 
 from ..protocol.errors import (
     GatewayClosedError,
-    GatewayError,
     GatewayRequestError,
     GatewayTimeoutError,
     RunAbortedError,
@@ -76,11 +75,13 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
         if payload.get("state") in ("final", "error", "aborted") and not ended.done():
             ended.set_result(payload)
 
-    async with _time_for("chat.send", run_id, timeout):
+    started: list[Any] = []
+    async with _time_for("chat.send", run_id, timeout, started):
         with gateway.listen("chat", look):
-            answer = _dict(await gateway.request("chat.send", params, timeout=None))
+            answer = _dict(await gateway.request("chat.send", params, timeout=timeout))
             if answer.get("status") not in _STARTED:
                 return answer
+            started.append(answer)
             last = await _end_of_chat(gateway, ended, run_id, session)
     if last["state"] == "aborted":
         raise _run_error(RunAbortedError, run_id, f"run {run_id} was aborted", last)
@@ -106,14 +107,17 @@ async def _end_of_chat(
 
 
 async def finish_agent(gateway: AsyncGateway, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
-    """Call ``agent`` and return its final answer; arguments and errors as for `finish_chat`.
+    """Call ``agent`` and return its final answer; arguments as for `finish_chat`.
 
     An answer ``ok: true`` alone does not mean that the run ended well (protocol.md, 5).
+
+    Raises:
+        GatewayRequestError: the gateway said no, or that the run failed.
+        RunFailedError, RunAbortedError: how it ended.
+        GatewayTimeoutError: it did not end in time.
     """
-    run_id, _ = _run_of(params)
-    async with _time_for("agent", run_id, timeout):
-        final = await _final_of_agent(gateway, params)
-    return _judged(final, run_id, "").payload
+    final = await _final_of_agent(gateway, params, timeout)
+    return _judged(final, _run_of(params)[0], "").payload
 
 
 FINISH = {"agent": finish_agent, "chat.send": finish_chat}
@@ -128,40 +132,40 @@ def _run_of(params: dict[str, Any]) -> tuple[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def _time_for(method: str, run_id: str, timeout: float | None) -> AsyncIterator[None]:
+async def _time_for(method: str, run_id: str, timeout: float | None, accepted: list[Any]) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(timeout):
             yield
-    except TimeoutError as error:
-        if isinstance(error, GatewayError):
-            raise
-        raise GatewayTimeoutError(
-            f"{method}: run {run_id} did not end within {timeout:g} s; it goes on in the gateway"
-        ) from None
+    except TimeoutError:
+        what = "; it goes on in the gateway" if accepted else ", and was not accepted by then"
+        raise GatewayTimeoutError(f"{method}: run {run_id} did not end within {timeout:g} s{what}") from None
 
 
-async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any]) -> dict[str, Any]:
+async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     """Ask, and wait for the final answer. Where the connection is lost, ask for the result of a run that was accepted;
     one that may never have arrived is asked for again: its idempotency key lets it start once.
     """
-    give_up = time.monotonic() + _RECONNECT_PATIENCE
+    run_id, session = _run_of(params)
     accepted: list[msgspec.Raw] = []
-    while not accepted:
-        try:
-            answer = await gateway.request_raw(
-                "agent", params, timeout=None, expect_final=True, on_acknowledged=accepted.append
-            )
-        except GatewayClosedError:
-            if gateway.status.state not in _COMES_BACK or time.monotonic() > give_up:
-                raise
-            if not accepted:
-                await asyncio.sleep(_LOOK_EVERY)
-        else:
-            final = _dict(decode_payload(answer))
-            if final.get("status") not in _STARTED:
-                return final
-            break
-    return await _result_after_reconnect(gateway, *_run_of(params))
+    give_up: float | None = None
+    async with _time_for("agent", run_id, timeout, accepted):
+        while not accepted:
+            try:
+                # Asked again, some gateways answer with the acceptance alone.
+                answer = await gateway.request_raw(
+                    "agent", params, timeout=timeout, expect_final=give_up is None, on_acknowledged=accepted.append
+                )
+            except GatewayClosedError:
+                give_up = give_up or time.monotonic() + _RECONNECT_PATIENCE
+                if gateway.status.state not in _COMES_BACK or time.monotonic() > give_up:
+                    raise
+                await asyncio.sleep(0 if accepted else _LOOK_EVERY)
+            else:
+                final = _dict(decode_payload(answer))
+                if final.get("status") not in _STARTED:
+                    return final
+                accepted.append(answer)
+        return await _result_after_reconnect(gateway, run_id, session)
 
 
 async def _result_after_reconnect(gateway: AsyncGateway, run_id: str, session: str) -> dict[str, Any]:
@@ -277,11 +281,11 @@ class AsyncRun:
             "idempotencyKey": self.run_id,
         }
         try:
-            async with _time_for("agent", self.run_id, self._timeout):
-                with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
-                    result = _judged(await _final_of_agent(self._gateway, params), self.run_id, self._text)
-                    self._text = result.text
-                    return result
+            with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
+                final = await _final_of_agent(self._gateway, params, self._timeout)
+                result = _judged(final, self.run_id, self._text)
+                self._text = result.text
+                return result
         except GatewayRequestError as error:
             raise _run_error(RunFailedError, self.run_id, f"run failed: {error}", error.details) from None
         finally:

@@ -91,7 +91,7 @@ class Supervisor:
         self._shutdown_reason: str | None = None
         self._stopping = False
         self._problems: deque[str] = deque(maxlen=_PROBLEMS_KEPT)  # apart from the status: other threads add to it
-        self._next_attempt = 0.0
+        self._next_attempt: float | None = None
         self._sinks: tuple[Sink, ...] = ()
         self._frames = self._events = self._gaps = self._missed = self._malformed = 0
 
@@ -183,10 +183,11 @@ class Supervisor:
             handler_missed=self.handlers.missed,
         )
         waits = self._status.state in ("reconnecting", "restarting") and connection is None
+        left = None if self._next_attempt is None else max(self._next_attempt - time.monotonic(), 0.0)
         return dataclasses.replace(
             self._status,
             rtt=connection.rtt if connection else None,
-            retry_in=max(self._next_attempt - time.monotonic(), 0.0) if waits else None,
+            retry_in=left if waits else None,
             problems=tuple(self._problems),
             counters=counters,
         )
@@ -360,7 +361,7 @@ class Supervisor:
     def lost(self, code: int) -> None:
         """The socket is closed: whoever sees a request fail sees the state that goes with it."""
         if self.connection is not None:
-            self.connection = None
+            self.connection = self._next_attempt = None
             self._set_state(self._way_back(False, code), self._shutdown_reason)
 
     def _way_back(self, starting: bool, code: int) -> str:

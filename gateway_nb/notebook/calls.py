@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, clear_output, display
 
 from ..bridge import RequestHandle
@@ -46,6 +47,7 @@ class Running:
     def __init__(self, gateway: Gateway, call: Call, params: dict[str, Any] | None, timeout: float | None) -> None:
         self.call = call
         self.number = 0
+        self._shown_in: object = None
         self.view: RunView | None = None
         self._gateway = gateway
         self._params = params
@@ -160,13 +162,18 @@ class Running:
 
     # In the background
 
-    def _ipython_display_(self) -> None:
+    def show(self) -> None:
         """Show what becomes of it, in a display that follows it until it ends."""
+        self._shown_in = _cell()
         handle = display(self._bundle(), raw=True, display_id=True)
         assert handle is not None
         ended = threading.Event()
         self._handle.add_done_callback(lambda _: ended.set())
         threading.Thread(target=self._follow, args=(handle, ended), name="gateway_nb-background", daemon=True).start()
+
+    def _ipython_display_(self) -> None:
+        if self._shown_in != _cell():  # as the value of its own cell it has been shown already
+            self.show()
 
     def _follow(self, handle: DisplayHandle, ended: threading.Event) -> None:
         while not ended.wait(_SILENT_SECONDS):
@@ -184,6 +191,10 @@ class Running:
         last = f" · last event: {self.view.last_event}" if self.view is not None and self.view.last_event else ""
         recall = f"%gateway result {self.number} shows the answer"
         return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · {recall}")
+
+
+def _cell() -> object:
+    return getattr(get_ipython(), "execution_count", None)
 
 
 def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -115,6 +115,7 @@ class GatewayMagics(Magics):
             self._background[running.number] = running
             self._background.pop(running.number - _BACKGROUND_KEPT, None)
             self._keep(call, running)
+            running.show()
             return running
         payload = calls.wait(running, can_redraw=in_cell and hasattr(self.shell, "kernel"))
         self.seen.take(payload)
@@ -208,15 +209,15 @@ class GatewayMagics(Magics):
 
     def _stop_captures(self, found: list[Capture | DetachedCapture], paths: list[str]) -> None:
         wanted = [Path(path).absolute() for path in paths]
-        chosen = [one for one in found if (one.path.absolute() in wanted if wanted else one in self._captures)]
+        chosen = [one for one in found if (_path(one) in wanted if wanted else one in self._captures)]
         failures = _stop(chosen)
-        self._captures = [one for one in self._captures if one not in chosen]
+        self._captures = [one for one in self._captures if one not in chosen or one.alive]
         for one in chosen:
             display(one)
         if failures:
             raise failures[0]
         if not chosen:
-            others = ", ".join(str(one.path) for one in found)
+            others = ", ".join(str(_path(one)) for one in found)
             print(f"nothing was started here; %gateway capture stop PATH ends {others}" if others else "no captures")
 
     def _form(self, command: Command) -> None:
@@ -246,6 +247,10 @@ class GatewayMagics(Magics):
             if not running.done():
                 running.cancel()
         _stop(one for one in self._captures if isinstance(one, Capture))  # detached ones outlive even the kernel
+
+
+def _path(capture: Capture | DetachedCapture) -> Path:
+    return (capture.asked_for if isinstance(capture, Capture) else capture.path).absolute()
 
 
 def _stop(found: Iterable[Capture | DetachedCapture]) -> list[CaptureError]:

@@ -163,8 +163,13 @@ class Page:
 
     def restart_kernel(self) -> None:
         """Restart the kernel, and wait until it is there again."""
-        kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-        self.page.evaluate(f"window.restarted = false; void {kernel}.restart().then(() => (window.restarted = true))")
+        # JupyterLab complains of its own requests that a restart cuts off: the answer to this one comes after theirs.
+        self.page.evaluate("""async () => {
+            const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+            window.restarted = false;
+            if (kernel.supportsSubshells) await kernel.requestListSubshell({}).done;
+            void kernel.restart().then(() => (window.restarted = true));
+        }""")
         self.page.wait_for_function("window.restarted", timeout=_PATIENCE_MS)
 
     def run_all(self) -> None:

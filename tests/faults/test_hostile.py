@@ -6,12 +6,14 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 
 import gateway_nb as gnb
 from gateway_nb.notebook.display import Result
@@ -187,6 +189,101 @@ async def test_a_run_that_is_in_flight_already() -> None:
 
     async with socket_server(in_flight) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
         assert (await agw.run("x").result()).text == "done"
+
+
+Reply = tuple[bool, dict[str, Any]]
+
+
+def agents(*behaviours: Callable[[ServerConnection], Awaitable[Reply | None]]) -> Callable[..., Awaitable[None]]:
+    """A gateway whose first connections answer ``agent`` in these ways, and that knows the end of every run."""
+    left = list(behaviours)
+
+    async def answer(socket: ServerConnection) -> None:
+        behaviour = left.pop(0) if len(left) > 1 else left[0]
+        await welcome(socket)
+        while (data := await next_frame(socket)) is not None:
+            request = json.loads(data)
+            reply: Reply | None = (True, {"status": "ok", "endedAt": 1, "terminalReply": {"text": "done"}})
+            if request["method"] == "agent":
+                reply = await behaviour(socket)
+            if reply is not None:
+                ok, body = reply
+                await socket.send(
+                    json.dumps({"type": "res", "id": request["id"], "ok": ok, "payload" if ok else "error": body})
+                )
+
+    return answer
+
+
+async def next_frame(socket: ServerConnection) -> str | bytes | None:
+    """The next frame; none when the connection is lost."""
+    try:
+        return await socket.recv()
+    except ConnectionClosed:
+        return None
+
+
+async def hang_up(socket: ServerConnection) -> None:
+    """Close without an answer."""
+    socket.transport.abort()
+
+
+async def accept(socket: ServerConnection) -> Reply:
+    """Accept, and answer no second time."""
+    return True, {"status": "accepted"}
+
+
+async def accept_and_hang_up_later(socket: ServerConnection) -> Reply:
+    """Accept, and close after a while."""
+    asyncio.get_running_loop().call_later(2.5, socket.transport.abort)
+    return True, {"status": "accepted"}
+
+
+async def not_now(socket: ServerConnection) -> Reply:
+    """Refuse for a minute."""
+    return False, {"code": "UNAVAILABLE", "message": "busy", "retryable": True, "retryAfterMs": 60_000}
+
+
+async def silent(socket: ServerConnection) -> None:
+    """Answer nothing."""
+
+
+@async_test
+async def test_a_run_whose_acceptance_was_lost() -> None:
+    """A run whose connection is lost before it was accepted is asked for again; the acceptance alone is enough then."""
+    async with socket_server(agents(hang_up, accept)) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        assert (await agw.run("x").result()).text == "done"
+        assert agw.status.epoch == 2
+
+
+@async_test
+async def test_a_long_run_whose_connection_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a run has lasted, its result is fetched when its connection is lost."""
+    monkeypatch.setattr("gateway_nb.client.runs._RECONNECT_PATIENCE", 2.0)
+    server = agents(accept_and_hang_up_later, accept)
+    async with socket_server(server) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        asked = agw.submit("agent", {"message": "x", "sessionKey": "s"}, expect_final=True)
+        while agw.status.state == "connected":
+            await asyncio.sleep(0.01)
+        while agw.status.state != "connected":
+            await asyncio.sleep(0.01)
+        assert (await asked)["terminalReply"]["text"] == "done"
+
+
+@async_test
+async def test_a_run_that_never_starts() -> None:
+    """A refusal comes at once, and a run that nobody has accepted is not said to go on."""
+    async with socket_server(agents(not_now, silent)) as url:
+        async with gnb.AsyncGateway(url, device_identity=None) as agw:
+            with pytest.raises(gnb.GatewayRequestError, match="busy"):
+                await asyncio.wait_for(
+                    agw.request("agent", {"message": "x", "sessionKey": "s"}, expect_final=True, timeout=30), 10
+                )
+            with pytest.raises(gnb.RunFailedError, match="busy"):
+                await asyncio.wait_for(agw.run("x", timeout=30).result(), 10)
+        async with gnb.AsyncGateway(url, device_identity=None) as agw:
+            with pytest.raises(gnb.GatewayTimeoutError, match="and was not accepted by then"):
+                await agw.run("x", timeout=0.3).result()
 
 
 def test_what_a_recording_keeps(tmp_path: Path) -> None:

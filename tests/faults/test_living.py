@@ -126,6 +126,7 @@ async def test_a_shutdown() -> None:
         await until(lambda: agw.status.epoch == 2)
         assert agw.status.reason is None
     away = [status for status in states.seen if status.state == "restarting"]
+    assert away[0].retry_in is None  # not known yet
     assert {status.reason for status in away} == {"the gateway shuts down: config changed, back in about 3 s"}
     assert away[-1].counters.events == 1
 

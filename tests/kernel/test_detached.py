@@ -106,8 +106,11 @@ def test_a_disk_that_fails(local: gnb.LocalGateway, tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with gnb.connect(local.url, token=local.token) as gw:
         capture = gw.capture(path, detached=True)
+        local.emit("x", 1)
+        until(lambda: capture.stats.events == 1)
         path.unlink()
         until(lambda: capture.stats.error, 30)
+        assert capture.stats.events == 1
         until(lambda: not capture.alive)
         (found,) = gnb.captures()
         assert "run.jsonl was removed while it was written" in repr(found)

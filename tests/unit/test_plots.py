@@ -101,6 +101,7 @@ def test_counts() -> None:
 @pytest.mark.parametrize(
     ("seconds", "per", "first_label", "labels"),
     [
+        (0, "1ms", "13:20.000", 1),
         (0.0004, "1ms", "13:20.000", 1),
         (0.4, "5ms", "13:20.000", 9),
         (4, "50ms", "13:20.000", 9),

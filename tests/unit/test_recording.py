@@ -215,12 +215,13 @@ def test_a_disk_that_is_slow_at_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     disk = SlowDisk(monkeypatch)
     capture = Capture(tmp_path / "run.jsonl")
     assert disk.asked.wait(10)
-    capture.extend([event(1)])
-    with pytest.raises(gnb.CaptureError, match=r"run\.jsonl still lacks 1 events: the disk is slow"):
+    capture.extend([event(1), event(2)])
+    with pytest.raises(gnb.CaptureError, match=r"run\.jsonl still lacks 2 events: the disk is slow"):
         capture.stop()
+    assert capture.alive
     disk.gate.set()
-    until(lambda: not capture._thread.is_alive())
-    assert capture.stop().events == 1
+    until(lambda: not capture.alive)
+    assert capture.stop().events == 2
 
 
 def test_a_bug_in_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

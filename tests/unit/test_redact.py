@@ -28,6 +28,7 @@ TOKEN = "long-enough-to-be-known-everywhere"
         ((), '{"x":"\\"token\\":\\"abc\\""}', '{"x":"\\"token\\":\\"abc\\""}'),
         ((), f'{{"token":"{TOKEN}","x":"Bearer {TOKEN}"}}', '{"token":"[secret]","x":"Bearer [secret]"}'),
         ((), '{"n":12345678901234567890.10,"token":"x"}', '{"n":12345678901234567890.10,"token":"[secret]"}'),
+        ((TOKEN,), f'{{"{TOKEN}" : 1}}', '{"[secret]" : 1}'),
         (("broken",), '{"x":"broken \\q"}', '{"x":""}'),
     ],
 )

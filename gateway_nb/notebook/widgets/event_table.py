@@ -28,7 +28,6 @@ _CHIP_TEXT = 120
 _EXPANDED = 8
 _SNAPSHOT_ROWS = 10
 _SNAPSHOT_TEXT = 100
-_LEFT = " style='text-align:left'"  # JupyterLab's own is to the right
 _LOOK_SECONDS = 0.02
 _SELECTED_ROWS = 10_000
 _INSPECTED_BYTES = 1_000_000
@@ -153,7 +152,7 @@ class EventTable(LiveWidget):
             self._catch_up(_LOOK_SECONDS)
             table = self._last_rows(_SNAPSHOT_ROWS)
             count = self._rows.end - self._rows.first
-        head = "".join(f"<th{_LEFT}>{name}</th>" for name in ("time", "seq", "event", "payload"))
+        head = "".join(f"<th>{name}</th>" for name in ("time", "seq", "event", "payload"))
         lines = "".join(f"<tr>{_static(row)}</tr>" for row in table.to_pylist())
         caption = html.escape(f"{self._title}: {count:,} rows, the newest {table.num_rows} of them")
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{lines}</table>"
@@ -311,7 +310,9 @@ def _static(row: Mapping[str, Any]) -> str:
         row["kind"] if mark else row["event"],
         text,
     )
-    return "".join(f"<td{_LEFT}>{html.escape(_cut(cell))}</td>" for cell in cells)
+    *short, payload = (html.escape(_cut(cell), quote=False) for cell in cells)
+    # JupyterLab aligns cells to the right, which is no way to read JSON.
+    return "".join(f"<td>{cell}</td>" for cell in short) + f"<td style='text-align:left'>{payload}</td>"
 
 
 def _cut(text: str) -> str:

@@ -89,7 +89,7 @@ function render({ model, el: root }) {
       check();
     },
     about(told) {
-      if (told.method !== method.value.trim()) return;
+      if (told.method !== method.value.trim() || told.body !== params.value) return;
       put(about, told.text);
       put(problem, told.findings.join("; "));
       known.replaceChildren(...told.params.map(({ name, required, value }) => button(required ? `${name} *` : name, () => add(name, value))));

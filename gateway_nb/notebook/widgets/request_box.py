@@ -64,15 +64,16 @@ class RequestBox(LiveWidget):
 
     def _on_about(self, view: str, content: Mapping[str, Any]) -> None:
         """Say what is known of a method, and what looks wrong in the params so far."""
-        method, facts = str(content.get("method") or ""), known()
+        method, body, facts = str(content.get("method") or ""), str(content.get("params") or ""), known()
         params = dict((facts.methods[method].params if method in facts.methods else None) or {})
         ordered = sorted(params.items(), key=lambda item: (not item[1].required, item[0]))
         try:
-            findings = facts.findings(method, _params(str(content.get("params") or "")))
+            findings = facts.findings(method, _params(body))
         except CommandError:
             findings = []  # the page has seen that for itself
         said = {
             "method": method,
+            "body": body,
             "text": facts.describe(method) if method else "",
             "params": [{"name": name, "required": param.required, "value": param.example} for name, param in ordered],
             "findings": findings,
