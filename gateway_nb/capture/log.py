@@ -19,7 +19,7 @@ from ..client.events import Event
 from ..protocol.errors import printable
 from ..protocol.frames import encode
 from .frame import FrameBuilder
-from .table import SCHEMA, Marker, Row, frame_of, table_of
+from .table import EMPTY, Marker, Row, frame_of, table_of
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class _State(NamedTuple):
 
 
 def _joined(*tables: pa.Table) -> pa.Table:
-    return pa.concat_tables([SCHEMA.empty_table(), *tables]).unify_dictionaries()
+    return pa.concat_tables([EMPTY, *tables]).unify_dictionaries()
 
 
 class EventLog(EventView):
@@ -143,7 +143,7 @@ class EventLog(EventView):
             tail = tail[:]
             if self._builder_start != dropped:
                 self._builder, self._builder_start = FrameBuilder(), dropped  # the oldest rows gave way: begin anew
-            unseen = pa.concat_tables([SCHEMA.empty_table(), *chunks]).slice(self._builder.rows)
+            unseen = pa.concat_tables([EMPTY, *chunks]).slice(self._builder.rows)
             seen_of_tail = self._builder.rows - sum(chunk.num_rows for chunk in chunks)
             self._builder.extend_table(unseen)
             self._builder.extend_rows(tail[max(seen_of_tail, 0) :])

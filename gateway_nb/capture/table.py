@@ -128,6 +128,9 @@ def text_array(payloads: Sequence[bytes | msgspec.Raw]) -> Any:
     return array
 
 
+EMPTY = table_of([])
+
+
 def frame_of(table: pa.Table) -> pd.DataFrame:
     """Return a table as a DataFrame, with the same dtypes when it is empty."""
     import pandas as pd

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd  # noqa: F401 - pyarrow would import it in the middle of the first window
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ...capture.table import SCHEMA, Row, table_of
+from ...capture.table import EMPTY, Row, table_of
 from ...capture.view import decoded, value_at
 from .query import SORTS, FilterError, Query, steps
 
@@ -135,7 +136,7 @@ class LogRows:
         ids = ids[(ids >= self.first) & (ids < self.end)]
         firsts = [segment.first for segment in self.segments]
         places = np.searchsorted(firsts, ids, side="right") - 1
-        parts, order = [SCHEMA.empty_table()], []
+        parts, order = [EMPTY], []
         for place in np.unique(places):
             at = np.flatnonzero(places == place)
             order.append(at)
