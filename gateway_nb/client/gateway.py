@@ -19,7 +19,7 @@ from ..protocol.errors import (
     GatewayTimeoutError,
     PairingRequiredError,
 )
-from ..protocol.frames import MalformedFrame, decode_payload, encode, encode_request
+from ..protocol.frames import decode_answer, encode, encode_request
 from ..protocol.handshake import HelloOk
 from . import options as options_
 from .connection import Connection
@@ -193,10 +193,7 @@ class AsyncGateway:
             keyed = {"idempotencyKey": str(uuid.uuid4()), **params}
             return await FINISH[method](self, keyed, self._limit(timeout, True))
         raw = await self.request_raw(method, params, timeout=timeout, expect_final=expect_final)
-        try:
-            return decode_payload(raw)
-        except MalformedFrame as error:
-            raise GatewayRequestError(f"{method}: the answer can't be read: {error}", method=method) from None
+        return decode_answer(method, raw)
 
     async def request_raw(
         self,

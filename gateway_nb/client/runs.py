@@ -14,12 +14,13 @@ import msgspec
 
 from ..protocol.errors import (
     GatewayClosedError,
+    GatewayError,
     GatewayRequestError,
     GatewayTimeoutError,
     RunAbortedError,
     RunFailedError,
 )
-from ..protocol.frames import MalformedFrame, decode_payload
+from ..protocol.frames import MalformedFrame, decode_answer
 from .events import Event
 
 if TYPE_CHECKING:
@@ -136,7 +137,9 @@ async def _time_for(method: str, run_id: str, timeout: float | None, accepted: l
     try:
         async with asyncio.timeout(timeout):
             yield
-    except TimeoutError:
+    except TimeoutError as error:
+        if isinstance(error, GatewayError):  # of a request within, which says for itself what was not answered
+            raise
         what = "; it goes on in the gateway" if accepted else ", and was not accepted by then"
         raise GatewayTimeoutError(f"{method}: run {run_id} did not end within {timeout:g} s{what}") from None
 
@@ -161,7 +164,7 @@ async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout
                     raise
                 await asyncio.sleep(0 if accepted else _LOOK_EVERY)
             else:
-                final = _dict(decode_payload(answer))
+                final = _dict(decode_answer("agent", answer))
                 if final.get("status") not in _STARTED:
                     return final
                 accepted.append(answer)

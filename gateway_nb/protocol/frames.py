@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from .errors import BadParamsError
+from .errors import BadParamsError, GatewayRequestError
 
 MAX_FRAME_BYTES = 25 * 1024 * 1024
 NULL = msgspec.Raw(b"null")
@@ -100,6 +100,18 @@ def decode_payload(raw: msgspec.Raw | bytes) -> Any:
         return _any.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MalformedFrame(str(error)) from None
+
+
+def decode_answer(method: str, raw: msgspec.Raw | bytes) -> Any:
+    """Return the payload of a method's answer as Python objects.
+
+    Raises:
+        GatewayRequestError: it is not JSON or not UTF-8.
+    """
+    try:
+        return decode_payload(raw)
+    except MalformedFrame as error:
+        raise GatewayRequestError(f"{method}: the answer can't be read: {error}", method=method) from None
 
 
 def encode_request(request_id: str, method: str, params: Any = None) -> bytes:

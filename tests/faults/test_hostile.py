@@ -286,6 +286,43 @@ async def test_a_run_that_never_starts() -> None:
                 await agw.run("x", timeout=0.3).result()
 
 
+@async_test
+async def test_a_gateway_that_is_stuck_after_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the question for a run's result is not answered, that is what the error says, with and without a limit."""
+
+    async def stuck(*_: object) -> dict[str, Any]:
+        raise gnb.GatewayTimeoutError("agent.wait: no answer within 15 s")
+
+    monkeypatch.setattr("gateway_nb.client.runs._result_after_reconnect", stuck)
+
+    async def in_flight(socket: ServerConnection) -> Reply:
+        return True, {"status": "in_flight"}
+
+    async with socket_server(agents(in_flight)) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        for timeout in (None, 600):
+            with pytest.raises(gnb.GatewayTimeoutError, match=r"agent\.wait: no answer within 15 s"):
+                await agw.run("x", timeout=timeout).result()
+
+
+@async_test
+async def test_a_final_answer_that_is_unreadable() -> None:
+    """An answer that is no JSON after all is an error of ours, for a run as for any method."""
+
+    async def unreadable(socket: ServerConnection) -> None:
+        await welcome(socket)
+        while (data := await next_frame(socket)) is not None:
+            answer = {"type": "res", "id": json.loads(data)["id"], "ok": True, "payload": "TOO LARGE"}
+            await socket.send(json.dumps(answer).replace('"TOO LARGE"', '{"n":1e999}'))
+
+    async with socket_server(unreadable) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        with pytest.raises(gnb.GatewayRequestError, match="health: the answer can't be read"):
+            await agw.request("health")
+        with pytest.raises(gnb.GatewayRequestError, match="agent: the answer can't be read"):
+            await agw.request("agent", {"message": "x", "sessionKey": "s"}, expect_final=True)
+        with pytest.raises(gnb.RunFailedError, match="the answer can't be read"):
+            await agw.run("x").result()
+
+
 def test_what_a_recording_keeps(tmp_path: Path) -> None:
     """A capture of requests keeps numpy numbers as numbers, and no value of a secret's field."""
     with (
