@@ -171,9 +171,9 @@ def start(
     """
     path = path.absolute()
     found = _find(path)
-    if found is not None and found.alive:
-        return found
     if found is not None:
+        if found.alive:
+            return found
         with contextlib.suppress(CaptureError):  # it failed, and makes way
             found.stop()
     command = [sys.executable, "-m", "gateway_nb", "capture", "--detach", "--connection-from-stdin", "-o", str(path)]

@@ -9,11 +9,9 @@ from typing import Any, Protocol
 
 from .bridge import LoopThread, RequestHandle
 from .client.events import Event
-from .client.runs import AsyncRun, RunResult
+from .client.runs import ABORT_SECONDS, AsyncRun, RunResult
 from .protocol.errors import GatewayError
 from .schema.facts import known
-
-_ABORT_SECONDS = 2.0  # a gateway that is stuck must not hold Ctrl-C
 
 
 class Caller(Protocol):
@@ -142,7 +140,7 @@ class Run:
         """Stopping the cell stops the run: nobody reads its answer any more, and it costs."""
         try:
             abort = f"abort run {self.run_id}"
-            aborted = self._thread.run(lambda: asyncio.wait_for(self._run.abort(), _ABORT_SECONDS), abort)
+            aborted = self._thread.run(lambda: asyncio.wait_for(self._run.abort(), ABORT_SECONDS), abort)
             done = "the gateway was asked to abort it" if aborted else "it had ended already"
         except TimeoutError:
             done = "the gateway does not answer, and may go on with it"

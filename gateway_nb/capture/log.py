@@ -19,7 +19,7 @@ from ..client.events import Event
 from ..protocol.errors import printable
 from ..protocol.frames import encode
 from .frame import FrameBuilder
-from .table import EMPTY, Marker, Row, frame_of, table_of
+from .table import EMPTY, Marker, Row, frame_of, joined, table_of
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -54,10 +54,6 @@ class _State(NamedTuple):
     chunks: tuple[pa.Table, ...]
     tail: list[Row]
     dropped: int
-
-
-def _joined(*tables: pa.Table) -> pa.Table:
-    return pa.concat_tables([EMPTY, *tables]).unify_dictionaries()
 
 
 class EventLog(EventView):
@@ -129,7 +125,7 @@ class EventLog(EventView):
     def to_arrow(self) -> pa.Table:
         """Return a snapshot as an Arrow table: time, epoch, seq, event, kind, payload."""
         chunks, tail = self.pieces()
-        return _joined(*chunks, table_of(tail))
+        return joined([*chunks, table_of(tail)])
 
     @property
     def df(self) -> pd.DataFrame:
@@ -166,7 +162,7 @@ class EventLog(EventView):
                 break
             parts.append(chunk.slice(max(chunk.num_rows - missing, 0)))
             missing -= chunk.num_rows
-        return _joined(*reversed(parts))
+        return joined(reversed(parts))
 
     def clear(self) -> None:
         """Forget every row."""

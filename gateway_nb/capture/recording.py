@@ -17,7 +17,7 @@ import pyarrow as pa
 from ..protocol.errors import CaptureError
 from .files import Output, open_read
 from .journal import REQUEST_KINDS
-from .table import EMPTY, SCHEMA, Line, frame_of, table_of
+from .table import SCHEMA, Line, frame_of, joined, table_of
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Recording(EventView):
 
     def to_arrow(self) -> pa.Table:
         """Return all events as one Arrow table."""
-        return pa.concat_tables([EMPTY, *self.batches()]).unify_dictionaries()
+        return joined(self.batches())
 
     @property
     def df(self) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import msgspec
@@ -73,9 +73,9 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
     columns = [
         _column(nanoseconds(np.array([row.received for row in rows], "float64")), "time"),
         _column(np.array([row.epoch for row in rows], "int32"), "epoch"),
-        _numbers([row.seq for row in rows]),
-        _names([row.event for row in rows]),
-        _names([row.kind for row in rows]),
+        _numbers([row.seq for row in rows], "seq", "int64"),
+        _names([row.event for row in rows], "event"),
+        _names([row.kind for row in rows], "kind"),
         text_array([row.raw for row in rows]),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
@@ -88,22 +88,18 @@ def _column(values: npt.NDArray[Any], name: str, valid: npt.NDArray[np.bool_] | 
     return pa.Array.from_buffers(kind, len(values), [bitmap, pa.py_buffer(values)])
 
 
-def _numbers(values: list[int | None]) -> Any:
+def _numbers(values: list[int | None], name: str, dtype: str) -> Any:
     if None not in values:
-        return _column(np.array(values, "int64"), "seq")
+        return _column(np.array(values, dtype), name)
     valid = np.array([value is not None for value in values])
-    return _column(np.array([value or 0 for value in values], "int64"), "seq", valid)
+    return _column(np.array([value or 0 for value in values], dtype), name, valid)
 
 
-def _names(names: list[str | None]) -> Any:
+def _names(names: list[str | None], name: str) -> Any:
     """Return names as a dictionary and codes; no name is null."""
-    found = dict.fromkeys(names)
-    words = [name for name in found if name is not None]
-    code_of: dict[str | None, int] = {word: code for code, word in enumerate(words)} | (
-        {None: 0} if None in found else {}
-    )
-    valid = np.array([name is not None for name in names]) if None in found else None
-    codes = _column(np.array([code_of[name] for name in names], "int32"), "event", valid)
+    words = [word for word in dict.fromkeys(names) if word is not None]
+    code_of = {word: code for code, word in enumerate(words)}
+    codes = _numbers([None if word is None else code_of[word] for word in names], name, "int32")
     return pa.DictionaryArray.from_arrays(codes, text_array([word.encode("utf-8", "replace") for word in words]))
 
 
@@ -129,6 +125,11 @@ def text_array(payloads: Sequence[bytes | msgspec.Raw]) -> Any:
 
 
 EMPTY = table_of([])
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """Return tables of rows as one, whose names have one dictionary."""
+    return pa.concat_tables([EMPTY, *tables]).unify_dictionaries()
 
 
 def frame_of(table: pa.Table) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ _STARTED = ("accepted", "started", "in_flight")
 _LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
+ABORT_SECONDS = 2.0  # for who was interrupted: a gateway that is stuck must not hold Ctrl-C
 _COMES_BACK = ("connected", "reconnecting", "restarting")
 
 
@@ -68,7 +69,7 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
         RunFailedError, RunAbortedError: how it ended.
         GatewayTimeoutError: it did not end in time.
     """
-    run_id, session = _run_of(params)
+    run_id, session = run_of(params)
     ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def look(event: Event) -> None:
@@ -118,18 +119,17 @@ async def finish_agent(gateway: AsyncGateway, params: dict[str, Any], timeout: f
         GatewayTimeoutError: it did not end in time.
     """
     final = await _final_of_agent(gateway, params, timeout)
-    return _judged(final, _run_of(params)[0], "").payload
+    return _judged(final, run_of(params)[0], "").payload
 
 
 FINISH = {"agent": finish_agent, "chat.send": finish_chat}
 """The methods that start a run, and what waits for its end."""
 
 
-def _run_of(params: dict[str, Any]) -> tuple[str, str]:
-    """Return the id and the session of the run that a call with these params starts."""
-    return str(params["idempotencyKey"]), str(
-        params.get("sessionKey") or f"agent:{params.get('agentId') or 'main'}:main"
-    )
+def run_of(params: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the id and the session of the run that a call with these params starts; it has its idempotency key."""
+    session = params.get("sessionKey") or f"agent:{params.get('agentId') or 'main'}:main"
+    return str(params["idempotencyKey"]), str(session)
 
 
 @contextlib.asynccontextmanager
@@ -148,7 +148,7 @@ async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout
     """Ask, and wait for the final answer. Where the connection is lost, ask for the result of a run that was accepted;
     one that may never have arrived is asked for again: its idempotency key lets it start once.
     """
-    run_id, session = _run_of(params)
+    run_id, session = run_of(params)
     accepted: list[msgspec.Raw] = []
     give_up: float | None = None
     async with _time_for("agent", run_id, timeout, accepted):

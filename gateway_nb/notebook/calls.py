@@ -15,6 +15,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, clear_output, display
 
 from ..bridge import RequestHandle
+from ..client.runs import ABORT_SECONDS, FINISH, run_of
 from ..facade import Gateway
 from ..protocol.errors import GatewayError, GatewayRequestError, RunAbortedError, printable
 from ..protocol.frames import encode_request
@@ -28,9 +29,7 @@ from .runs import RunView
 
 _LOOK_EVERY = 0.1
 _SILENT_SECONDS = 1.0
-_ABORT_SECONDS = 2.0  # a gateway that is stuck must not hold Ctrl-C
 _CATCH_UP_SECONDS = 1.0
-_STREAMED = ("agent", "chat.send")
 _POINTER = re.compile(r"\bat (/[^\s:;,]*)")
 
 
@@ -54,9 +53,9 @@ class Running:
         self._listening = ExitStack()
         self._began = time.monotonic()
         self._ended: float | None = None
-        if call.final and call.method in _STREAMED:
+        if call.final and call.method in FINISH:
             self._params = {"idempotencyKey": str(uuid.uuid4()), **(params or {})}
-            self.view = RunView(call.method, str(self._params["idempotencyKey"]))
+            self.view = RunView(call.method, run_of(self._params)[0])
         self._options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         self._sent: RequestHandle[Any] | None = None
 
@@ -132,10 +131,10 @@ class Running:
         self._end()
         if self.view is None or self._params is None:
             return "nobody waits for the answer any more"
-        session = self._params.get("sessionKey") or f"agent:{self._params.get('agentId') or 'main'}:main"
+        run_id, session = run_of(self._params)
         try:
             answer = self._gateway.request(
-                "chat.abort", {"sessionKey": session, "runId": self.view.run_id}, timeout=_ABORT_SECONDS
+                "chat.abort", {"sessionKey": session, "runId": run_id}, timeout=ABORT_SECONDS
             )
         except GatewayError as error:
             return f"the run could not be aborted: {error}"

@@ -61,6 +61,11 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
     params: dict[str, Param] | None = None
     closed: bool = False
 
+    @property
+    def ordered(self) -> list[tuple[str, Param]]:
+        """What is known of its params, those that it needs first."""
+        return sorted((self.params or {}).items(), key=lambda item: (not item[1].required, item[0]))
+
     def describe(self, name: str) -> str:
         """Return all of it as a text for people.
 
@@ -72,7 +77,7 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
             lines.append("  nothing is known of its params")
         elif not self.params:
             lines.append("  takes no params")
-        for param, facts in sorted((self.params or {}).items(), key=lambda item: (not item[1].required, item[0])):
+        for param, facts in self.ordered:
             choices = f", one of {', '.join(map(repr, facts.choices))}" if facts.choices else ""
             lines.append(f"  {param}: {facts.type}{choices}{' (required)' if facts.required else ''}")
         return "\n".join(lines)

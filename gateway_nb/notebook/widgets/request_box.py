@@ -65,8 +65,7 @@ class RequestBox(LiveWidget):
     def _on_about(self, view: str, content: Mapping[str, Any]) -> None:
         """Say what is known of a method, and what looks wrong in the params so far."""
         method, body, facts = str(content.get("method") or ""), str(content.get("params") or ""), known()
-        params = dict((facts.methods[method].params if method in facts.methods else None) or {})
-        ordered = sorted(params.items(), key=lambda item: (not item[1].required, item[0]))
+        params = facts.methods[method].ordered if method in facts.methods else []
         try:
             findings = facts.findings(method, _params(body))
         except CommandError:
@@ -75,7 +74,7 @@ class RequestBox(LiveWidget):
             "method": method,
             "body": body,
             "text": facts.describe(method) if method else "",
-            "params": [{"name": name, "required": param.required, "value": param.example} for name, param in ordered],
+            "params": [{"name": name, "required": param.required, "value": param.example} for name, param in params],
             "findings": findings,
         }
         self.tell("about", said, to=view)
