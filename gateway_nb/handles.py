@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ from .bridge import LoopThread, RequestHandle
 from .client.events import Event
 from .client.runs import ABORT_SECONDS, AsyncRun, RunResult
 from .protocol.errors import GatewayError
+from .protocol.names import closest
 from .schema.facts import known
 
 
@@ -65,7 +65,7 @@ class MethodPath:
         name = self._advertised_name()
         if name in self._gateway.methods:
             return f"<method {name}>"
-        near = difflib.get_close_matches(name, self._gateway.methods, n=3)
+        near = closest(name, self._gateway.methods, 3)
         return f"<method {name or '?'}, not advertised{'; near: ' + ', '.join(near) if near else ''}>"
 
     def _advertised_name(self) -> str:

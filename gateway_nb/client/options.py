@@ -16,8 +16,9 @@ from ..protocol import endpoint as endpoints
 from ..protocol.auth import DEFAULT_ROLE, Credentials, secret
 from ..protocol.endpoint import Endpoint
 from ..protocol.errors import GatewayError
+from ..protocol.frames import LONGEST_TIMER
 from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, PROTOCOL_RANGE, ClientInfo, HelloOk
-from ..protocol.session import CHALLENGE_TIMEOUT, LONGEST_TIMER
+from ..protocol.session import CHALLENGE_TIMEOUT
 
 if TYPE_CHECKING:
     from ..identity.device import DeviceIdentity

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..protocol.names import closest
 from .body import Body
 
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -61,7 +61,7 @@ class _Binder:
             known = [name for name in self._names if not name.startswith("_")]
             said = []
             for name in self._missing:
-                near = difflib.get_close_matches(name, known, n=2)
+                near = closest(name, known)
                 said.append(f"{name} (did you mean {' or '.join(near)}?)" if near else name)
             first = next(iter(self._missing.values()))
             raise self._body.error(f"not defined: {', '.join(said)}; write $$ for a dollar sign", self._body.at(first))

@@ -67,6 +67,21 @@ class Gap:
 
 
 @dataclass(slots=True)
+class Jump:
+    """The events' numbers go back, or too far ahead to be a gap: `received` came where `expected` was due."""
+
+    expected: int
+    received: int
+
+
+@dataclass(slots=True)
+class Late:
+    """A request was answered after it had timed out or was cancelled."""
+
+    request_id: str
+
+
+@dataclass(slots=True)
 class Dropped:
     """An incoming frame was of no use; the connection goes on."""
 
@@ -82,4 +97,6 @@ class Close:
     error: GatewayConnectError | None = None
 
 
-Effect: TypeAlias = Send | Challenged | Welcomed | Answered | Acknowledged | Failed | Gap | Dropped | Close | EventFrame
+Effect: TypeAlias = (
+    Send | Challenged | Welcomed | Answered | Acknowledged | Failed | Gap | Jump | Late | Dropped | Close | EventFrame
+)

@@ -6,7 +6,6 @@ is shown (`_render_traceback_` is what IPython asks for); ``%tb`` still gives th
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 _LONGEST_MESSAGE = 600
+_METHODS_ADVICE = "; gw.methods lists what this gateway advertises"
 
 
 def one_line(text: object) -> str:
@@ -169,8 +169,7 @@ def request_error(
     message: str | None,
     details: Any = None,
     retryable: bool = False,
-    retry_after_ms: float | None = None,
-    methods: Sequence[str] = (),
+    retry_after: float | None = None,
 ) -> GatewayRequestError:
     """Return the error for a response that is not ok (seed: `GatewayClientRequestError`).
 
@@ -181,8 +180,7 @@ def request_error(
         message: the gateway's message.
         details: the gateway's details.
         retryable: the gateway's flag.
-        retry_after_ms: milliseconds to wait.
-        methods: what the gateway advertises.
+        retry_after: seconds to wait.
     """
     text = one_line(message or "unknown error")
     code = code or "UNAVAILABLE"
@@ -192,12 +190,11 @@ def request_error(
     if scope is not None:
         kind = MissingScopeError
         advice = f"; connect with scopes=[..., {scope!r}] (or operator.admin)"
-    elif retryable and retry_after_ms is not None and isinstance(details, dict) and "limit" in details:
+    elif retryable and retry_after is not None and isinstance(details, dict) and "limit" in details:
         kind = RateLimitedError
-        advice = f"; call again in {retry_after_ms / 1000:.3g} s"
+        advice = f"; call again in {retry_after:.3g} s"
     elif text.startswith("unknown method"):
-        near = " or ".join(difflib.get_close_matches(method, methods, n=2))
-        advice = f"; did you mean {near}?" if near else "; gw.methods lists what this gateway advertises"
+        advice = _METHODS_ADVICE
     error = kind(
         f"{method}: {text} [{one_line(code)}]{advice}",
         code=code,
@@ -205,12 +202,28 @@ def request_error(
         request_id=request_id,
         details=details,
         retryable=retryable,
-        retry_after=None if retry_after_ms is None else retry_after_ms / 1000,
+        retry_after=retry_after,
     )
     error.gateway_message = text
     if isinstance(error, MissingScopeError):
         error.missing_scope = scope or ""
     return error
+
+
+def is_unknown_method(error: GatewayRequestError) -> bool:
+    """Return whether the gateway does not know the method that was called."""
+    return error.gateway_message.startswith("unknown method")
+
+
+def suggest_methods(error: GatewayRequestError, near: Sequence[str]) -> None:
+    """Name the methods that may have been meant in the error for an unknown one.
+
+    Args:
+        error: see `is_unknown_method`.
+        near: from `gateway_nb.protocol.names.closest`; empty leaves the error as it is.
+    """
+    if near:
+        error.args = (str(error).removesuffix(_METHODS_ADVICE) + f"; did you mean {' or '.join(near)}?",)
 
 
 def _missing_scope(text: str, details: Any) -> str | None:

@@ -6,8 +6,10 @@ ignored (protocol.md, 1).
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -15,26 +17,26 @@ import msgspec
 from .errors import BadParamsError, GatewayRequestError
 
 MAX_FRAME_BYTES = 25 * 1024 * 1024
+LONGEST_TIMER = 2_147_483.647
+"""Seconds; longer times are clamped to what a timer can hold."""
 NULL = msgspec.Raw(b"null")
 
+MAX_NAME = 256
+"""Characters of an event's name; the longest of today's gateways has 31."""
+_SPARE_BYTES = 1024
+_LARGE_PAYLOAD = 1024 * 1024
+MAX_CONTAINERS = 4_000_000
+"""Lists and objects in a payload: making more of them would hold up every thread of the process for too long."""
+
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
+_EventName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]  # what JSON's other readers can hold
-
-
-class ErrorShape(msgspec.Struct, rename="camel", gc=False):
-    """The ``error`` of a response that is not ok."""
-
-    code: str | None = None
-    message: str | None = None
-    details: msgspec.Raw = NULL
-    retryable: bool | None = None
-    retry_after_ms: float | None = None
 
 
 class EventFrame(msgspec.Struct, tag="event", tag_field="type", gc=False):
     """``{"type":"event","event":NAME,"payload"?,"seq"?}``."""
 
-    event: _Name
+    event: _EventName
     payload: msgspec.Raw = NULL
     seq: _Count | None = None
 
@@ -45,7 +47,26 @@ class ResponseFrame(msgspec.Struct, tag="res", tag_field="type", gc=False):
     id: str
     ok: bool
     payload: msgspec.Raw = NULL
-    error: ErrorShape | None = None
+    error: msgspec.Raw = NULL
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """The ``error`` of a response that is not ok, as far as it has the types it should have.
+
+    Attributes:
+        code: e.g. ``INVALID_REQUEST``.
+        message: the gateway's words.
+        details: decoded.
+        retryable: the same request may succeed later.
+        retry_after: seconds until then.
+    """
+
+    code: str | None = None
+    message: str | None = None
+    details: Any = None
+    retryable: bool = False
+    retry_after: float | None = None
 
 
 class RequestFrame(msgspec.Struct, tag="req", tag_field="type", omit_defaults=True, gc=False):
@@ -73,6 +94,9 @@ def decode(data: bytes) -> EventFrame | ResponseFrame:
     """
     try:
         frame: EventFrame | ResponseFrame = _incoming.decode(data)
+        if len(data) - len(frame.payload) > _SPARE_BYTES:
+            # A payload is a view of its frame, and would keep all of it: a padded one costs what it shows.
+            frame.payload = frame.payload.copy()
         return frame
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MalformedFrame(str(error)) from None
@@ -96,10 +120,48 @@ def decode_payload(raw: msgspec.Raw | bytes) -> Any:
     Raises:
         MalformedFrame: the payload is not JSON or not UTF-8.
     """
+    large = len(raw) > _LARGE_PAYLOAD
+    if large and (data := bytes(raw)).count(b"[") + data.count(b"{") > MAX_CONTAINERS:
+        raise MalformedFrame(f"more than {MAX_CONTAINERS:,} lists and objects")
+    collecting = large and gc.isenabled()
+    if collecting:
+        gc.disable()  # it would look at each of millions of new objects, again and again: four times the price
     try:
         return _any.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MalformedFrame(str(error)) from None
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def read_error(raw: msgspec.Raw) -> ErrorShape:
+    """Return what an ``error`` says; a field of another type is as good as missing, and the answer still counts."""
+    try:
+        error = decode_payload(raw)
+    except MalformedFrame:
+        error = None
+    if not isinstance(error, dict):
+        return ErrorShape(message=error if isinstance(error, str) else None)
+    code, message = error.get("code"), error.get("message")
+    return ErrorShape(
+        code=code if isinstance(code, str) else None,
+        message=message if isinstance(message, str) else None,
+        details=error.get("details"),
+        retryable=error.get("retryable") is True,
+        retry_after=seconds(error.get("retryAfterMs")),
+    )
+
+
+def seconds(milliseconds: object) -> float | None:
+    """Return a gateway's milliseconds as seconds, at most what a timer can hold; ``None`` for what is no such number.
+
+    Args:
+        milliseconds: decoded JSON; an integer may have any number of digits.
+    """
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)) or not milliseconds >= 0:
+        return None
+    return min(milliseconds, LONGEST_TIMER * 1000) / 1000
 
 
 def decode_answer(method: str, raw: msgspec.Raw | bytes) -> Any:

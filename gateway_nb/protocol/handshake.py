@@ -9,6 +9,7 @@ from typing import Any
 
 from .auth import Secret
 from .errors import one_line
+from .frames import seconds
 
 PROTOCOL_RANGE = (3, 4)
 CLIENT_IDS = (
@@ -28,6 +29,7 @@ CLIENT_IDS = (
 )
 CLIENT_MODES = ("backend", "cli", "ui", "webchat", "node", "probe", "test")
 DEFAULT_TICK_INTERVAL = 30.0
+LONGEST_TICK_INTERVAL = 600.0  # a gateway that promises to be silent for longer would never be missed
 
 _REDACTED = "…"
 
@@ -96,7 +98,7 @@ def read_challenge(payload: Any) -> Challenge | None:
     if not isinstance(nonce, str) or not nonce.strip():
         return None
     ts = payload.get("ts")
-    usable = isinstance(ts, int) and not isinstance(ts, bool) and ts >= 0
+    usable = isinstance(ts, int) and not isinstance(ts, bool) and 0 <= ts < 2**53
     return Challenge(nonce.strip(), ts if usable else None)
 
 
@@ -245,7 +247,7 @@ def read_hello(payload: Any, *, max_payload: int) -> HelloOk | None:
         return None
     server, features = _mapping(payload, "server"), _mapping(payload, "features")
     auth, policy = _mapping(payload, "auth"), _mapping(payload, "policy")
-    tick, largest = policy.get("tickIntervalMs"), policy.get("maxPayload")
+    tick, largest = seconds(policy.get("tickIntervalMs")), policy.get("maxPayload")
     token = auth.get("deviceToken")
     return HelloOk(
         protocol=payload["protocol"],
@@ -256,7 +258,7 @@ def read_hello(payload: Any, *, max_payload: int) -> HelloOk | None:
         events=_strings(features.get("events")),
         role=_string(auth.get("role")),
         scopes=_strings(auth.get("scopes")),
-        tick_interval=tick / 1000 if isinstance(tick, (int, float)) and tick > 0 else DEFAULT_TICK_INTERVAL,
+        tick_interval=min(tick or DEFAULT_TICK_INTERVAL, LONGEST_TICK_INTERVAL),
         max_payload=largest if isinstance(largest, int) and largest > 0 else max_payload,
         device_token=Secret(token) if isinstance(token, str) and token else None,
         raw=_without_secrets(payload),

@@ -7,11 +7,8 @@ seed's `GatewayClient` holds per socket: handshake, sequence, pending requests, 
 from __future__ import annotations
 
 import enum
-import heapq
 import math
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import msgspec
 
@@ -25,6 +22,8 @@ from .effects import (
     Effect,
     Failed,
     Gap,
+    Jump,
+    Late,
     Send,
     Welcomed,
 )
@@ -40,12 +39,15 @@ from .errors import (
 )
 from .frames import EventFrame, ResponseFrame
 from .handshake import hello_secrets, read_challenge, read_hello
+from .requests import Pending, Requests, deadline
 
 CHALLENGE_TIMEOUT = 15.0
 HELLO_TIMEOUT = 15.0
 MAX_IN_FLIGHT = 128
-LONGEST_TIMER = 2_147_483.647
-"""Seconds; longer deadlines are clamped to what a timer can hold."""
+MAX_GAP = 1_000_000
+"""Events; numbers that are farther apart were not missed, they are wrong."""
+MAX_HELLO_BYTES = 4 * 1024 * 1024
+"""Of a hello-ok: today's have 20 KB."""
 
 
 class Phase(enum.Enum):
@@ -58,14 +60,6 @@ class Phase(enum.Enum):
 
 
 _READY = Phase.READY  # as an attribute of the enum it costs as much as the rest of the comparison
-
-
-@dataclass(slots=True)
-class _Pending:
-    method: str
-    deadline: float | None
-    expect_final: bool
-    timeout: float | None
 
 
 class Session:
@@ -101,25 +95,19 @@ class Session:
         self._next_look = math.inf
         self._last_life = now
         self._last_seq: int | None = None
-        self._max_in_flight = max_in_flight
-        self._methods: tuple[str, ...] = ()
         self._max_payload = frames.MAX_FRAME_BYTES
         self._connect_id: str | None = None
-        self._pending: dict[str, _Pending] = {}
-        self._unbounded = 0
-        self._deadlines: list[tuple[float, str]] = []
-        self._waiting: deque[tuple[str, bytes]] = deque()
-        self._in_flight: set[str] = set()
+        self._requests = Requests(max_in_flight)
 
     @property
     def pending(self) -> int:
         """Requests not yet settled, waiting ones included."""
-        return len(self._pending)
+        return len(self._requests)
 
     @property
     def waiting(self) -> int:
         """Requests that wait for a free place."""
-        return len(self._waiting)
+        return self._requests.waiting
 
     def connect(self, request_id: str, params: dict[str, object], now: float) -> list[Effect]:
         """Answer the challenge.
@@ -170,17 +158,8 @@ class Session:
                 method=method,
                 request_id=request_id,
             )
-        deadline = None if timeout is None else now + min(max(timeout, 0.0), LONGEST_TIMER)
-        self._pending[request_id] = _Pending(method, deadline, expect_final, timeout)
-        if deadline is None:
-            self._unbounded += 1
-        else:
-            heapq.heappush(self._deadlines, (deadline, request_id))
-        if len(self._in_flight) >= self._max_in_flight:
-            self._waiting.append((request_id, data))
-            return []
-        self._in_flight.add(request_id)
-        return [Send(data)]
+        pending = Pending(method, deadline(now, timeout), expect_final, timeout)
+        return [Send(data)] if self._requests.add(request_id, data, pending) else []
 
     def cancel(self, request_id: str) -> list[Effect]:
         """Forget a request: a late answer to it is then an unknown id.
@@ -188,7 +167,7 @@ class Session:
         Args:
             request_id: of a request that may be settled already.
         """
-        return self._next_in_line() if self._take(request_id) else []
+        return self._next_in_line() if self._requests.give_up(request_id) else []
 
     def receive(self, messages: Iterable[bytes], now: float) -> list[Effect]:
         """Take in the frames that came together.
@@ -229,10 +208,7 @@ class Session:
 
     def next_timer(self) -> float:
         """Return when `timer` wants to be called next; infinity for never."""
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][1] not in self._pending:
-            heapq.heappop(deadlines)
-        return min(self._handshake_deadline, self._next_look, deadlines[0][0] if deadlines else math.inf)
+        return min(self._handshake_deadline, self._next_look, self._requests.next_deadline())
 
     def timer(self, now: float) -> list[Effect]:
         """Carry out what is due.
@@ -245,12 +221,9 @@ class Session:
         if now >= self._handshake_deadline:
             return [self._handshake_timeout(now)]
         effects: list[Effect] = []
-        while self._deadlines and self._deadlines[0][0] <= now:
-            _, request_id = heapq.heappop(self._deadlines)
-            pending = self._take(request_id)
-            if pending is not None:
-                effects.append(Failed(request_id, _timeout_error(request_id, pending)))
-                effects += self._next_in_line()
+        for request_id, pending in self._requests.expired(now):
+            effects.append(Failed(request_id, _timeout_error(request_id, pending)))
+            effects += self._next_in_line()
         if now >= self._next_look:
             self._next_look = now + max(self._tick_interval, self._tick_min_interval)
             if self._is_silent(now):
@@ -267,13 +240,14 @@ class Session:
         seq = frame.seq
         if seq is None:
             return [frame]
-        last = self._last_seq
-        if last is not None and seq <= last:
-            return [Dropped("an event came twice")]
-        self._last_seq = seq
-        if last is not None and seq > last + 1:
-            return [Gap(last + 1, seq), frame]
-        return [frame]
+        last, self._last_seq = self._last_seq, seq
+        expected = seq if last is None else last + 1
+        if seq == expected:
+            return [frame]
+        # Whatever came before it, the next number to expect is the one after this: a wrong one is wrong alone.
+        if expected < seq <= expected + MAX_GAP:
+            return [Gap(expected, seq), frame]
+        return [Jump(expected, seq), frame]
 
     def _challenge(self, frame: EventFrame) -> list[Effect]:
         if self.phase is not Phase.CHALLENGE:
@@ -288,17 +262,16 @@ class Session:
     def _response(self, frame: ResponseFrame) -> list[Effect]:
         if frame.id == self._connect_id:
             return self._connect_response(frame)
-        pending = self._pending.get(frame.id)
+        pending = self._requests.get(frame.id)
         if pending is None:
-            return [Dropped("a response to no open request")]
+            late = self._requests.was_given_up(frame.id)
+            return [Late(frame.id) if late else Dropped("a response to no open request")]
         if pending.expect_final and frame.ok and _status(frame.payload) == "accepted":
             return [Acknowledged(frame.id, frame.payload)]
         settled: Effect = (
-            Answered(frame.id, frame.payload)
-            if frame.ok
-            else Failed(frame.id, _error(pending.method, frame, self._methods))
+            Answered(frame.id, frame.payload) if frame.ok else Failed(frame.id, _error(pending.method, frame))
         )
-        self._take(frame.id)
+        self._requests.settle(frame.id)
         return [settled, *self._next_in_line()]
 
     def _connect_response(self, frame: ResponseFrame) -> list[Effect]:
@@ -306,6 +279,12 @@ class Session:
         if not frame.ok:
             error = connect_error(_error("connect", frame))
             return [Close(close_codes.POLICY, "connect failed", error)]
+        if len(frame.payload) > MAX_HELLO_BYTES:
+            error = GatewayConnectError(
+                f"the gateway's hello-ok has {len(frame.payload):,} bytes, more than {MAX_HELLO_BYTES:,}; "
+                "this is not an OpenClaw gateway, or a broken one"
+            )
+            return [Close(close_codes.TOO_LARGE, "hello-ok is too large", error)]
         payload = frames.decode_payload(frame.payload)
         hello = read_hello(payload, max_payload=frames.MAX_FRAME_BYTES)
         if hello is None:
@@ -314,33 +293,19 @@ class Session:
         self.phase = Phase.READY
         self._handshake_deadline = math.inf
         self._max_payload = hello.max_payload
-        self._methods = hello.methods
         self._tick_interval = hello.tick_interval
         self._next_look = self._last_life + max(hello.tick_interval, self._tick_min_interval)
         return [Welcomed(hello, hello_secrets(payload))]
 
     # Requests and time
 
-    def _take(self, request_id: str) -> _Pending | None:
-        pending = self._pending.pop(request_id, None)
-        if pending is None:
-            return None
-        if pending.deadline is None:
-            self._unbounded -= 1
-        self._in_flight.discard(request_id)
-        return pending
-
     def _next_in_line(self) -> list[Effect]:
-        while self._waiting and len(self._in_flight) < self._max_in_flight:
-            request_id, data = self._waiting.popleft()
-            if request_id in self._pending:
-                self._in_flight.add(request_id)
-                return [Send(data)]
-        return []
+        data = self._requests.next_in_line()
+        return [] if data is None else [Send(data)]
 
     def _is_silent(self, now: float) -> bool:
         """Whether the watchdog bites: requests that all have a deadline speak for themselves."""
-        if self._pending and not self._unbounded:
+        if self._requests.all_have_deadlines:
             return False
         return now - self._last_life > 2 * self._tick_interval
 
@@ -359,19 +324,13 @@ class Session:
     def _end(self, why: str) -> list[Effect]:
         self.phase = Phase.CLOSED
         self._handshake_deadline = self._next_look = math.inf
-        failed: list[Effect] = [
+        return [
             Failed(
                 request_id,
                 GatewayClosedError(f"{pending.method}: {why}", method=pending.method, request_id=request_id),
             )
-            for request_id, pending in self._pending.items()
+            for request_id, pending in self._requests.clear()
         ]
-        self._pending.clear()
-        self._deadlines.clear()
-        self._waiting.clear()
-        self._in_flight.clear()
-        self._unbounded = 0
-        return failed
 
 
 class _Status(msgspec.Struct):
@@ -388,21 +347,20 @@ def _status(payload: msgspec.Raw) -> str | None:
         return None
 
 
-def _error(method: str, frame: ResponseFrame, methods: Sequence[str] = ()) -> GatewayRequestError:
-    shape = frame.error or frames.ErrorShape()
+def _error(method: str, frame: ResponseFrame) -> GatewayRequestError:
+    shape = frames.read_error(frame.error)
     return request_error(
         method,
         frame.id,
         code=shape.code,
         message=shape.message,
-        details=frames.decode_payload(shape.details),
-        retryable=shape.retryable is True,
-        retry_after_ms=shape.retry_after_ms,
-        methods=methods,
+        details=shape.details,
+        retryable=shape.retryable,
+        retry_after=shape.retry_after,
     )
 
 
-def _timeout_error(request_id: str, pending: _Pending) -> GatewayTimeoutError:
+def _timeout_error(request_id: str, pending: Pending) -> GatewayTimeoutError:
     return GatewayTimeoutError(
         f"gateway request timeout for {pending.method}: no answer within {pending.timeout:.3g} s; "
         "pass a longer timeout=, or None for no limit",

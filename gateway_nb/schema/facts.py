@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib.resources
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,8 @@ from typing import Any
 
 import msgspec
 import platformdirs
+
+from ..protocol.names import closest
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -99,7 +100,7 @@ class Facts(msgspec.Struct, frozen=True):
         facts = self.methods.get(method)
         if facts is not None:
             return facts.describe(method)
-        near = difflib.get_close_matches(method, self.methods, n=3)
+        near = closest(method, self.methods, 3)
         return f"nothing is known of {method}" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
     def findings(self, method: str, params: Mapping[str, Any] | None) -> list[str]:
@@ -125,7 +126,7 @@ def _findings(known: Mapping[str, Param], given: dict[str, Any], at: str, owner:
         facts = known.get(name)
         if facts is None:
             if owner is not None:
-                near = difflib.get_close_matches(name, known, n=1)
+                near = closest(name, known, 1)
                 advice = f"; did you mean {near[0]}?" if near else ""
                 yield f"{at}/{name} is no param of {owner}{advice}"
         elif not _fits(value, facts.type):

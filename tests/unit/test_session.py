@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from gateway_nb.protocol.effects import (
     Effect,
     Failed,
     Gap,
+    Jump,
+    Late,
     Send,
     Welcomed,
 )
@@ -34,8 +37,9 @@ from gateway_nb.protocol.errors import (
     ProtocolMismatchError,
     RateLimitedError,
 )
-from gateway_nb.protocol.frames import EventFrame
-from gateway_nb.protocol.session import LONGEST_TIMER, Phase, Session
+from gateway_nb.protocol.frames import LONGEST_TIMER, MAX_NAME, EventFrame
+from gateway_nb.protocol.handshake import LONGEST_TICK_INTERVAL
+from gateway_nb.protocol.session import MAX_GAP, Phase, Session
 
 HELLO: dict[str, Any] = {
     "type": "hello-ok",
@@ -247,7 +251,7 @@ def test_a_request_and_its_answer() -> None:
     ("shape", "kind", "text"),
     [
         ({"code": "INVALID_REQUEST", "message": "bad"}, GatewayRequestError, "health: bad [INVALID_REQUEST]"),
-        ({"code": "INVALID_REQUEST", "message": "unknown method: x"}, GatewayRequestError, "did you mean health?"),
+        ({"code": "INVALID_REQUEST", "message": "unknown method: x"}, GatewayRequestError, "gw.methods lists"),
         ({"code": "FORBIDDEN", "message": "missing scope: operator.talk"}, MissingScopeError, "operator.talk"),
         (
             {"code": "FORBIDDEN", "message": "no", "details": {"code": "MISSING_SCOPE", "missingScope": "s"}},
@@ -282,7 +286,7 @@ def test_an_error_answer(shape: Any, kind: type[GatewayRequestError], text: str)
 
 
 def test_a_request_times_out() -> None:
-    """Without an answer a request fails at its deadline, and a late answer is dropped."""
+    """Without an answer a request fails at its deadline."""
     session = ready()
     ask(session, timeout=5.0)
     assert session.next_timer() == 5.0
@@ -291,16 +295,17 @@ def test_a_request_times_out() -> None:
     assert isinstance(error, GatewayTimeoutError)
     assert isinstance(error, TimeoutError)
     assert "no answer within 5 s" in str(error)
-    assert isinstance(session.receive([response("1")], 6.0)[0], Dropped)
 
 
 def test_timers_are_clamped() -> None:
     """A timeout beyond what a timer can hold becomes the longest one."""
-    session = ready()
+    session = ready(hello={**HELLO, "policy": {"tickIntervalMs": 10**400}})
     ask(session, timeout=1e12)
-    assert session.next_timer() == 10.0  # the watchdog
-    session.timer(10.0)
-    assert math.isclose(session._deadlines[0][0], LONGEST_TIMER)
+    assert session.next_timer() == LONGEST_TICK_INTERVAL  # the watchdog
+    session.timer(LONGEST_TICK_INTERVAL)
+    failed, close = session.timer(LONGEST_TIMER)
+    assert isinstance(failed, Failed)
+    assert isinstance(close, Close)
 
 
 def test_accepted_is_not_final() -> None:
@@ -416,14 +421,26 @@ def test_gaps() -> None:
     assert len(session.receive([event("a", seq=10)], 0.0)) == 1
 
 
-@pytest.mark.parametrize("seq", [5, 4, 0])
-def test_no_event_twice(seq: int) -> None:
-    """A number that was there before on this connection is an event that came twice: it is dropped."""
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((5, 5, 6), [(6, 5)]),
+        ((5, 4, 5, 6), [(6, 4)]),
+        ((5, 0, 6), [(6, 0), (1, 6)]),
+        ((5, 10**9, 6, 7), [(6, 10**9), (10**9 + 1, 6)]),
+        ((5, 6 + MAX_GAP, 7 + MAX_GAP), [(6, 6 + MAX_GAP)]),
+        ((5, 7 + MAX_GAP, 8 + MAX_GAP), [(6, 7 + MAX_GAP)]),
+    ],
+    ids=str,
+)
+def test_numbers_that_jump(numbers: tuple[int, ...], expected: list[tuple[int, int]]) -> None:
+    """An event whose number goes back, or far ahead, is delivered and marked; those after it count from there."""
     session = ready()
-    session.receive([event("a", seq=5)], 0.0)
-    (dropped,) = session.receive([event("a", seq=seq)], 0.0)
-    assert isinstance(dropped, Dropped)
-    assert [type(effect) for effect in session.receive([event("a", seq=6)], 0.0)] == [EventFrame]
+    effects = session.receive([event("a", seq=seq) for seq in numbers], 0.0)
+    assert [effect.seq for effect in effects if isinstance(effect, EventFrame)] == list(numbers)
+    marks = [effect for effect in effects if isinstance(effect, (Gap, Jump))]
+    assert [(mark.expected, mark.received) for mark in marks] == expected
+    assert [isinstance(mark, Gap) for mark in marks] == [0 < b - a <= MAX_GAP for a, b in expected]
 
 
 MALFORMED = [
@@ -435,6 +452,7 @@ MALFORMED = [
     b'{"type":"event"}',
     b'{"type":"event","event":""}',
     b'{"type":"event","event":5}',
+    b'{"type":"event","event":"' + b"x" * (MAX_NAME + 1) + b'"}',
     b'{"type":"event","event":"x","seq":-1}',
     b'{"type":"event","event":"x","seq":1.5}',
     b'{"type":"res","id":5,"ok":true}',
@@ -464,14 +482,79 @@ def test_unknown_fields_are_welcome() -> None:
     assert isinstance(frame, EventFrame)
 
 
-def test_a_settled_request_survives_a_malformed_error() -> None:
-    """An error whose details can't be read is dropped, and its request still has its deadline."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": 5, "message": ["no"], "retryable": "yes", "retryAfterMs": "soon", "details": 1},
+        {"retryAfterMs": -1},
+        {"retryAfterMs": True},
+        "no",
+        [],
+        7,
+    ],
+    ids=str,
+)
+def test_an_error_of_any_shape_is_an_answer(error: Any) -> None:
+    """Whatever an error's fields hold, its request is answered; fields of a wrong type count as missing."""
     session = ready()
-    ask(session, timeout=3.0)
-    data = b'{"type":"res","id":"1","ok":false,"error":{"code":"X","message":"m","details":"\xff"}}'
-    (effect,) = session.receive([data], 0.0)
-    assert isinstance(effect, Dropped)
-    assert isinstance(error_of(session.timer(3.0)), GatewayTimeoutError)
+    ask(session)
+    failure = error_of(session.receive([response("1", ok=False, error=error)], 0.0))
+    assert (failure.code, failure.retryable, failure.retry_after) == ("UNAVAILABLE", False, None)
+
+
+def test_an_error_that_cannot_be_read() -> None:
+    """An error that is no UTF-8 answers its request, too."""
+    session = ready()
+    ask(session)
+    failure = error_of(session.receive([b'{"type":"res","id":"1","ok":false,"error":{"message":"\xff"}}'], 0.0))
+    assert "unknown error" in str(failure)
+
+
+@pytest.mark.parametrize("give_up", ["cancel", "timeout"])
+def test_a_late_answer(give_up: str) -> None:
+    """An answer to a request that was given up is late, which is told apart from an answer to nothing."""
+    session = ready()
+    ask(session, timeout=1.0)
+    if give_up == "cancel":
+        session.cancel("1")
+    else:
+        session.timer(2.0)
+    assert session.receive([response("1")], 3.0) == [Late("1")]
+    (dropped,) = session.receive([response("2")], 3.0)
+    assert isinstance(dropped, Dropped)
+
+
+def test_only_so_many_late_answers_are_known() -> None:
+    """Of the requests that were given up the last thousand or so are remembered: memory is bounded."""
+    session = ready()
+    for number in range(2000):
+        session.request(str(number), "health", None, 0.0, timeout=1.0)
+        session.cancel(str(number))
+    (first,) = session.receive([response("0")], 0.0)
+    (last,) = session.receive([response("1999")], 0.0)
+    assert isinstance(first, Dropped)
+    assert isinstance(last, Late)
+
+
+def test_a_padded_event_keeps_its_payload_alone() -> None:
+    """An event keeps its payload in memory, not the whole frame around it."""
+    session = ready()
+    data = event("x", {"a": 1}, seq=1, padding="y" * 1_000_000)
+    references = sys.getrefcount(data)
+    (frame,) = session.receive([data], 0.0)
+    assert isinstance(frame, EventFrame)
+    assert bytes(frame.payload) == b'{"a": 1}'
+    assert sys.getrefcount(data) == references
+
+
+def test_a_hello_without_end() -> None:
+    """A hello-ok of more than 4 MiB is refused before anything is made of it."""
+    session = Session(0.0)
+    session.receive([event("connect.challenge", {"nonce": "n"})], 0.0)
+    session.connect("c", {}, 0.0)
+    (close,) = session.receive([response("c", {**HELLO, "more": "x" * 5_000_000})], 0.0)
+    assert isinstance(close, Close)
+    assert "5,000" in str(close.error)
 
 
 # Watchdog
