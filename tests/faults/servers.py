@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 CHALLENGE = json.dumps({"type": "event", "event": "connect.challenge", "payload": {"nonce": "n", "ts": 1}})
 HELLO: dict[str, Any] = {
     "protocol": 4,
@@ -83,28 +84,57 @@ async def answer_all(socket: ServerConnection) -> None:
             await answer_one(socket, data)
 
 
-async def welcome_and_wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Do a gateway's side of the handshake by hand; then neither read nor answer a close frame."""
+async def welcome_by_hand(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: dict[str, Any] = HELLO
+) -> None:
+    """Do a gateway's side of the handshake byte by byte, for servers that break the WebSocket protocol later."""
     request = await reader.readuntil(b"\r\n\r\n")
     key = request.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
     accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
     head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    writer.write(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + _frame(CHALLENGE))
-    request_id = _unmasked(await reader.read(100_000)).split(b'"id":"')[1].split(b'"')[0].decode()
-    writer.write(_frame(json.dumps({"type": "res", "id": request_id, "ok": True, "payload": HELLO})))
+    writer.write(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + frame(CHALLENGE.encode()))
+    request_id = json.loads(await read_text(reader))["id"]
+    answer = json.dumps({"type": "res", "id": request_id, "ok": True, "payload": hello})
+    writer.write(frame(answer.encode()))
+
+
+async def welcome_and_wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Do a gateway's side of the handshake; then neither read nor answer a close frame."""
+    await welcome_by_hand(reader, writer)
     await asyncio.sleep(60)
 
 
-def _frame(text: str) -> bytes:
-    payload = text.encode()
-    size = bytes([len(payload)]) if len(payload) < 126 else b"\x7e" + len(payload).to_bytes(2, "big")
-    return b"\x81" + size + payload
+def frame(payload: bytes, kind: int = TEXT, *, fin: bool = True) -> bytes:
+    """Return a WebSocket frame of a server."""
+    size = len(payload)
+    if size < 126:
+        head = bytes([size])
+    elif size < 65_536:
+        head = b"\x7e" + size.to_bytes(2, "big")
+    else:
+        head = b"\x7f" + size.to_bytes(8, "big")
+    return bytes([kind | (0x80 if fin else 0)]) + head + payload
 
 
-def _unmasked(data: bytes) -> bytes:
-    offset = 8 if data[1] & 0x7F == 126 else 6
-    mask = data[offset - 4 : offset]
-    return bytes(byte ^ mask[index % 4] for index, byte in enumerate(data[offset:]))
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Return a client's next frame: its opcode and its payload."""
+    first, second = await reader.readexactly(2)
+    size = second & 0x7F
+    if size == 126:
+        size = int.from_bytes(await reader.readexactly(2), "big")
+    elif size == 127:
+        size = int.from_bytes(await reader.readexactly(8), "big")
+    mask = await reader.readexactly(4)
+    payload = await reader.readexactly(size)
+    return first & 0x0F, bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+async def read_text(reader: asyncio.StreamReader) -> bytes:
+    """Return a client's next text message; other frames are passed over."""
+    while True:
+        kind, payload = await read_frame(reader)
+        if kind == TEXT:
+            return payload
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, str, Path]:

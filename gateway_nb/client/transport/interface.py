@@ -10,6 +10,11 @@ from ...protocol.endpoint import Endpoint
 from ...protocol.errors import GatewayConnectError, HandshakeTimeoutError, TlsPinError
 from .tls import WrongPin
 
+CLOSE_GRACE = 0.25
+"""Seconds from a close frame until the line is cut, whatever the peer does."""
+READ_BYTES = 32 * 1024
+"""Bytes taken in at one turn of the event loop: 16,384 empty frames, a tenth of a second at the worst."""
+
 
 class TransportClosed(Exception):
     """The socket is closed: nothing can be sent."""
@@ -24,6 +29,12 @@ class Transport(Protocol):
 
     def listen(self, on_messages: Callable[[list[bytes]], object]) -> None:
         """Call a function with the text messages that come together, first those that are there. It must not raise."""
+
+    def pause(self) -> None:
+        """Read nothing more for now; what was read already may still be pushed."""
+
+    def resume(self) -> None:
+        """Read on."""
 
     async def closed(self) -> tuple[int, str]:
         """Wait until the socket is closed; return close code (1006 without a close frame) and reason."""

@@ -11,15 +11,17 @@ from collections.abc import Callable
 import picows
 from picows import WSFrame, WSHandshakeError, WSInvalidStatusError, WSMsgType, WSTransport
 
-from ...protocol.close_codes import ABNORMAL, NO_CODE, PROTOCOL_ERROR, TOO_LARGE
+from ...protocol.close_codes import ABNORMAL, NO_CODE, PROTOCOL_ERROR
 from ...protocol.endpoint import Endpoint
 from ...protocol.frames import MAX_FRAME_BYTES
-from .interface import Transport, TransportClosed, answered_http
+from .interface import Transport, answered_http
+from .messages import Fragments, Pings, TooLarge
 
 # It logs by a child of this logger for each connection: a level is inherited, being disabled is not.
 _silent = logging.getLogger("gateway_nb.wire.picows")
 _silent.setLevel(logging.CRITICAL + 1)
 _READ_BUFFER = 256 * 1024
+_RECEIVE_BUFFER = 256 * 1024  # of the system's: the library's own grows, and one turn of the loop takes in all of it
 _TEXT, _CONTINUATION = WSMsgType.TEXT, WSMsgType.CONTINUATION
 _PING, _PONG, _CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 
@@ -74,6 +76,7 @@ async def _connect(host: str, port: int) -> socket.socket:
     for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         line = socket.socket(family, kind, protocol)
         line.setblocking(False)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         try:
             await loop.sock_connect(line, address)
         except OSError as error:
@@ -95,17 +98,25 @@ def _shut_down(line: socket.socket) -> None:
 
 
 class _Listener(picows.WSListener):  # type: ignore[misc]
-    """A `Transport`: pushes its text messages."""
+    """A `Transport`: pushes its text messages.
+
+    What the library is told to raise, or finds wrong by itself, ends the connection: with a close frame, and without
+    the peer's help soon after.
+    """
 
     def __init__(self) -> None:
         self._socket: WSTransport
+        self._loop = asyncio.get_running_loop()
         self._messages: list[bytes] = []
         self._on_messages: Callable[[list[bytes]], object] | None = None
-        self._fragments: list[bytes] = []
+        self._fragments = Fragments()
         self._in_binary = self._in_message = False
-        self._pong: asyncio.Future[None] | None = None
+        self._pings = Pings()
+        self._writing = True
+        self._owed: bytes | None = None
         self._peer_closed: tuple[int, str] | None = None
-        self._disconnected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._disconnected: asyncio.Future[None] = self._loop.create_future()
+        self._ending: asyncio.Future[None] | None = None
         self.binary_frames = 0
 
     # Called by the library
@@ -115,12 +126,14 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            raise picows.WSProtocolError(PROTOCOL_ERROR, "reserved bits must be 0")
         if kind is _TEXT and frame.fin and not self._in_message:
             self._messages.append(frame.get_payload_as_bytes())
         elif kind is _PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+            self._answer_ping(frame.get_payload_as_bytes())
         elif kind is _PONG:
-            self._settle_ping(None)
+            self._pings.settle(frame.get_payload_as_bytes())
         elif kind is _CLOSE:
             self._take_close(frame.get_payload_as_bytes())
         else:
@@ -129,9 +142,27 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
             self._deliver()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._settle_ping(TransportClosed())
-        if not self._disconnected.done():
-            self._disconnected.set_result(None)
+        self._pings.end()
+        # Why the library ended the connection is in the close frame that it sent. Its own future of that has to be
+        # asked, since asyncio prints what nobody asked for.
+        self._ending = asyncio.ensure_future(transport.wait_disconnected())
+        self._ending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        self._disconnected.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._writing = False
+
+    def resume_writing(self) -> None:
+        self._writing = True
+        owed, self._owed = self._owed, None
+        if owed is not None and self._can_send:
+            self._socket.send_pong(owed)
+
+    def _answer_ping(self, payload: bytes) -> None:
+        if not self._writing:
+            self._owed = payload  # the last pong answers all pings of a peer that does not read (RFC 6455, 5.5.3)
+        elif self._can_send:
+            self._socket.send_pong(payload)
 
     def _take_close(self, payload: bytes) -> None:
         code = int.from_bytes(payload[:2], "big") if payload else NO_CODE
@@ -147,27 +178,24 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
             self._in_binary = kind is not _TEXT
             self.binary_frames += self._in_binary
         self._in_message = not frame.fin
-        if self._in_binary:
+        if self._socket.is_close_frame_sent:
             return
-        self._fragments.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._fragments)) > MAX_FRAME_BYTES:
-            raise picows.WSProtocolError(TOO_LARGE, "the message is too large")
-        if frame.fin:
-            self._messages.append(b"".join(self._fragments))
-            self._fragments = []
+        piece = b"" if self._in_binary else frame.get_payload_as_bytes()
+        try:
+            message = self._fragments.add(piece, frame.fin)
+        except TooLarge as error:
+            raise picows.WSProtocolError(error.code, str(error)) from None
+        if message is not None and not self._in_binary:
+            self._messages.append(message)
 
     def _deliver(self) -> None:
         if self._on_messages is not None and self._messages:
             messages, self._messages = self._messages, []
             self._on_messages(messages)
 
-    def _settle_ping(self, error: TransportClosed | None) -> None:
-        if self._pong is None or self._pong.done():
-            return
-        if error is None:
-            self._pong.set_result(None)
-        else:
-            self._pong.set_exception(error)
+    @property
+    def _can_send(self) -> bool:
+        return not (self._socket.is_close_frame_sent or self._socket.underlying_transport.is_closing())
 
     # Called by the connection
 
@@ -175,6 +203,14 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
         """See `Transport`."""
         self._on_messages = on_messages
         self._deliver()
+
+    def pause(self) -> None:
+        """See `Transport`."""
+        self._socket.underlying_transport.pause_reading()
+
+    def resume(self) -> None:
+        """See `Transport`."""
+        self._socket.underlying_transport.resume_reading()
 
     async def closed(self) -> tuple[int, str]:
         """See `Transport`."""
@@ -186,22 +222,19 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
 
     def write(self, data: bytes) -> None:
         """See `Transport`."""
-        if not self._socket.is_close_frame_sent:
+        if self._can_send:
             self._socket.send(_TEXT, data)
 
     async def ping(self) -> float:
         """See `Transport`."""
-        if self._disconnected.done():
-            raise TransportClosed
-        loop = asyncio.get_running_loop()
-        sent, self._pong = loop.time(), loop.create_future()
-        self._socket.send_ping()
-        await self._pong
-        return loop.time() - sent
+        pong = self._pings.start()
+        if self._can_send:
+            self._socket.send_ping(self._pings.payload)
+        return await pong
 
     async def close(self, code: int, reason: str, grace: float) -> None:
         """See `Transport`."""
-        if not self._socket.is_close_frame_sent:
+        if self._can_send:
             self._socket.send_close(code, reason.encode())
         try:
             async with asyncio.timeout(grace):

@@ -1,4 +1,4 @@
-"""`Transport` over websockets: the library that is always there."""
+"""`Transport` over websockets, the library that is always there: an asyncio protocol around its Sans-I/O client."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
-from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.connection import broadcast
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
-from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from ...protocol.close_codes import ABNORMAL
 from ...protocol.endpoint import Endpoint
 from ...protocol.frames import MAX_FRAME_BYTES
-from .interface import Refused, Transport, TransportClosed, answered_http
+from .interface import CLOSE_GRACE, READ_BYTES, Refused, Transport, answered_http
+from .messages import Fragments, Pings, TooLarge
 
 # The library logs the ends of frames at DEBUG level, and a connect frame ends in secrets.
 _silent = logging.getLogger("gateway_nb.wire")
@@ -33,112 +34,206 @@ async def open_socket(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Transpo
     Raises:
         OSError, Refused: see `gateway_nb.client.transport.interface.connect_error`.
     """
+    loop = asyncio.get_running_loop()
+    _, socket = await loop.create_connection(
+        lambda: _Socket(endpoint.url),
+        endpoint.host,
+        endpoint.port,
+        ssl=tls,
+        server_hostname=endpoint.host if tls else None,
+    )
     try:
-        socket = await _Connect(
-            endpoint.url,
-            create_connection=_Socket,
-            ssl=tls,
-            compression=None,
-            max_size=MAX_FRAME_BYTES,
-            open_timeout=None,
-            ping_interval=None,  # the session's watchdog looks for signs of life
-            proxy=None,
-            user_agent_header="gateway-nb",
-            logger=_silent,
-        )
-    except InvalidStatus as error:
+        await socket.upgraded
+    except InvalidStatus as error:  # a redirect, too: policy allowed this endpoint, not the one that a server names
         raise answered_http(error.response.status_code) from None
     except InvalidMessage:
         raise EOFError from None
-    except WebSocketException as error:
+    except InvalidHandshake as error:
         raise Refused(f"refused the WebSocket: {error}; is this a gateway's port?") from None
-    return _WebSocketTransport(socket)
+    finally:
+        if not socket.is_open:
+            socket.abort()
+    return socket
 
 
-class _Connect(connect):
-    """Follows no redirect: policy allowed this endpoint, not the one that a server names."""
+class _Socket(asyncio.BufferedProtocol):
+    """A `Transport`: pushes its text messages.
 
-    def process_redirect(self, exc: Exception) -> Exception:
-        return exc
+    It reads into a buffer of its own, since its size bounds what one turn of the event loop has to take in.
+    """
 
-
-class _Socket(ClientConnection):
-    """A WebSocket that pushes its text messages."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.binary_frames = 0
-        self.on_messages: Callable[[list[bytes]], object] | None = None
+    def __init__(self, url: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._protocol = ClientProtocol(parse_uri(url), max_size=MAX_FRAME_BYTES, logger=_silent)
+        self._buffer = memoryview(bytearray(READ_BYTES))  # asyncio's TLS slices it, and must not get copies
+        self._transport: asyncio.Transport
         self._messages: list[bytes] = []
-        self._fragments: list[bytes] = []
+        self._on_messages: Callable[[list[bytes]], object] | None = None
+        self._fragments = Fragments()
         self._in_binary = False
+        self._pings = Pings()
+        self._writing = True
+        self._owed: list[bytes] = []
+        self._cutting: asyncio.TimerHandle | None = None
+        self._disconnected: asyncio.Future[None] = loop.create_future()
+        self.upgraded: asyncio.Future[None] = loop.create_future()
+        self.binary_frames = 0
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self.deliver()
+    @property
+    def is_open(self) -> bool:
+        """Whether the upgrade succeeded."""
+        return self.upgraded.done() and not self.upgraded.cancelled() and self.upgraded.exception() is None
 
-    def deliver(self) -> None:
-        """Hand over what has come so far."""
-        if self.on_messages is not None and self._messages:
-            messages, self._messages = self._messages, []
-            self.on_messages(messages)
+    # Called by asyncio
 
-    def process_event(self, event: Any) -> None:
-        if type(event) is not Frame or event.opcode not in DATA_OPCODES:
-            super().process_event(event)
-        elif event.opcode is Opcode.TEXT and event.fin:
-            self._messages.append(event.data)  # type: ignore[arg-type]
-        else:
-            self._take_fragment(event)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        request = self._protocol.connect()
+        request.headers["User-Agent"] = "gateway-nb"
+        self._protocol.send_request(request)
+        self._flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._protocol.receive_data(bytes(self._buffer[:nbytes]))
+        self._advance()
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+        self._advance()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.receive_eof()
+        self._advance()
+        if self._cutting is not None:
+            self._cutting.cancel()
+        if not self.upgraded.done():
+            self.upgraded.set_exception(exc or EOFError())
+        self._pings.end()
+        self._disconnected.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._writing = False
+
+    def resume_writing(self) -> None:
+        self._writing = True
+        owed, self._owed = self._owed, []
+        self._write(owed)
+
+    # From the protocol to the connection
+
+    def _advance(self) -> None:
+        """Carry out what the protocol made of the bytes that came."""
+        self._flush()
+        for event in self._protocol.events_received():
+            if not isinstance(event, Frame):
+                continue  # the response to the upgrade, which the protocol has judged
+            if event.opcode is Opcode.TEXT and event.fin:
+                self._messages.append(event.data)  # type: ignore[arg-type]
+            elif event.opcode is Opcode.PONG:
+                self._pings.settle(bytes(event.data))
+            elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._take_fragment(event)
+        if not self.upgraded.done():
+            if self._protocol.handshake_exc is not None:
+                self.upgraded.set_exception(self._protocol.handshake_exc)
+            elif self._protocol.state is not State.CONNECTING:
+                self.upgraded.set_result(None)
+        self._deliver()
+        if self._cutting is None and self._protocol.close_expected():
+            # The server is to hang up now; one that does not is cut off.
+            self._cutting = self._loop.call_later(CLOSE_GRACE, self.abort)
 
     def _take_fragment(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:
             self._in_binary = frame.opcode is Opcode.BINARY
             self.binary_frames += self._in_binary
-            self._fragments = []
-        if self._in_binary:
+        piece = b"" if self._in_binary else bytes(frame.data)
+        try:
+            message = self._fragments.add(piece, frame.fin)
+        except TooLarge as error:
+            if self._protocol.state is State.OPEN:
+                self._protocol.fail(error.code, str(error))
+                self._flush()
             return
-        self._fragments.append(bytes(frame.data))
-        if frame.fin:
-            self._messages.append(b"".join(self._fragments))
-            self._fragments = []
+        if message is not None and not self._in_binary:
+            self._messages.append(message)
 
+    def _flush(self) -> None:
+        data = self._protocol.data_to_send()
+        if data and not self._writing and self._protocol.state is State.OPEN:
+            # Pongs for a peer that does not read: the last one answers them all (RFC 6455, 5.5.3).
+            self._owed = data[-1:]
+        else:
+            self._write(data)
 
-class _WebSocketTransport:
-    """`Transport` over the websockets library."""
+    def _write(self, pieces: list[bytes]) -> None:
+        for data in pieces:
+            if self._transport.is_closing():
+                return
+            if data:
+                self._transport.write(data)
+            elif self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:
+                self._transport.close()
 
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
+    def _deliver(self) -> None:
+        if self._on_messages is not None and self._messages:
+            messages, self._messages = self._messages, []
+            self._on_messages(messages)
 
-    @property
-    def binary_frames(self) -> int:
-        return int(self._socket.binary_frames)
+    # Called by the connection
 
     def listen(self, on_messages: Callable[[list[bytes]], object]) -> None:
-        self._socket.on_messages = on_messages
-        self._socket.deliver()
+        """See `Transport`."""
+        self._on_messages = on_messages
+        self._deliver()
+
+    def pause(self) -> None:
+        """See `Transport`."""
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """See `Transport`."""
+        self._transport.resume_reading()
 
     async def closed(self) -> tuple[int, str]:
-        await self._socket.wait_closed()
-        # The peer's close frame if there is one, else ours (a frame too large, say), else 1006.
-        close = self._socket.protocol.close_rcvd or self._socket.protocol.close_sent
+        """See `Transport`."""
+        await asyncio.shield(self._disconnected)
+        ended = self._protocol.close_exc
+        close = ended.rcvd or ended.sent  # ours where the peer sent none: a frame was too large, say
         return (close.code, close.reason) if close else (ABNORMAL, "")
 
     def write(self, data: bytes) -> None:
-        broadcast([self._socket], data, text=True)
+        """See `Transport`."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_text(data)
+            self._write(self._protocol.data_to_send())
 
     async def ping(self) -> float:
-        try:
-            return float(await (await self._socket.ping()))
-        except ConnectionClosed:
-            raise TransportClosed from None
+        """See `Transport`."""
+        pong = self._pings.start()
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_ping(self._pings.payload)
+            self._write(self._protocol.data_to_send())
+        return await pong
 
     async def close(self, code: int, reason: str, grace: float) -> None:
+        """See `Transport`."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, reason)
+            self._write(self._protocol.data_to_send())
         try:
             async with asyncio.timeout(grace):
-                await self._socket.close(code, reason)
+                await asyncio.shield(self._disconnected)
         except TimeoutError:
             self.abort()
 
     def abort(self) -> None:
-        self._socket.transport.abort()
+        """See `Transport`."""
+        self._transport.abort()
