@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 CLEANUP_PATIENCE = 2.0
 _SLICE = 0.25
-_DISPATCH_LENGTH = 100_000
+_DISPATCH_BYTES = 64 * 1024 * 1024
+_CALL_BYTES = 512  # of a call itself
 
 
 class LoopThread:
@@ -278,32 +279,27 @@ class RequestHandle(Generic[T]):
 class Dispatcher:
     """A thread on which the user's handlers run, in order: a slow or failing one can't stall the socket.
 
-    The queue is bounded: a handler that is too slow for it misses calls, instead of filling the memory.
+    What waits for it is bounded in bytes: a handler that is too slow misses calls, instead of filling the memory.
     """
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Callable[[], object] | None] = queue.Queue(_DISPATCH_LENGTH)
+        self._calls = _Calls()
         self._thread: threading.Thread | None = None
 
-    def call(self, function: Callable[[], object]) -> bool:
+    def call(self, function: Callable[[], object], size: int = 0) -> bool:
         """Call something on the handler thread, after all that was asked for before.
 
         Args:
             function: must not raise.
+            size: bytes that it keeps in memory until then.
 
         Returns:
             Whether it will be called; never waits.
         """
         if self._thread is None:
-            self._thread = threading.Thread(
-                target=_dispatch, args=(self._queue,), name="gateway_nb-handlers", daemon=True
-            )
+            self._thread = threading.Thread(target=self._calls.run, name="gateway_nb-handlers", daemon=True)
             self._thread.start()
-        try:
-            self._queue.put_nowait(function)
-        except queue.Full:
-            return False
-        return True
+        return self._calls.put(function, size)
 
     def catch_up(self, seconds: float) -> None:
         """Wait until all that was asked for before has been called, but not longer than that."""
@@ -317,16 +313,34 @@ class Dispatcher:
         """End the thread after what is queued; does not wait. The next call starts another, with a queue of its own."""
         if self._thread is None:
             return
-        self._thread, calls, self._queue = None, self._queue, queue.Queue(_DISPATCH_LENGTH)
-        while True:
-            try:
-                calls.put_nowait(None)
-                return
-            except queue.Full:  # the oldest call gives way to the end
-                with contextlib.suppress(queue.Empty):
-                    calls.get_nowait()
+        self._thread, calls, self._calls = None, self._calls, _Calls()
+        calls.end()
 
 
-def _dispatch(calls: queue.Queue[Callable[[], object] | None]) -> None:
-    while (call := calls.get()) is not None:
-        call()
+class _Calls:
+    """Calls that wait for their thread, up to so many bytes."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[Callable[[], object], int] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    def put(self, call: Callable[[], object], size: int) -> bool:
+        size += _CALL_BYTES
+        with self._lock:
+            if self._bytes + size > _DISPATCH_BYTES:
+                return False
+            self._bytes += size
+        self._queue.put((call, size))
+        return True
+
+    def end(self) -> None:
+        self._queue.put(None)
+
+    def run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            call, size = item
+            call()
+            with self._lock:
+                self._bytes -= size
+            del item, call  # its event need not wait for the next

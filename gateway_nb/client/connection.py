@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -18,12 +20,14 @@ from ..protocol.frames import EventFrame
 from ..protocol.handshake import Challenge, HelloOk
 from ..protocol.session import Session
 from .redact import LOGGER
-from .transport.interface import Transport, TransportClosed
+from .transport.interface import CLOSE_GRACE, Transport, TransportClosed
 
 E = TypeVar("E", bound=GatewayError)
 
-CLOSE_GRACE = 0.25
 PING_EVERY = 10.0
+TURN_SECONDS = 0.01
+"""What one turn of the event loop may spend on one connection's messages, a slice more or less."""
+_SLICE = 256
 
 
 class Owner(Protocol):
@@ -41,8 +45,17 @@ class Owner(Protocol):
     def gap(self, expected: int, received: int) -> None:
         """Events are missing."""
 
-    def dropped(self, reason: str) -> None:
-        """A frame was of no use."""
+    def jump(self, expected: int, received: int) -> None:
+        """An event's number is not the next, and not one of those soon after it."""
+
+    def dropped(self, reason: str, count: int) -> None:
+        """Frames were of no use; the reason is the first one's."""
+
+    def late(self) -> None:
+        """A request was answered after it was given up."""
+
+    def silent(self, seconds: float) -> None:
+        """Nothing came for so long, not even the answer of a ping."""
 
     def clean(self, error: E) -> E:
         """Return an error that says no secret, whatever the gateway said."""
@@ -91,6 +104,8 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._close: effects.Close | None = None
+        self._unread: deque[bytes] = deque()
+        self._heard = time.monotonic()
         self.frames = 0
         self.rtt: float | None = None
 
@@ -105,6 +120,11 @@ class Connection:
         return self._session.waiting
 
     @property
+    def silence(self) -> float:
+        """Seconds since something came: a frame, or the answer of a ping. From any thread."""
+        return time.monotonic() - self._heard
+
+    @property
     def binary_frames(self) -> int:
         """Binary messages received and dropped."""
         return self._transport.binary_frames
@@ -114,11 +134,16 @@ class Connection:
         self._arm()
         try:
             self._transport.listen(self._receive)
-            return self._ended(*await self._transport.closed())
+            code, reason = await self._transport.closed()
+            while self._unread:  # what came before the end counts
+                self._read()
+                await asyncio.sleep(0)
+            return self._ended(code, reason)
         finally:
             if self._timer is not None:
                 self._timer.cancel()
             self._transport.abort()
+            self._unread.clear()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -175,12 +200,37 @@ class Connection:
                 self._perform([effect])
 
     def _receive(self, messages: list[bytes]) -> None:
+        self._heard = time.monotonic()
         self.frames += len(messages)
+        if self._unread:
+            self._unread += messages
+        elif len(messages) <= _SLICE:
+            self._take(messages)
+        else:
+            self._unread += messages
+            self._read()
+
+    def _read(self) -> None:
+        """Take in what came, and leave the loop to others after a while: the rest, and the socket, come next turn."""
+        until = self._time() + TURN_SECONDS
+        while self._unread and self._time() < until:
+            self._take([self._unread.popleft() for _ in range(min(_SLICE, len(self._unread)))])
+        if self._unread:
+            self._transport.pause()
+            self._loop.call_soon(self._read)
+        else:
+            self._transport.resume()
+
+    def _take(self, messages: list[bytes]) -> None:
         events: list[EventFrame] = []
+        dropped: list[effects.Dropped] = []
         try:
             for effect in self._session.receive(messages, self._time()):
                 if type(effect) is EventFrame:
                     events.append(effect)
+                    continue
+                if type(effect) is effects.Dropped:
+                    dropped.append(effect)
                     continue
                 if events:
                     self._owner.events(events)
@@ -188,6 +238,8 @@ class Connection:
                 self._perform([effect])
             if events:
                 self._owner.events(events)
+            if dropped:
+                self._owner.dropped(dropped[0].reason, len(dropped))
         except Exception:  # noqa: BLE001 - a bug of ours, or a sink's: told, and met by a new connection
             LOGGER.exception("receiving failed")
             self._transport.abort()
@@ -206,8 +258,12 @@ class Connection:
                     self._transport.write(data)
                 case effects.Gap(expected, received):
                     self._owner.gap(expected, received)
+                case effects.Jump(expected, received):
+                    self._owner.jump(expected, received)
+                case effects.Late():
+                    self._owner.late()
                 case effects.Dropped(reason):
-                    self._owner.dropped(reason)
+                    self._owner.dropped(reason, 1)
                 case effects.Challenged(challenge):
                     params = self._owner.answer_challenge(challenge)
                     self._perform(self._session.connect(str(uuid.uuid4()), params, self._loop.time()))
@@ -263,5 +319,12 @@ class Connection:
     async def _measure(self) -> None:
         with contextlib.suppress(TransportClosed):
             while True:
-                self.rtt = await self._transport.ping()
-                await asyncio.sleep(PING_EVERY)
+                try:
+                    async with asyncio.timeout(PING_EVERY):
+                        self.rtt = await self._transport.ping()
+                except TimeoutError:
+                    if self.silence >= PING_EVERY:
+                        self._owner.silent(self.silence)
+                else:
+                    self._heard = time.monotonic()
+                    await asyncio.sleep(PING_EVERY)

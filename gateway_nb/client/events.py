@@ -9,6 +9,8 @@ import msgspec
 
 from ..protocol.frames import NULL, decode_payload
 
+_OBJECT_BYTES = 256  # an event's own, with its name
+
 
 class Event(msgspec.Struct, gc=False, frozen=True):
     """One event of a gateway.
@@ -39,6 +41,11 @@ class Event(msgspec.Struct, gc=False, frozen=True):
         return decode_payload(self.raw)
 
     @property
+    def size(self) -> int:
+        """Bytes that it takes in memory, about."""
+        return len(self.raw) + _OBJECT_BYTES
+
+    @property
     def time(self) -> dt.datetime:
         """When it came, in UTC."""
         return dt.datetime.fromtimestamp(self.received, dt.UTC)
@@ -46,3 +53,12 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     def __repr__(self) -> str:
         text = bytes(self.raw).decode("utf-8", "replace")
         return f"Event({self.event!r}, seq={self.seq}, payload={text if len(text) <= 80 else text[:79] + '…'})"
+
+
+class Dropped(Event, gc=False, frozen=True):
+    """A mark in a stream of events: here so many gave way, since they were not read fast enough.
+
+    Its `kind` is ``"dropped"`` instead of ``"event"``, and its payload ``{"events": N}``.
+    """
+
+    kind: ClassVar[str] = "dropped"

@@ -18,9 +18,12 @@ from ..protocol.errors import (
     GatewayRequestError,
     GatewayTimeoutError,
     PairingRequiredError,
+    is_unknown_method,
+    suggest_methods,
 )
 from ..protocol.frames import decode_answer, encode, encode_request
 from ..protocol.handshake import HelloOk
+from ..protocol.names import closest
 from . import options as options_
 from .connection import Connection
 from .events import Event
@@ -36,6 +39,7 @@ NEEDS_IDEMPOTENCY_KEY = frozenset({"agent", "chat.send", "send", "poll", "messag
 _FIRST_RETRY_PAUSE = 0.1
 _PAIRING_PAUSE = 1.0
 _LONGEST_RETRY_PAUSE = 5.0
+_LONGEST_RETRY_WAIT = 300.0  # seconds; a gateway that wants more is no wait that anybody expects of a call
 
 
 class AsyncGateway:
@@ -192,7 +196,12 @@ class AsyncGateway:
         if expect_final and method in FINISH and isinstance(params, Mapping):
             keyed = {"idempotencyKey": str(uuid.uuid4()), **params}
             return await FINISH[method](self, keyed, self._limit(timeout, True))
-        raw = await self.request_raw(method, params, timeout=timeout, expect_final=expect_final)
+        try:
+            raw = await self.request_raw(method, params, timeout=timeout, expect_final=expect_final)
+        except GatewayRequestError as error:
+            if is_unknown_method(error):
+                suggest_methods(error, await asyncio.to_thread(closest, method, self.methods))
+            raise
         return decode_answer(method, raw)
 
     async def request_raw(
@@ -253,7 +262,7 @@ class AsyncGateway:
             except GatewayRequestError as error:
                 wait = max(pause, error.retry_after or 0.0)
                 late = deadline is not None and time.monotonic() + wait >= deadline
-                if not error.retryable or late:
+                if not error.retryable or late or wait > _LONGEST_RETRY_WAIT:
                     raise
                 self._supervisor.retries += 1
                 await asyncio.sleep(wait)
@@ -314,16 +323,20 @@ class AsyncGateway:
         """Like `on`, for this package's own listeners: always on the loop, never dispatched elsewhere."""
         return self._supervisor.handlers.listen(event, listener)
 
-    def dispatch_with(self, dispatch: Callable[[Callable[[], object]], bool]) -> None:
+    def dispatch_with(self, dispatch: Callable[[Callable[[], object], int], bool]) -> None:
         """Call handlers and callbacks through this function, instead of on the loop.
 
         Args:
-            dispatch: calls what it is given, soon and in order; returns whether it will.
+            dispatch: calls what it is given, soon and in order; returns whether it will. Its second argument is how
+                many bytes that keeps in memory until then.
         """
         self._supervisor.handlers.dispatch = dispatch
 
     async def stream(self, event: str = "*") -> AsyncGenerator[Event, None]:
         """Yield events as they come, until the client is closed.
+
+        A reader that lags by more than 64 MiB of events loses the oldest. In their place comes one whose `kind` is
+        ``"dropped"`` instead of ``"event"``, with ``{"events": N}`` as its payload.
 
         Args:
             event: name or glob pattern.
@@ -355,7 +368,7 @@ class AsyncGateway:
         try:
             async with asyncio.timeout(limit), contextlib.aclosing(self.stream(event)) as events:
                 async for item in events:
-                    if where is None or where(item):
+                    if item.kind == "event" and (where is None or where(item)):
                         return item
         except TimeoutError as error:
             if isinstance(error, GatewayError):

@@ -7,13 +7,17 @@ import fnmatch
 import functools
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
-from .events import Event
+import msgspec
+
+from ..protocol.frames import encode
+from .events import Dropped, Event
 from .redact import Log
 
-STREAM_LENGTH = 100_000
+STREAM_BYTES = 64 * 1024 * 1024
 _NAMES_KEPT = 1024
 
 
@@ -62,13 +66,14 @@ class Handlers:
         log: where a handler's exception is noted; it never stops the events.
 
     Attributes:
-        dispatch: how the user's code is called; returns whether it will be. Default: here and now.
+        dispatch: how the user's code is called, given what to call and the bytes that it keeps in memory until then;
+            returns whether it will be. Default: here and now.
         errors: exceptions in the user's code.
         missed: calls of the user's code that were not made, since it was too slow.
     """
 
     def __init__(self, log: Log) -> None:
-        self.dispatch: Callable[[Callable[[], object]], bool] = _at_once
+        self.dispatch: Callable[[Callable[[], object], int], bool] = _at_once
         self.errors = 0
         self.missed = 0
         self._log = log
@@ -88,7 +93,7 @@ class Handlers:
         """
         if not callable(handler):
             raise TypeError(f"handler must be callable, not {handler!r}")
-        return self.listen(event, lambda item: self.call(f"a handler of {event!r}", handler, item))
+        return self.listen(event, lambda item: self.call(f"a handler of {event!r}", handler, item, size=item.size))
 
     def listen(self, event: str, listener: Callable[[Event], object]) -> Subscription:
         """Call a function of this package's at once, on the loop, for each event whose name matches."""
@@ -113,8 +118,15 @@ class Handlers:
                 for listener in self._wanting(event.event):
                     listener(event)
 
-    def call(self, what: str, function: Callable[..., object], *arguments: object) -> None:
-        """Call a function of the user's; what it raises is counted and logged, and goes no further."""
+    def call(self, what: str, function: Callable[..., object], *arguments: object, size: int = 0) -> None:
+        """Call a function of the user's; what it raises is counted and logged, and goes no further.
+
+        Args:
+            what: the function, for the log.
+            function: the user's.
+            arguments: for it.
+            size: bytes that the arguments take.
+        """
 
         def guarded() -> None:
             try:
@@ -123,8 +135,10 @@ class Handlers:
                 self.errors += 1
                 self._log.warning(f"{what} raised {type(error).__name__}: {error}")
 
-        if not self.dispatch(guarded):
+        if not self.dispatch(guarded, size):
             self.missed += 1
+            if self.missed.bit_count() == 1:  # the first, and whenever they have doubled
+                self._log.warning(f"the handlers are too slow: {self.missed:,} calls of them were left out")
 
     def _wanting(self, name: str) -> tuple[Callable[[Event], object], ...]:
         by_name = self._by_name
@@ -136,7 +150,7 @@ class Handlers:
         return wanting
 
 
-def _at_once(call: Callable[[], object]) -> bool:
+def _at_once(call: Callable[[], object], _size: int) -> bool:
     call()
     return True
 
@@ -145,22 +159,25 @@ class EventStream:
     """Events as an async iterator. It ends when the client is closed.
 
     Args:
-        length: events kept for a reader that lags; the oldest give way, counted in `dropped`.
+        limit: bytes of events kept for a reader that lags. Beyond it the oldest give way, and a `Dropped` says in
+            their place how many did.
     """
 
-    def __init__(self, length: int = STREAM_LENGTH) -> None:
+    def __init__(self, limit: int = STREAM_BYTES) -> None:
         self._events: deque[Event] = deque()
-        self._length = length
+        self._bytes = 0
+        self._limit = limit
+        self._dropped = 0
         self._wake = asyncio.Event()
         self._ended = False
-        self.dropped = 0
 
     def put(self, event: Event) -> None:
         """Add an event."""
-        if len(self._events) >= self._length:
-            self._events.popleft()
-            self.dropped += 1
         self._events.append(event)
+        self._bytes += event.size
+        while self._bytes > self._limit and len(self._events) > 1:
+            self._bytes -= self._events.popleft().size
+            self._dropped += 1
         self._wake.set()
 
     def end(self) -> None:
@@ -177,4 +194,9 @@ class EventStream:
                 raise StopAsyncIteration
             self._wake.clear()
             await self._wake.wait()
-        return self._events.popleft()
+        if self._dropped:
+            count, self._dropped = self._dropped, 0
+            return Dropped(time.time(), self._events[0].epoch, "dropped", None, msgspec.Raw(encode({"events": count})))
+        event = self._events.popleft()
+        self._bytes -= event.size
+        return event

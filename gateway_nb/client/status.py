@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
+SILENT_SECONDS = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:
@@ -15,6 +17,8 @@ class Counters:
         events: events received.
         gaps: holes in the sequence numbers.
         missed: events in those holes.
+        jumps: events whose number goes back, or too far ahead to be a gap; they were kept, and marked.
+        late: answers that came after their request had timed out or was cancelled.
         malformed: frames that were of no use.
         reconnects: connections after the first.
         retries: requests sent again because the gateway asked for it.
@@ -28,6 +32,8 @@ class Counters:
     events: int = 0
     gaps: int = 0
     missed: int = 0
+    jumps: int = 0
+    late: int = 0
     malformed: int = 0
     reconnects: int = 0
     retries: int = 0
@@ -50,6 +56,8 @@ class Status:
         scopes: granted scopes.
         epoch: number of the connection, from 1; 0 before the first.
         rtt: round trip of a WebSocket ping in seconds, or ``None``.
+        silence: seconds since anything was heard, a ping's answer included, or ``None`` while not connected. A gateway
+            is asked every 10 s: more than 15 s are worth a warning, which the text forms give.
         reason: why it is not connected, or ``None``.
         retry_in: seconds to the next attempt when the snapshot was taken, or ``None``.
         problems: what went wrong beside the connection, newest last: a capture whose disk is full.
@@ -64,10 +72,18 @@ class Status:
     scopes: tuple[str, ...] = ()
     epoch: int = 0
     rtt: float | None = None
+    silence: float | None = None
     reason: str | None = None
     retry_in: float | None = None
     problems: tuple[str, ...] = ()
     counters: Counters = Counters()
+
+    @property
+    def warning(self) -> str | None:
+        """What is worth knowing of a connection that stands: that nothing is heard, or ``None``."""
+        if self.silence is None or self.silence < SILENT_SECONDS:
+            return None
+        return f"nothing heard for {self.silence:.0f} s"
 
     def __str__(self) -> str:
         """One line: state, url, server, round trip."""
@@ -76,7 +92,7 @@ class Status:
             parts.append(f"OpenClaw {self.server_version}, protocol {self.protocol}")
         if self.rtt is not None:
             parts.append(f"round trip {self.rtt * 1000:.1f} ms")
-        parts += [self.reason] if self.reason is not None else []
+        parts += [text for text in (self.warning, self.reason) if text is not None]
         parts += self.problems
         return " · ".join(parts)
 
@@ -85,12 +101,14 @@ class Status:
         rows = {
             "state": self.state if self.retry_in is None else f"{self.state} in {self.retry_in:.0f} s",
             "why": self.reason,
+            "warning": self.warning,
             "problem": " · ".join(self.problems),
             "url": self.url,
             "server": self.server_version and f"OpenClaw {self.server_version}, protocol {self.protocol}",
             "role and scopes": self.role and f"{self.role}: {', '.join(self.scopes) or 'none'}",
             "round trip": self.rtt and f"{self.rtt * 1000:.1f} ms",
             "events": f"{counters.events:,}" + (f", {counters.missed:,} missed" if counters.missed else ""),
+            "handlers": f"{counters.handler_missed:,} calls left out: too slow" if counters.handler_missed else None,
             "reconnects": f"{counters.reconnects:,}" if counters.reconnects else None,
         }
         cells = "".join(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import time
 from collections import deque
@@ -20,7 +19,7 @@ from ..protocol.errors import (
     GatewayTimeoutError,
     HandshakeTimeoutError,
 )
-from ..protocol.frames import EventFrame, MalformedFrame
+from ..protocol.frames import EventFrame, MalformedFrame, decode_payload, seconds
 from ..protocol.handshake import Challenge, HelloOk
 from .connection import Connection, E, Ended
 from .device_auth import DeviceAuth
@@ -93,7 +92,7 @@ class Supervisor:
         self._problems: deque[str] = deque(maxlen=_PROBLEMS_KEPT)  # apart from the status: other threads add to it
         self._next_attempt: float | None = None
         self._sinks: tuple[Sink, ...] = ()
-        self._frames = self._events = self._gaps = self._missed = self._malformed = 0
+        self._frames = self._events = self._gaps = self._missed = self._jumps = self._malformed = self._late = 0
 
     async def connect(self, limit: float | None) -> HelloOk:
         """Connect within so many seconds, and keep the connection alive from then on.
@@ -174,6 +173,8 @@ class Supervisor:
             events=self._events,
             gaps=self._gaps,
             missed=self._missed,
+            jumps=self._jumps,
+            late=self._late,
             malformed=self._malformed + (connection.binary_frames if connection else 0),
             reconnects=max(self.epoch - 1, 0),
             retries=self.retries,
@@ -187,6 +188,7 @@ class Supervisor:
         return dataclasses.replace(
             self._status,
             rtt=connection.rtt if connection else None,
+            silence=connection.silence if connection else None,
             retry_in=left if waits else None,
             problems=tuple(self._problems),
             counters=counters,
@@ -349,10 +351,27 @@ class Supervisor:
         self._mark("gap", {"expected": expected, "received": received})
         self._call("on_gap", expected, received)
 
-    def dropped(self, reason: str) -> None:
-        """A frame was of no use."""
-        self._malformed += 1
-        self.log.debug(reason)
+    def jump(self, expected: int, received: int) -> None:
+        """An event's number is not the next, and not one of those soon after it."""
+        self._jumps += 1
+        self.log.warning(f"the events' numbers jump: expected {expected}, received {received}")
+        self._mark("jump", {"expected": expected, "received": received})
+        if received > expected:
+            self._call("on_gap", expected, received)
+
+    def dropped(self, reason: str, count: int) -> None:
+        """Frames were of no use; the reason is the first one's."""
+        self._malformed += count
+        self.log.debug(reason if count == 1 else f"{reason} (and {count - 1:,} more frames of no use)")
+
+    def late(self) -> None:
+        """A request was answered after it had timed out or was cancelled."""
+        self._late += 1
+        self.log.debug("an answer came after its request was given up")
+
+    def silent(self, seconds: float) -> None:
+        """Nothing came for so long, not even the answer of a ping."""
+        self.log.warning(f"the gateway is silent: nothing was heard for {seconds:.0f} s, not even the answer of a ping")
 
     def clean(self, error: E) -> E:
         """Return an error that says no secret, whatever the gateway said."""
@@ -373,13 +392,16 @@ class Supervisor:
             sink.mark(kind, self.epoch, detail)
 
     def _note_shutdown(self, event: Event) -> None:
-        with contextlib.suppress(MalformedFrame):
-            payload = event.payload if isinstance(event.payload, dict) else {}
-            expected = payload.get("restartExpectedMs")
-            when = f", back in about {expected / 1000:.0f} s" if isinstance(expected, (int, float)) else ""
-            reason = payload.get("reason") or "no reason given"
-            self._shutdown_reason = self.log.clean(f"the gateway shuts down: {reason}{when}")
-            self._set_state("restarting", self._shutdown_reason)
+        try:
+            payload = decode_payload(event.raw)
+        except MalformedFrame:
+            payload = None
+        fields = payload if isinstance(payload, dict) else {}
+        expected = seconds(fields.get("restartExpectedMs"))
+        when = "" if expected is None else f", back in about {expected:.0f} s"
+        reason = fields.get("reason") or "no reason given"
+        self._shutdown_reason = self.log.clean(f"the gateway shuts down: {reason}{when}")
+        self._set_state("restarting", self._shutdown_reason)
 
     def _warn_of_scopes(self, hello: HelloOk) -> None:
         wanted = set(self._auth.selected.scopes) if self._auth.selected else set()

@@ -137,7 +137,7 @@ async def test_timeout(gateway: AnyGateway) -> None:
         with pytest.raises(gnb.GatewayTimeoutError, match=r"agent.wait.*0.1 s"):
             await agw.request("agent.wait", {"runId": "nobody", "timeoutMs": 300}, timeout=0.1)
         assert (await agw.request("agent.wait", {"runId": "nobody", "timeoutMs": 400}))["status"] == "timeout"
-        assert agw.status.counters.malformed == 1
+        assert (agw.status.counters.late, agw.status.counters.malformed) == (1, 0)
 
 
 @async_test

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -56,11 +56,11 @@ class Book:
     def __init__(self) -> None:
         self.events = 0
         self.missed = 0
-        self.doubled = 0
-        self.unaccounted = 0
+        self.jumps = 0
+        self.unmarked = 0
         self.false_payloads = 0
         self._last: dict[int, int] = {}
-        self._explained: defaultdict[int, int] = defaultdict(int)
+        self._marks: dict[int, dict[str, Any]] = {}
 
     def extend(self, events: list[gnb.Event]) -> None:
         """Events."""
@@ -71,18 +71,19 @@ class Book:
         assert event.seq is not None
         self.events += 1
         last = self._last.get(event.epoch)
-        if last is not None:
-            if event.seq <= last:
-                self.doubled += 1
-            self.unaccounted += event.seq - last - 1 - self._explained.pop(event.epoch, 0)
+        mark = self._marks.pop(event.epoch, None)
+        if last is not None and event.seq != last + 1:
+            self.unmarked += mark != {"expected": last + 1, "received": event.seq}
         self._last[event.epoch] = event.seq
         self.false_payloads += event.payload != {"n": event.seq}
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
-        """A gap, or a reconnect."""
+        """A gap, a jump back, or a reconnect."""
+        if kind in ("gap", "jump"):
+            self._marks[epoch] = detail
         if kind == "gap":
             self.missed += detail["received"] - detail["expected"]
-            self._explained[epoch] += detail["received"] - detail["expected"]
+        self.jumps += kind == "jump"
 
 
 class Requests:

@@ -27,7 +27,7 @@ def test_calls_in_order() -> None:
 
 def test_a_full_queue_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls beyond the bound are refused, and a thread whose queue is full ends all the same."""
-    monkeypatch.setattr(bridge, "_DISPATCH_LENGTH", 3)
+    monkeypatch.setattr(bridge, "_DISPATCH_BYTES", 4 * bridge._CALL_BYTES)
     dispatcher, gate, heard = Dispatcher(), threading.Event(), list[int]()
     begun = threading.Event()
     dispatcher.call(lambda: (begun.set(), gate.wait(10)))
@@ -41,4 +41,4 @@ def test_a_full_queue_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     gate.set()
     dispatcher.stop()
     until(lambda: not handlers())
-    assert heard == [1, 2]
+    assert heard == [0, 1, 2]
