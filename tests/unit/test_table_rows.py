@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import gateway_nb.capture.log as log_
 from gateway_nb.capture.log import EventLog
 from gateway_nb.notebook.widgets.query import Condition, FilterError, Query
-from gateway_nb.notebook.widgets.rows import PREVIEW_BYTES, LogRows, Matches, told
+from gateway_nb.notebook.widgets.rows import PREVIEW_BYTES, LogRows, Matches, marker, told
 from tests.unit.test_log import event
 
 
@@ -132,6 +132,22 @@ def test_markers_pass_a_filter_by_name() -> None:
     rows.follow(*log.pieces())
     assert shown(rows, Query(events=("odd",))) == [*numbers(1), '{"expected":3,"received":9}']
     assert rows.counts == {"even": 2, "odd": 1, "gap": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "text"),
+    [
+        ("gap", '{"expected":3,"received":9}', "▲ gap: 6 events are missing (expected 3, received 9)"),
+        ("jump", '{"expected":8,"received":3}', "▲ jump: event 3 came where 8 was due"),
+        ("gap", '{"expected":"3","received":9}', '● gap {"expected":"3","received":9}'),
+        ("gap", "5", "● gap 5"),
+        ("dropped", '{"events":3}', '● dropped {"events":3}'),
+        ("reconnect", "{}", "↻ reconnected"),
+    ],
+)
+def test_words_of_markers(kind: str, detail: str, text: str) -> None:
+    """What a row between the events means stands there in words, whatever its detail holds."""
+    assert marker(kind, detail) == text
 
 
 @pytest.mark.parametrize(

@@ -352,9 +352,12 @@ def marker(kind: str, text: str) -> str:
         text: its detail, as JSON.
     """
     detail = decoded(text)
-    if kind == "gap" and isinstance(detail, dict) and {"expected", "received"} <= detail.keys():
+    if isinstance(detail, dict) and all(isinstance(detail.get(name), int) for name in ("expected", "received")):
         expected, received = detail["expected"], detail["received"]
-        return f"▲ gap: {received - expected:,} events are missing (expected {expected}, received {received})"
+        if kind == "gap":
+            return f"▲ gap: {received - expected:,} events are missing (expected {expected}, received {received})"
+        if kind == "jump":
+            return f"▲ jump: event {received} came where {expected} was due"
     return _WORDS.get(kind) or f"● {kind[:_PREVIEW_NAME]} {text}"
 
 
