@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import GatewayConnectError, detail_code
 
 DEFAULT_ROLE = "operator"
 DEFAULT_SCOPES = ("operator.admin",)
+ROLES = (DEFAULT_ROLE, "node")
+SCOPES = (
+    "operator.admin",
+    "operator.approvals",
+    "operator.pairing",
+    "operator.questions",
+    "operator.read",
+    "operator.sessions.read",
+    "operator.sessions.write",
+    "operator.talk",
+    "operator.talk.secrets",
+    "operator.write",
+)
+"""Every scope that gateways know (to 2026.9.6). A node has none."""
 
 # Reconnecting by itself can't mend these; the user has to act first.
 _PAUSING = frozenset(
@@ -69,11 +83,14 @@ def secret(value: str | Secret | None, name: str) -> Secret | None:
 
     Raises:
         TypeError: not a string.
+        ValueError: it holds half a character, as an environment variable that is not UTF-8 does.
     """
     if value is None or isinstance(value, Secret):
         return value
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string or None, not {type(value).__name__}")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{name} must be Unicode text; it holds an unpaired surrogate: check how it was read")
     return Secret(value.strip()) if value.strip() else None
 
 
@@ -219,3 +236,18 @@ def forgets_stored_token(
         return False
     mismatch = close_code == 1008 and "device token mismatch" in close_reason.lower()
     return mismatch or (error is not None and detail_code(error) == "AUTH_DEVICE_TOKEN_MISMATCH")
+
+
+def missing_scopes(wanted: Iterable[str], granted: Iterable[str]) -> tuple[str, ...]:
+    """Return the scopes that were asked for and not granted, sorted; ``operator.admin`` implies all others.
+
+    Args:
+        wanted: what was asked for.
+        granted: what the gateway granted.
+
+    Example:
+        >>> missing_scopes(["operator.read", "operator.write"], ["operator.read"])
+        ('operator.write',)
+    """
+    granted = set(granted)
+    return () if "operator.admin" in granted else tuple(sorted(set(wanted) - granted))

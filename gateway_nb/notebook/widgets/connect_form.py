@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import connecting
-from ...client.options import URL_VARIABLE
+from ...client.environment import URL_VARIABLE
 from ...facade import Gateway
 from ...identity import files
 from ...protocol import endpoint
-from ...protocol.auth import DEFAULT_SCOPES
+from ...protocol.auth import DEFAULT_ROLE, DEFAULT_SCOPES, missing_scopes
 from ...protocol.errors import GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
 from .. import current
 from .live import LiveWidget, source, ticker
@@ -45,7 +45,10 @@ def connect_form() -> ConnectForm:
 
 
 class ConnectForm(LiveWidget):
-    """A form to connect with. Made by `gateway_nb.connect_form`. It remembers everything but the secret."""
+    """A form to connect with. Made by `gateway_nb.connect_form`.
+
+    It remembers everything but the secret and the URL's path and query, which may hold one.
+    """
 
     _esm = source("dom.js", "connect_form.js")
     _css = source("widgets.css", "connect_form.css")
@@ -84,7 +87,7 @@ class ConnectForm(LiveWidget):
 
     def opened(self, view: str) -> None:
         """Tell a new view the options and the state."""
-        self.tell("form", self._options, to=view)
+        self.tell("form", _shown(self._options), to=view)
         self.tell("state", self._describe(), to=view)
 
     def look(self, slow: bool) -> None:
@@ -108,8 +111,8 @@ class ConnectForm(LiveWidget):
         status = gateway.status
         said |= {"state": status.state, "text": str(status), "advice": _WAY_OUT.get(status.state, "")}
         if status.state == "connected":
-            wanted = _scopes(self._options["scopes"]) or DEFAULT_SCOPES
-            missing = sorted(set(wanted) - set(status.scopes)) if "operator.admin" not in status.scopes else []
+            default = DEFAULT_SCOPES if status.role == DEFAULT_ROLE else ()
+            missing = missing_scopes(_scopes(self._options["scopes"]) or default, status.scopes)
             if missing:
                 said["warning"] = (
                     f"asked for, and not granted: {', '.join(missing)}. Methods that need it will fail; "
@@ -130,19 +133,20 @@ class ConnectForm(LiveWidget):
 
     def _on_connect(self, view: str, content: Mapping[str, Any]) -> None:
         options = _cleaned(content)
+        if options["url"] == _shown(self._options)["url"]:
+            options["url"] = self._options["url"]  # with its path, which the page was not told
         secret = content.get("secret")
         self._on_disconnect(view, content)
         self._failure = None
         try:
-            where = _endpoint(options["url"], options["pin"])
             # The client alone keeps the secret: nothing here refers to it when this returns.
             gateway = _gateway(options, secret if isinstance(secret, str) else None)
         except (GatewayError, TypeError, ValueError) as error:
             self._failure = str(error)
             self.look(False)
             return
-        self._options = {**options, "url": where.display}
-        _remember(self._options)
+        self._options = options
+        _remember(_shown(options))
         self._gateway, self._stop = gateway, threading.Event()
         self._connecting = threading.Thread(
             target=self._connect, args=(gateway, self._stop), name="gateway_nb-connecting", daemon=True
@@ -202,6 +206,14 @@ def _gateway(options: Mapping[str, str], secret: str | None) -> Gateway:
     if options["pin"]:
         more["tls_fingerprint"] = options["pin"]
     return Gateway(options["url"], name=options["name"], role=options["role"], **more)
+
+
+def _shown(options: Mapping[str, str]) -> dict[str, str]:
+    """Return the options with no more of the URL than scheme, host and port; the rest may be a secret."""
+    try:
+        return {**options, "url": _endpoint(options["url"], "").origin}
+    except GatewayError:
+        return {**options, "url": endpoint.DEFAULT_URL}
 
 
 def _endpoint(url: str, pin: str) -> endpoint.Endpoint:
