@@ -221,16 +221,19 @@ def _missing_scope(text: str, details: Any) -> str | None:
     return found.group(1) if found else None
 
 
-def connect_error(error: GatewayRequestError) -> GatewayConnectError:
+def connect_error(error: GatewayRequestError, protocols: tuple[int, int]) -> GatewayConnectError:
     """Return the error for a refused ``connect``, by its detail code (protocol.md, 2).
 
     Args:
         error: what the gateway answered.
+        protocols: the oldest and the newest version that this client offered.
     """
     details = error.details if isinstance(error.details, dict) else {}
     code = detail_code(error)
     message = str(error).removeprefix("connect: ")
-    kind, advice = _connect_kind(code, message)
+    kind, advice = _connect_kind(code)
+    if kind is ProtocolMismatchError:
+        message += _versions(details.get("expectedProtocol"), protocols)
     refused = kind(
         f"the gateway refused the connection: {message}{advice}",
         code=code or error.code,
@@ -252,7 +255,14 @@ def detail_code(error: GatewayError) -> str | None:
     return "PROTOCOL_MISMATCH" if "protocol mismatch" in str(error).lower() else None
 
 
-def _connect_kind(code: str | None, message: str) -> tuple[type[GatewayConnectError], str]:
+def _versions(expected: Any, protocols: tuple[int, int]) -> str:
+    oldest, newest = protocols
+    spoken = f"this client speaks {oldest}" + (f" to {newest}" if newest != oldest else "")
+    usable = type(expected) is int and 0 < expected < 1000
+    return f" (the gateway expects version {expected}, {spoken})" if usable else f" ({spoken})"
+
+
+def _connect_kind(code: str | None) -> tuple[type[GatewayConnectError], str]:
     if code == "PAIRING_REQUIRED":
         return PairingRequiredError, ""
     if code in ("PROTOCOL_MISMATCH", "CLIENT_VERSION_MISMATCH"):
@@ -260,7 +270,7 @@ def _connect_kind(code: str | None, message: str) -> tuple[type[GatewayConnectEr
     if code == "DEVICE_AUTH_SIGNATURE_EXPIRED":
         return AuthenticationError, "; set this computer's clock"
     if code is not None and code.startswith(("AUTH_TOKEN", "AUTH_PASSWORD")):
-        return AuthenticationError, "; pass token= or password=, or set OPENCLAW_GATEWAY_TOKEN"
+        return AuthenticationError, "; pass token= or password=, or set OPENCLAW_GATEWAY_URL and OPENCLAW_GATEWAY_TOKEN"
     if code is not None and code.endswith("DEVICE_IDENTITY_REQUIRED"):
         return AuthenticationError, "; pass token= or password=, or leave device_identity on"
     if code is not None and code.startswith(("AUTH_", "DEVICE_AUTH_")):

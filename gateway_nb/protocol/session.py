@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -39,7 +40,7 @@ from .errors import (
     request_error,
 )
 from .frames import EventFrame, ResponseFrame
-from .handshake import hello_secrets, read_challenge, read_hello
+from .handshake import PROTOCOL_RANGE, hello_secrets, read_challenge, read_hello
 
 CHALLENGE_TIMEOUT = 15.0
 HELLO_TIMEOUT = 15.0
@@ -105,6 +106,7 @@ class Session:
         self._methods: tuple[str, ...] = ()
         self._max_payload = frames.MAX_FRAME_BYTES
         self._connect_id: str | None = None
+        self._protocols = PROTOCOL_RANGE
         self._pending: dict[str, _Pending] = {}
         self._unbounded = 0
         self._deadlines: list[tuple[float, str]] = []
@@ -121,7 +123,7 @@ class Session:
         """Requests that wait for a free place."""
         return len(self._waiting)
 
-    def connect(self, request_id: str, params: dict[str, object], now: float) -> list[Effect]:
+    def connect(self, request_id: str, params: dict[str, Any], now: float) -> list[Effect]:
         """Answer the challenge.
 
         Args:
@@ -132,6 +134,7 @@ class Session:
         assert self.phase is Phase.CHALLENGE, "connect answers a challenge, once"
         self.phase = Phase.CONNECT
         self._connect_id = request_id
+        self._protocols = (params.get("minProtocol", PROTOCOL_RANGE[0]), params.get("maxProtocol", PROTOCOL_RANGE[1]))
         self._opened = now
         self._handshake_deadline = now + self._hello_timeout
         return [Send(frames.encode_request(request_id, "connect", params))]
@@ -304,7 +307,7 @@ class Session:
     def _connect_response(self, frame: ResponseFrame) -> list[Effect]:
         self._connect_id = None
         if not frame.ok:
-            error = connect_error(_error("connect", frame))
+            error = connect_error(_error("connect", frame), self._protocols)
             return [Close(close_codes.POLICY, "connect failed", error)]
         payload = frames.decode_payload(frame.payload)
         hello = read_hello(payload, max_payload=frames.MAX_FRAME_BYTES)

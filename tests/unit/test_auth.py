@@ -146,7 +146,8 @@ def test_select(
 
 def refusal(code: str | None, **details: Any) -> GatewayConnectError:
     all_details = {**({"code": code} if code else {}), **details}
-    return connect_error(request_error("connect", "1", code="INVALID_REQUEST", message="no", details=all_details))
+    error = request_error("connect", "1", code="INVALID_REQUEST", message="no", details=all_details)
+    return connect_error(error, (3, 4))
 
 
 PAUSE, BACKOFF, DEVICE, STARTING = Recovery.PAUSE, Recovery.BACKOFF, Recovery.DEVICE_TOKEN, Recovery.STARTING
@@ -197,8 +198,8 @@ def test_recover(error: GatewayConnectError, change: dict[str, Any], expected: R
 
 def test_old_gateways_say_protocol_mismatch_in_the_message() -> None:
     """A refusal without details is understood by its message."""
-    error = connect_error(request_error("connect", "1", code="INVALID_REQUEST", message="protocol mismatch"))
-    assert recover(error, given(), None, trusted=True, retry_used=False) is PAUSE
+    refused = request_error("connect", "1", code="INVALID_REQUEST", message="protocol mismatch")
+    assert recover(connect_error(refused, (3, 4)), given(), None, trusted=True, retry_used=False) is PAUSE
 
 
 @pytest.mark.parametrize(
