@@ -94,6 +94,10 @@ class GatewayConnectError(GatewayError):
     """No connection: nothing listens there, it is not a gateway, or the gateway refused."""
 
 
+class IdentityError(GatewayConnectError):
+    """The device key's file can't be used, and nothing was sent. Unasked it is not replaced: that is another device."""
+
+
 class InsecureUrlError(GatewayConnectError):
     """The URL is not allowed by policy. Nothing was sent, no socket was opened."""
 
@@ -253,6 +257,22 @@ def detail_code(error: GatewayError) -> str | None:
     if isinstance(error.details, dict) and isinstance(error.details.get("code"), str):
         return str(error.details["code"])
     return "PROTOCOL_MISMATCH" if "protocol mismatch" in str(error).lower() else None
+
+
+def closed_early(description: str, role: str) -> GatewayConnectError:
+    """Return the error for a gateway that closed the connection instead of answering the ``connect``.
+
+    Args:
+        description: close code and reason, see `close_codes.describe`.
+        role: the role that was asked for.
+    """
+    advice = "the gateway's log says why"
+    if role == "node":
+        advice = (
+            "a node needs client_name='node-host' and mode='node' (the defaults of role='node') and a device key that "
+            "the gateway does not know as an operator's (device_identity=PATH); " + advice
+        )
+    return GatewayConnectError(f"no connection before hello-ok: {description}; {advice}")
 
 
 def _versions(expected: Any, protocols: tuple[int, int]) -> str:
