@@ -240,7 +240,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
 @click.argument("url", required=False)
 @_token_env
 @click.option("--tls-fingerprint", metavar="FP", help="SHA-256 of the certificate to expect.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Seconds for each step.")
+@click.option("--timeout", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Seconds for connecting.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def doctor(
@@ -253,7 +253,7 @@ def doctor(
 ) -> None:
     """Find out what is in the way of a connection to the gateway at URL, and what to do about it.
 
-    Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.
+    Exit codes: 0 connecting would work and nothing is wrong, 1 something is, 2 wrong usage.
     """
     from .diagnosis.doctor import doctor as examine
 

@@ -168,7 +168,7 @@ class DeviceAuth:
                 self._log.warning(change)
             unknown = kept is None and given == Credentials() and self._tokens.of_unknown_gateway(role)
         except OSError as error:
-            self._cannot_send(f"the device token can't be read: {error}")
+            self._cannot_send(f"the device token can't be read: {error}; mend that file, or move it away")
             return None
         if self._tokens.problem is not None:
             self._log.warning(self._tokens.problem)

@@ -284,7 +284,7 @@ class Supervisor:
         recovery = self._auth.failed(error, ended.code, ended.reason)
         first = self._first if self._first is not None and not self._first.done() else None
         self._pairing = error if isinstance(error, PairingRequiredError) else None
-        if first and not (recovery.expected and (self._waits_for_owner or recovery is not Recovery.PAIRING)):
+        if first and not (recovery.transient and (self._waits_for_owner or recovery is not Recovery.PAIRING)):
             first.set_exception(error or closed_early(why, self._settings.client.role))
             return None
         if recovery is Recovery.PAUSE and error is not None:

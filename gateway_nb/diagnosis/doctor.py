@@ -69,7 +69,7 @@ def doctor(
         )
     except InsecureUrlError as error:
         return Report((*found, failed("url", error, "use wss://")))
-    kept, identity, made_up = files.look(settings)
+    kept, identity, temporary_key = files.look(settings)
     found += [*kept, *_connections(), Finding("url", "ok", settings.endpoint.display)]
     try:
         found.insert(-1, Finding("websocket", "ok", f"{library()} is used"))
@@ -77,7 +77,7 @@ def doctor(
         advice = "unset it, or set it to one of those"
         return Report((*found, Finding("websocket", "fail", str(error), advice)))
     settings = dataclasses.replace(settings, device_identity=identity)
-    found += loop_thread().run(lambda: reach.look(settings, limit, made_up), "doctor")
+    found += loop_thread().run(lambda: reach.look(settings, limit, temporary_key), "doctor")
     return Report(tuple(found))
 
 

@@ -38,15 +38,15 @@ SKEW_LIMIT = 30.0
 _LOOK_THERE = "look into the gateway's log"
 
 
-async def look(settings: Settings, timeout: float, made_up: bool) -> list[Finding]:
+async def look(settings: Settings, timeout: float, temporary_key: bool) -> list[Finding]:
     """Return what was found on the way to the gateway; after a step that failed there are no others.
 
     Args:
         settings: of the connection; its `device_identity` is a key, or ``None`` for none.
         timeout: seconds for the name, for TCP, and for connecting, each.
-        made_up: the device key is for this check alone.
+        temporary_key: the device key is for this check alone.
     """
-    found = [finding async for finding in _way(settings, timeout, made_up)]
+    found = [finding async for finding in _way(settings, timeout, temporary_key)]
     if found[-1].verdict == "fail":
         steps = [step for step in STEPS if step != "tls" or settings.endpoint.secure]
         reached = {finding.check for finding in found}
@@ -57,7 +57,7 @@ async def look(settings: Settings, timeout: float, made_up: bool) -> list[Findin
     return found
 
 
-async def _way(settings: Settings, timeout: float, made_up: bool) -> AsyncGenerator[Finding, None]:
+async def _way(settings: Settings, timeout: float, temporary_key: bool) -> AsyncGenerator[Finding, None]:
     endpoint = settings.endpoint
     loop = asyncio.get_running_loop()
     try:
@@ -77,7 +77,7 @@ async def _way(settings: Settings, timeout: float, made_up: bool) -> AsyncGenera
         yield failed("tcp", connect_error(endpoint, error, timeout), "check host, port and network")
         return
     yield Finding("tcp", "ok", f"port {endpoint.port} takes connections ({_ms(began)})")
-    for finding in await _connect(settings, timeout, made_up):
+    for finding in await _connect(settings, timeout, temporary_key):
         yield finding
 
 
@@ -101,7 +101,7 @@ def _tls(settings: Settings, tls: ssl.SSLObject) -> Finding:
     return Finding("tls", "ok", f"{tls.version()}, {how}")
 
 
-async def _connect(settings: Settings, timeout: float, made_up: bool) -> list[Finding]:
+async def _connect(settings: Settings, timeout: float, temporary_key: bool) -> list[Finding]:
     """Return what was found in the last of the attempts that connecting would make, and why there were others."""
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout
@@ -113,16 +113,18 @@ async def _connect(settings: Settings, timeout: float, made_up: bool) -> list[Fi
     while True:
         attempt = _Attempt(settings, auth, log)
         await attempt.make(max(round(until - loop.time(), 3), 0.001))
+        found = [*attempt.found, *before.values()]
+        if attempt.hello.done():
+            return [*found, *welcome(attempt.hello.result(), auth)]
         recovery = auth.recover(attempt.error, attempt.code)
         pause = pause_before(recovery, attempt.error, backoff)
-        if attempt.hello.done() or not recovery.expected or loop.time() + pause >= until:
+        if not recovery.transient or loop.time() + pause >= until:
             break
-        before[recovery] = again(attempt.refused, recovery)
+        before[recovery] = retried(attempt.refused, recovery)
         await asyncio.sleep(pause)
-    found = [*attempt.found, *before.values()]
-    if attempt.hello.done():
-        return [*found, *welcome(attempt.hello.result(), auth)]
-    return [*found, refusal(attempt.refused, settings, recovery, made_up)] if attempt.challenge is not None else found
+    if attempt.challenge is not None:
+        found.append(refusal(attempt.refused, settings, recovery, temporary_key))
+    return found
 
 
 class _Attempt:
@@ -262,7 +264,7 @@ def clock(gateway_ms: int | None, local: float) -> Finding:
     )
 
 
-def again(error: GatewayConnectError, recovery: Recovery) -> Finding:
+def retried(error: GatewayConnectError, recovery: Recovery) -> Finding:
     """Return the finding for an attempt that failed, and that connecting makes again by itself.
 
     Args:
@@ -276,14 +278,14 @@ def again(error: GatewayConnectError, recovery: Recovery) -> Finding:
     return Finding("sign-in", "warn", finding.detail, "connecting tries again by itself, and so did this check")
 
 
-def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery, made_up: bool) -> Finding:
+def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery, temporary_key: bool) -> Finding:
     """Return the finding for a gateway that did not let us in.
 
     Args:
         error: what it said.
         settings: what it was told.
         recovery: what the client would do next.
-        made_up: the device key is for this check alone.
+        temporary_key: the device key is for this check alone.
     """
     if error.code == "DEVICE_AUTH_SIGNATURE_EXPIRED":
         return failed("clock", error, "set this computer's clock")
@@ -292,7 +294,7 @@ def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery, 
     if isinstance(error, PairingRequiredError):
         finding = failed("pairing", error, "")
         advice = f"{finding.advice} (every attempt to connect leaves such a request there; this check did, too)"
-        if made_up:
+        if temporary_key:
             advice = (
                 "connect first: it makes the device key, and says which request to approve; this check's is another"
             )

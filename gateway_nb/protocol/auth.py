@@ -185,7 +185,7 @@ class Recovery(enum.Enum):
     PAUSE = "wait for the user"
 
     @property
-    def expected(self) -> bool:
+    def transient(self) -> bool:
         """Whether the first connection is tried again, too; for any other reason it fails at once."""
         return self not in (Recovery.BACKOFF, Recovery.PAUSE)
 

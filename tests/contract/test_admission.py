@@ -56,8 +56,9 @@ async def test_without_device_identity(gateway: AnyGateway) -> None:
 @pytest.mark.parametrize(("low", "high"), [(5, 6), (3, 3)])
 @async_test
 async def test_protocol_mismatch(gateway: AnyGateway, low: int, high: int) -> None:
-    """A range without the gateway's version is a protocol mismatch."""
-    with pytest.raises(gnb.ProtocolMismatchError, match="update"):
+    """A range without the gateway's version is a protocol mismatch, which names both."""
+    spoken = f"{low} to {high}" if low != high else f"{low}"
+    with pytest.raises(gnb.ProtocolMismatchError, match=rf"expects version 4, this client speaks {spoken}\).*update"):
         await gnb.AsyncGateway(gateway.url, token=gateway.token, min_protocol=low, max_protocol=high).connect()
 
 

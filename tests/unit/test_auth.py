@@ -13,6 +13,7 @@ from gateway_nb.protocol.auth import (
     Secret,
     StoredToken,
     forgets_stored_token,
+    missing_scopes,
     recover,
     secret,
     select,
@@ -208,6 +209,27 @@ def test_recover(error: GatewayConnectError | None, change: dict[str, Any], expe
         error, case["code"], case["given"], case["stored"], trusted=case["trusted"], retry_used=case["retry_used"]
     )
     assert found is expected
+
+
+@pytest.mark.parametrize("recovery", Recovery)
+def test_what_the_first_connection_waits_for(recovery: Recovery) -> None:
+    """The first connection is tried again for what will mend itself, and fails at once for anything else."""
+    assert recovery.transient is (recovery in (DEVICE, STARTING, RESTARTING, PAIRING))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "granted", "missing"),
+    [
+        ([], [], ()),
+        (["b", "a"], [], ("a", "b")),
+        (["a", "b"], ["b"], ("a",)),
+        (["a", "b"], ["operator.admin"], ()),
+        (["operator.admin"], ["operator.read"], ("operator.admin",)),
+    ],
+)
+def test_missing_scopes(wanted: list[str], granted: list[str], missing: tuple[str, ...]) -> None:
+    """What was asked for and not granted is named; an admin has everything."""
+    assert missing_scopes(wanted, granted) == missing
 
 
 def test_old_gateways_say_protocol_mismatch_in_the_message() -> None:
