@@ -288,23 +288,36 @@ async def test_a_urls_path_is_not_shown(path: str) -> None:
     assert "hush" not in "".join([*shown, repr(report), str(caught.value)])
 
 
-def test_the_form_keeps_a_urls_path_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The form tells no page and no file the path of a URL, and still connects to it where the page leaves it alone."""
+@async_test
+async def test_the_form_keeps_a_urls_path_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form tells no page and no file the path of a URL, and connects to the environment's with its path."""
     said: list[Any] = []
-    monkeypatch.setattr(ConnectForm, "tell", lambda self, kind, content, to=None: said.append((kind, content)))
-    with gnb.LocalGateway() as local:
+    asked: list[str] = []
+    monkeypatch.setattr(ConnectForm, "tell", lambda self, kind, content, to=None: said.append(content))
+
+    async def gateway(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        asked.append(socket.request.path)
+        await Scripted()(socket)
+
+    def use(url: str) -> None:
         form = ConnectForm()
-        for url in (local.url + "/hush?hush", local.url):
-            form._on_connect("view", {"url": url, "auth": "token", "secret": local.token})
-            until(lambda: form._connecting is None)
-            assert form._options["url"] == local.url + "/hush?hush"
-            assert form.gateway.status.state == "connected"
+        form.opened("view")
+        form._on_connect("view", {"url": url, "auth": "token", "secret": "t"})
+        until(lambda: form._connecting is None)
+        assert form.gateway.status.state == "connected"
         form.opened("view")
         form._on_disconnect("view", {})
         form.close()
-    assert ("form", {**form._options, "url": local.url}) in said
-    kept_there = Path(os.environ["GATEWAY_NB_HOME"], "connect-form.json").read_text()
-    assert "hush" not in json.dumps(said) + kept_there
+        said.append(Path(os.environ["GATEWAY_NB_HOME"], "connect-form.json").read_text())
+
+    async with socket_server(gateway) as url:
+        await asyncio.to_thread(use, url + "/hush?typed")
+        monkeypatch.setenv("OPENCLAW_GATEWAY_URL", url + "/hush?own")
+        await asyncio.to_thread(use, url)
+    assert asked == ["/hush?typed", "/hush?own"]
+    assert url in json.dumps(said)
+    assert "hush" not in json.dumps(said)
 
 
 @pytest.mark.parametrize("url", ["wss://a.example/hush?hush", "hush"])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import connecting
-from ...client.environment import URL_VARIABLE
+from ...client.environment import endpoint_for
 from ...facade import Gateway
 from ...identity import files
 from ...protocol import endpoint
@@ -87,7 +87,7 @@ class ConnectForm(LiveWidget):
 
     def opened(self, view: str) -> None:
         """Tell a new view the options and the state."""
-        self.tell("form", _shown(self._options), to=view)
+        self.tell("form", self._options, to=view)
         self.tell("state", self._describe(), to=view)
 
     def look(self, slow: bool) -> None:
@@ -133,20 +133,19 @@ class ConnectForm(LiveWidget):
 
     def _on_connect(self, view: str, content: Mapping[str, Any]) -> None:
         options = _cleaned(content)
-        if options["url"] == _shown(self._options)["url"]:
-            options["url"] = self._options["url"]  # with its path, which the page was not told
         secret = content.get("secret")
         self._on_disconnect(view, content)
         self._failure = None
         try:
+            where = _endpoint(options["url"], options["pin"])
             # The client alone keeps the secret: nothing here refers to it when this returns.
             gateway = _gateway(options, secret if isinstance(secret, str) else None)
         except (GatewayError, TypeError, ValueError) as error:
             self._failure = str(error)
             self.look(False)
             return
-        self._options = options
-        _remember(_shown(options))
+        self._options = {**options, "url": where.origin}
+        _remember(self._options)
         self._gateway, self._stop = gateway, threading.Event()
         self._connecting = threading.Thread(
             target=self._connect, args=(gateway, self._stop), name="gateway_nb-connecting", daemon=True
@@ -205,15 +204,16 @@ def _gateway(options: Mapping[str, str], secret: str | None) -> Gateway:
         more["scopes"] = scopes
     if options["pin"]:
         more["tls_fingerprint"] = options["pin"]
-    return Gateway(options["url"], name=options["name"], role=options["role"], **more)
+    url = options["url"]
+    own = _environments()  # the form shows no path of it, and connects to it with its path
+    return Gateway(own.url if url == own.origin else url, name=options["name"], role=options["role"], **more)
 
 
-def _shown(options: Mapping[str, str]) -> dict[str, str]:
-    """Return the options with no more of the URL than scheme, host and port; the rest may be a secret."""
+def _environments() -> endpoint.Endpoint:
     try:
-        return {**options, "url": _endpoint(options["url"], "").origin}
+        return endpoint_for(None)
     except GatewayError:
-        return {**options, "url": endpoint.DEFAULT_URL}
+        return endpoint.parse(endpoint.DEFAULT_URL)
 
 
 def _endpoint(url: str, pin: str) -> endpoint.Endpoint:
@@ -237,7 +237,7 @@ def _card(error: PairingRequiredError) -> dict[str, Any]:
 def _cleaned(content: Mapping[str, Any]) -> dict[str, str]:
     """Return the options among what a browser or a file says, each a line of text."""
     default = {
-        "url": os.environ.get(URL_VARIABLE, "").strip() or endpoint.DEFAULT_URL,
+        "url": _environments().origin,
         "auth": "token",
         "role": "operator",
         "scopes": "",
