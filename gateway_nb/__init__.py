@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .protocol.errors import GatewayRequestError as GatewayRequestError
     from .protocol.errors import GatewayTimeoutError as GatewayTimeoutError
     from .protocol.errors import HandshakeTimeoutError as HandshakeTimeoutError
+    from .protocol.errors import IdentityError as IdentityError
     from .protocol.errors import InsecureUrlError as InsecureUrlError
     from .protocol.errors import MissingScopeError as MissingScopeError
     from .protocol.errors import PairingRequiredError as PairingRequiredError
@@ -80,6 +81,7 @@ _ROOMS = {
         "GatewayRequestError",
         "GatewayTimeoutError",
         "HandshakeTimeoutError",
+        "IdentityError",
         "InsecureUrlError",
         "MissingScopeError",
         "PairingRequiredError",

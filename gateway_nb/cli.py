@@ -208,6 +208,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
     runs as long as this does.
     """
     from . import lab as lab_
+    from .client.environment import endpoint_for
 
     lab_.check()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started so far
@@ -217,7 +218,8 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
         token = _secret(token_env)
         refusal = None if openclaw else lab_.reachable(url, token)
         if refusal is not None and url is not None:
-            raise lab_.LabError(f"{refusal}; gateway-nb doctor {url} says more; without --url there is one built in")
+            where = endpoint_for(url).display
+            raise lab_.LabError(f"{refusal}; gateway-nb doctor {where} says more; without --url there is one built in")
         if openclaw or refusal is not None:
             server = stack.enter_context(_server(openclaw))
             url, token = server.url, server.token
@@ -238,7 +240,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
 @click.argument("url", required=False)
 @_token_env
 @click.option("--tls-fingerprint", metavar="FP", help="SHA-256 of the certificate to expect.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Seconds for each step.")
+@click.option("--timeout", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Seconds for connecting.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def doctor(
@@ -251,7 +253,7 @@ def doctor(
 ) -> None:
     """Find out what is in the way of a connection to the gateway at URL, and what to do about it.
 
-    Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.
+    Exit codes: 0 connecting would work and nothing is wrong, 1 something is, 2 wrong usage.
     """
     from .diagnosis.doctor import doctor as examine
 
@@ -269,8 +271,10 @@ def doctor(
 @click.option("--show-token", is_flag=True, help="Print the token, too.")
 def serve(openclaw: bool, show_token: bool) -> None:
     """Start a gateway on this machine and keep it until Ctrl-C."""
+    from .client.environment import TOKEN_VARIABLE
+
     stop = _stopped_by_signals()
-    with _server(openclaw) as server:
+    with _server(openclaw, os.environ.get(TOKEN_VARIABLE, "").strip() or None) as server:
         _announce(server, show_token=show_token)
         stop.wait()
 
@@ -295,10 +299,7 @@ def _announce(server: Any, *, show_token: bool) -> None:
 
 
 @contextlib.contextmanager
-def _server(openclaw: bool) -> Iterator[Any]:
-    from .client.options import TOKEN_VARIABLE
-
-    token = os.environ.get(TOKEN_VARIABLE, "").strip() or None
+def _server(openclaw: bool, token: str | None = None) -> Iterator[Any]:
     if openclaw:
         from .local.openclaw import OpenClaw
 

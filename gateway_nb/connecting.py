@@ -38,8 +38,9 @@ def connect(
         url: ``ws://`` to this machine, or ``wss://``; default: the environment variable
             `OPENCLAW_GATEWAY_URL`, else ``ws://127.0.0.1:18789``.
         token: shared gateway token. Where no credential is passed, `OPENCLAW_GATEWAY_TOKEN` and
-            `OPENCLAW_GATEWAY_PASSWORD` are used, else the device token of an earlier connection; an empty string is
-            none, and keeps these two out. Do not type a secret into a cell: notebooks and IPython's history keep it.
+            `OPENCLAW_GATEWAY_PASSWORD` are used if the URL is the environment's (same scheme, host and port), else the
+            device token that this gateway gave earlier; an empty string is none, and keeps these two out. Do not type a
+            secret into a cell: notebooks and IPython's history keep it.
         password: shared gateway password.
         device_token: a device token to use instead of the stored one.
         bootstrap_token: a token for a device's first connection.
@@ -47,13 +48,15 @@ def connect(
         name: of this connection, for the magics and for running the cell again.
         pairing_timeout: seconds to wait for the gateway's owner where this device has to be approved first;
             0: raise `PairingRequiredError` at once.
-        on_pairing: called once with that error when the waiting begins, on the loop's thread.
+        on_pairing: called once with that error when the waiting begins, on the loop's thread; what it raises is
+            logged, and in `Gateway.status`.
         **options: times in seconds:
 
             - ``role`` ("operator"), ``scopes`` (["operator.admin"]), ``caps`` ([]): what to ask for;
               "tool-events" in caps for tool streams
-            - ``commands``, ``permissions``, ``path_env``: for the node role
-            - ``client_name`` ("gateway-client"), ``mode`` ("backend"): from the gateway's closed lists
+            - ``commands``, ``permissions``, ``path_env``: for the node role, which has no scopes
+            - ``client_name`` ("gateway-client", of a node "node-host"), ``mode`` ("backend", of a node "node"): from
+              the gateway's closed lists
             - ``client_display_name``, ``client_version``, ``platform``, ``device_family``, ``instance_id``
             - ``device_identity`` ("auto"): the device key; a path, an object, or None for none
             - ``min_protocol`` (3), ``max_protocol`` (4)
@@ -70,6 +73,7 @@ def connect(
     Raises:
         TypeError, ValueError: an option is wrong; nothing was sent.
         InsecureUrlError: plain ``ws://`` to another machine; nothing was sent.
+        IdentityError: the device key's file can't be used; nothing was sent.
         AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway said no.
         TlsPinError: the certificate is not the pinned one; nothing was sent.
         HandshakeTimeoutError: no hello-ok within `timeout`.

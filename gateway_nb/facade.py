@@ -96,7 +96,8 @@ class Gateway:
 
         Args:
             timeout: seconds to wait for the owner.
-            on_pending: called once with the error that says what to approve, on the loop's thread.
+            on_pending: called once with the error that says what to approve, on the loop's thread; what it raises is
+                logged, and in `status`.
 
         Raises:
             PairingRequiredError: nobody approved it in time.

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .client.options import PASSWORD_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE
+from .client.environment import PASSWORD_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, endpoint_for, is_for
 from .diagnosis.doctor import doctor
 from .protocol.endpoint import DEFAULT_URL
 from .protocol.errors import GatewayError
@@ -93,13 +93,15 @@ def environment(url: str | None, token: str | None) -> dict[str, str]:
 
     Args:
         url: the gateway's; ``None`` leaves what is set, and names the default where nothing is: the notebooks ask.
-        token: its token; ``None`` leaves what is set.
+        token: its token; ``None`` leaves what is set, if that is for this gateway.
     """
     own = dict(os.environ)
     own[URL_VARIABLE] = url or own.get(URL_VARIABLE) or DEFAULT_URL
+    if token is not None or (url is not None and not is_for(endpoint_for(url))):
+        for name in (TOKEN_VARIABLE, PASSWORD_VARIABLE):
+            own.pop(name, None)
     if token is not None:
         own[TOKEN_VARIABLE] = token
-        own.pop(PASSWORD_VARIABLE, None)
     return own
 
 

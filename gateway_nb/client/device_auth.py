@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..protocol import auth
-from ..protocol.auth import Recovery, Secret, Selected, StoredToken
-from ..protocol.errors import GatewayConnectError
+from ..protocol.auth import Credentials, Recovery, Secret, Selected, StoredToken
+from ..protocol.errors import AuthenticationError, GatewayConnectError
 from ..protocol.handshake import Challenge, HelloOk, Signer, connect_params
 from .options import Settings
 from .redact import Log
@@ -25,10 +26,12 @@ class DeviceAuth:
     Args:
         settings: the connection's.
         log: where warnings go, and where secrets are made known.
+        changes_modes: close files that are open to other users; else only see whether that could be done.
     """
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    def __init__(self, settings: Settings, log: Log, *, changes_modes: bool = True) -> None:
         self._settings = settings
+        self._changes_modes = changes_modes
         self._log = log
         self._identity: DeviceIdentity | None = None
         self._tokens: DeviceTokens | None = None
@@ -36,6 +39,8 @@ class DeviceAuth:
         self._retry_pending = False
         self._retry_used = False
         self._stored: StoredToken | None = None
+        self._useless: str | None = None
+        """Why a stored token that is there can't be sent, with what to do."""
         self.selected: Selected | None = None
         given = settings.credentials
         log.hide(
@@ -48,25 +53,26 @@ class DeviceAuth:
         """Read the device key from disk, or make one; done once, before the first socket opens.
 
         Raises:
-            GatewayConnectError: the key file is there and can't be used.
+            IdentityError: the key file is there and can't be used.
         """
         if self._loaded or self._settings.device_identity is None:
             return
-        from ..identity.device import DeviceIdentity, IdentityError
+        from ..identity import device
         from ..identity.tokens import DeviceTokens
 
         chosen = self._settings.device_identity
-        try:
-            if isinstance(chosen, DeviceIdentity):
-                self._identity = chosen
-            else:
-                self._identity = DeviceIdentity.load_or_create(None if chosen == "auto" else chosen)
-        except IdentityError as error:
-            raise GatewayConnectError(str(error), code="DEVICE_IDENTITY_UNREADABLE") from None
-        except OSError as error:
-            self._log.warning(f"the device key can't be kept on disk ({error}); using one for this session only")
-            self._identity = DeviceIdentity.generate()
-        self._tokens = DeviceTokens(self._identity.device_id)
+        if chosen == "auto" or isinstance(chosen, Path):
+            path = device.default_path() if chosen == "auto" else chosen
+            try:
+                self._identity = device.DeviceIdentity.load_or_create(path)
+                for change in device.protect(path, self._changes_modes):
+                    self._log.warning(change)
+            except OSError as error:
+                self._log.warning(f"the device key can't be kept on disk ({error}); using one for this session only")
+                self._identity = device.DeviceIdentity.generate()
+        else:
+            self._identity = chosen
+        self._tokens = DeviceTokens(self._identity.device_id, self._settings.endpoint.gateway)
         self._loaded = True
 
     def answer(self, challenge: Challenge) -> dict[str, Any]:
@@ -101,60 +107,92 @@ class DeviceAuth:
     def _is_stored(self, hello: HelloOk) -> bool:
         return self._stored is not None and self._stored.token == hello.device_token
 
+    def missing_scopes(self, hello: HelloOk) -> tuple[str, ...]:
+        """Return the scopes that were asked for, and that a hello-ok does not grant."""
+        return auth.missing_scopes(self.selected.scopes if self.selected else (), hello.scopes)
+
     def welcomed(self, hello: HelloOk) -> None:
-        """Learn from a hello-ok: keep its device token, allow the one-shot retry again."""
+        """Learn from a hello-ok: keep its device token for the role that connected, allow the one-shot retry again."""
         self._retry_used = self._retry_pending = False
+        role = self._settings.client.role
         if hello.device_token is None or self._tokens is None:
             return
         if self._is_stored(hello):
             return  # the scopes stored with it may be wider than this connection's
+        if hello.role not in (None, role):
+            self._log.warning(f"the device token is not kept: it is for the role {hello.role}, not for {role}")
+            return
         try:
-            self._tokens.store(hello.role or self._settings.client.role, hello.device_token.reveal(), hello.scopes)
-        except OSError as error:
+            dropped = self._tokens.store(role, hello.device_token.reveal(), hello.scopes)
+        except (OSError, ValueError) as error:
             self._log.warning(f"the device token can't be kept on disk: {error}")
+            return
+        if dropped:
+            self._log.warning(f"{self._tokens.path} is full: the {dropped} oldest device tokens in it gave way")
 
     def failed(self, error: GatewayConnectError | None, close_code: int, close_reason: str) -> Recovery:
         """Learn from a failed attempt, and return what to do next."""
         given = self._settings.credentials
         if auth.forgets_stored_token(given, error=error, close_code=close_code, close_reason=close_reason):
             self._forget_token()
-        if error is None:
-            return Recovery.BACKOFF
-        recovery = self.recovery(error)
-        if recovery is Recovery.DEVICE_TOKEN:
-            self._retry_pending = self._retry_used = True
-        return recovery
+        return self.recover(error, close_code)
 
-    def recovery(self, error: GatewayConnectError) -> Recovery:
-        """Return what to do after this refusal, and change nothing."""
-        return auth.recover(
+    def recover(self, error: GatewayConnectError | None, close_code: int) -> Recovery:
+        """Return what to do after a failed attempt; no file changes."""
+        recovery = auth.recover(
             error,
+            close_code,
             self._settings.credentials,
             self._stored,
             trusted=self._settings.endpoint.trusted,
             retry_used=self._retry_used,
         )
+        if recovery is Recovery.DEVICE_TOKEN:
+            self._retry_pending = self._retry_used = True
+        return recovery
+
+    def explained(self, error: GatewayConnectError | None) -> GatewayConnectError | None:
+        """Return a refusal with why a credential that is there was not sent, if none was."""
+        why = self._settings.withheld or self._useless
+        if why and isinstance(error, AuthenticationError) and self.selected and not self.selected.auth:
+            error.args = (f"{error}; {why}",)
+        return error
 
     def _load_token(self) -> StoredToken | None:
         if self._tokens is None:
             return None
+        role, given = self._settings.client.role, self._settings.credentials
         try:
-            kept = self._tokens.load(self._settings.client.role)
+            kept = self._tokens.load(role)
+            for change in self._tokens.protect(self._changes_modes):
+                self._log.warning(change)
+            unknown = kept is None and given == Credentials() and self._tokens.of_unknown_gateway(role)
         except OSError as error:
-            self._log.warning(f"the device token can't be read: {error}")
+            self._cannot_send(f"the device token can't be read: {error}; mend that file, or move it away")
             return None
         if self._tokens.problem is not None:
             self._log.warning(self._tokens.problem)
+        if unknown:
+            self._cannot_send(
+                f"the device token in {self._tokens.path} was kept without the gateway that gave it, and is sent to "
+                "none: connect once with the shared token (token=), or pair this device again"
+            )
         if kept is None:
             return None
         self._log.hide([kept.token])
         return StoredToken(Secret(kept.token), kept.scopes)
 
+    def _cannot_send(self, why: str) -> None:
+        """Warn, once, of a stored token that is of no use; a refusal for want of a credential says it, too."""
+        if self._useless != why:
+            self._log.warning(why)
+        self._useless = why
+
     def _forget_token(self) -> None:
-        if self._tokens is None:
+        if self._tokens is None or self._stored is None:
             return
         try:
-            self._tokens.clear(self._settings.client.role)
+            self._tokens.clear(self._settings.client.role, self._stored.token.reveal())
             self._log.info("the stored device token was refused and is deleted")
         except OSError as error:
             self._log.warning(f"the refused device token can't be deleted: {error}")

@@ -48,7 +48,8 @@ class AsyncGateway:
     Args:
         url: ``ws://`` to this machine or ``wss://``; default: `OPENCLAW_GATEWAY_URL`, else
             ``ws://127.0.0.1:18789``.
-        token: shared gateway token; default: `OPENCLAW_GATEWAY_TOKEN` if no credential is passed.
+        token: shared gateway token; default: `OPENCLAW_GATEWAY_TOKEN` if no credential is passed, and the URL is the
+            environment's.
         password: shared gateway password; default: `OPENCLAW_GATEWAY_PASSWORD` likewise.
         device_token: a device token to use instead of the stored one.
         bootstrap_token: a token for a device's first connection.
@@ -118,7 +119,8 @@ class AsyncGateway:
 
         Args:
             timeout: seconds to wait for the owner.
-            on_pending: called once with the error that says what to approve.
+            on_pending: called once with the error that says what to approve; what it raises is logged, and in
+                `status.problems`.
 
         Raises:
             PairingRequiredError: nobody approved it in time.
@@ -128,12 +130,15 @@ class AsyncGateway:
         deadline = None if limit is None else time.monotonic() + limit
         while True:
             try:
-                return await self.connect()
+                return await self._supervisor.connect(self._connect_timeout, waits_for_owner=False)
             except PairingRequiredError as error:
                 if deadline is not None and time.monotonic() + _PAIRING_PAUSE > deadline:
                     raise
                 if on_pending is not None:
-                    on_pending(error)
+                    try:
+                        on_pending(error)
+                    except Exception as raised:  # noqa: BLE001 - the user's code; the owner may approve all the same
+                        self.problem(GatewayError(f"on_pairing raised {type(raised).__name__}: {raised}"))
                     on_pending = None
                 await asyncio.sleep(_PAIRING_PAUSE)
 

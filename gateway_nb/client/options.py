@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import ssl
 import sys
@@ -12,47 +13,46 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from ..protocol import endpoint as endpoints
-from ..protocol.auth import DEFAULT_ROLE, Credentials, secret
+from ..protocol.auth import DEFAULT_ROLE, ROLES, SCOPES, Credentials, secret
 from ..protocol.endpoint import Endpoint
 from ..protocol.errors import GatewayError
 from ..protocol.frames import LONGEST_TIMER
-from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, PROTOCOL_RANGE, ClientInfo, HelloOk
+from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, PROTOCOL_RANGE, ClientInfo, HelloOk, platform_name
 from ..protocol.session import CHALLENGE_TIMEOUT
+from . import environment
 
 if TYPE_CHECKING:
     from ..identity.device import DeviceIdentity
     from .events import Event
     from .status import Status
 
-URL_VARIABLE = "OPENCLAW_GATEWAY_URL"
-TOKEN_VARIABLE = "OPENCLAW_GATEWAY_TOKEN"
-PASSWORD_VARIABLE = "OPENCLAW_GATEWAY_PASSWORD"
+_LONGEST_TEXT = 200
+_LONGEST_PATH_ENV = 100_000
 
 
 class ConnectOptions(TypedDict, total=False):
     """Options of `connect` and `AsyncGateway` beside the credentials (the seed's, in snake_case, seconds)."""
 
     role: str
-    """``operator`` or ``node``"""
+    """``operator``, or ``node``, which has no scopes and wants a device key of its own"""
     scopes: Iterable[str] | None
     """what to ask for; where the stored device token is used, default: its scopes"""
     caps: Iterable[str]
     """capabilities, e.g. ``tool-events`` for tool streams"""
     commands: Iterable[str] | None
-    """of a node"""
+    """of a node: what it can be asked to do"""
     permissions: Mapping[str, bool] | None
-    """of a node"""
+    """of a node: what its computer allows it"""
     path_env: str | None
     """of a node: its search path"""
     client_name: str
-    """from the gateway's closed list"""
+    """from the gateway's closed list; of a node ``node-host``"""
     client_display_name: str | None
     """how the gateway shows this client"""
     client_version: str | None
     """of this client"""
     mode: str
-    """from the gateway's closed list"""
+    """from the gateway's closed list; of a node ``node``"""
     platform: str | None
     """as Node names it; signed, and pinned at pairing"""
     device_family: str | None
@@ -133,6 +133,8 @@ class Settings:
     connect_challenge_timeout: float
     tick_watch_min_interval: float
     callbacks: dict[str, Callable[..., object]] = field(repr=False)
+    withheld: str | None = None
+    """Why the environment's credentials are not sent to this endpoint, with what to do; else ``None``."""
 
 
 def resolve(
@@ -149,7 +151,8 @@ def resolve(
     Args:
         url: else `OPENCLAW_GATEWAY_URL`, else ``ws://127.0.0.1:18789``.
         token: shared gateway token. Where no credential at all is passed, `OPENCLAW_GATEWAY_TOKEN` and
-            `OPENCLAW_GATEWAY_PASSWORD` are used; an empty string is none, and keeps these out.
+            `OPENCLAW_GATEWAY_PASSWORD` are used, if the URL is the environment's; an empty string is none, and keeps
+            these out.
         password: shared gateway password.
         device_token: a device token to use instead of the stored one.
         bootstrap_token: a token for a device's first connection.
@@ -171,28 +174,24 @@ def resolve(
         device_token=secret(device_token, "device_token"),
         password=secret(password, "password"),
     )
-    if token is password is device_token is bootstrap_token is None:
-        given = Credentials(
-            token=secret(os.environ.get(TOKEN_VARIABLE), TOKEN_VARIABLE),
-            password=secret(os.environ.get(PASSWORD_VARIABLE), PASSWORD_VARIABLE),
-        )
     take = _Taker(options)
-    endpoint = endpoints.parse(
-        url or os.environ.get(URL_VARIABLE, "").strip() or endpoints.DEFAULT_URL,
-        tls_fingerprint=take.text("tls_fingerprint"),
-        allow_private=os.environ.get(endpoints.ALLOW_PRIVATE_VARIABLE) == "1",
-    )
+    endpoint = environment.endpoint_for(url, take.text("tls_fingerprint"))
+    withheld = None
+    if token is password is device_token is bootstrap_token is None:
+        given, withheld = environment.credentials_for(endpoint)
+    client = _client(take)
     return Settings(
         endpoint=endpoint,
         credentials=given,
-        client=_client(take),
-        scopes=take.strings("scopes"),
-        device_identity=_identity(options.get("device_identity", "auto")),
-        ssl_context=_ssl_context(take),
+        client=client,
+        scopes=_scopes(take, client.role),
+        device_identity=_identity(options.get("device_identity", "auto"), client.role),
+        ssl_context=_ssl_context(take, endpoint),
         request_timeout=take.seconds("request_timeout", 30.0, 0.001, LONGEST_TIMER),
         connect_challenge_timeout=take.seconds("connect_challenge_timeout", 15.0, 0.25, CHALLENGE_TIMEOUT, clamp=True),
         tick_watch_min_interval=take.seconds("tick_watch_min_interval", 1.0, 0.001, 30.0, clamp=True),
         callbacks=take.callbacks(),
+        withheld=withheld,
     )
 
 
@@ -251,15 +250,28 @@ class _Taker:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = options
 
-    def text(self, name: str, default: str | None = None, allowed: Iterable[str] = ()) -> str | None:
-        value = self._options.get(name, default)
+    def text(self, name: str, longest: int = _LONGEST_TEXT) -> str | None:
+        value = self._options.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a string, not {value!r}")
+        _check_text(name, value, longest)
+        return value
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self._options.get(name)
         if value is None:
             return default
         if not isinstance(value, str):
             raise TypeError(f"{name} must be a string, not {value!r}")
-        choices = tuple(allowed)
-        if choices and value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}: the gateway's list is closed")
+        if value not in allowed:
+            near = difflib.get_close_matches(value[:_LONGEST_TEXT], allowed, n=1)
+            asked = f"did you mean {near[0]!r}? " if near else ""
+            raise ValueError(
+                f"{name} must be one of {', '.join(allowed)}, not {value[:_LONGEST_TEXT]!r}: {asked}"
+                "The gateway's list is closed"
+            )
         return value
 
     def strings(self, name: str) -> tuple[str, ...] | None:
@@ -271,6 +283,8 @@ class _Taker:
         items = tuple(value)
         if not all(isinstance(item, str) and item.strip() for item in items):
             raise TypeError(f"{name} must be a list of non-empty strings, not {value!r}")
+        for item in items:
+            _check_text(name, item, _LONGEST_TEXT)
         return items
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
@@ -279,6 +293,12 @@ class _Taker:
             raise TypeError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
         if not low <= value <= high:
             raise ValueError(f"{name} must be from {low:g} to {high:g}, not {value!r}")
+        return value
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.number(name, default, low, high)
+        if not isinstance(value, int):
+            raise TypeError(f"{name} must be a whole number, not {value!r}")
         return value
 
     def seconds(self, name: str, default: float, low: float, high: float, *, clamp: bool = False) -> float:
@@ -302,33 +322,74 @@ class _Taker:
         return chosen
 
 
+def _check_text(name: str, value: str, longest: int) -> None:
+    if not value or not value.isprintable():
+        raise ValueError(f"{name} must not be empty, and must be printable, not {value[:_LONGEST_TEXT]!r}")
+    if len(value) > longest:
+        raise ValueError(f"{name} must be at most {longest:,} characters long, not {len(value):,}")
+
+
 def _client(take: _Taker) -> ClientInfo:
-    low = int(take.number("min_protocol", PROTOCOL_RANGE[0], 1, 1000))
-    high = int(take.number("max_protocol", PROTOCOL_RANGE[1], 1, 1000))
+    low = take.integer("min_protocol", PROTOCOL_RANGE[0], 1, 1000)
+    high = take.integer("max_protocol", PROTOCOL_RANGE[1], 1, 1000)
     if low > high:
         raise ValueError(f"min_protocol must not be above max_protocol ({low} > {high})")
-    permissions = take.instance("permissions", Mapping)
-    return ClientInfo(
-        id=take.text("client_name", "gateway-client", CLIENT_IDS) or "",
-        mode=take.text("mode", "backend", CLIENT_MODES) or "",
+    role = take.choice("role", DEFAULT_ROLE, ROLES)
+    name, mode = ("node-host", "node") if role == "node" else ("gateway-client", "backend")
+    client = ClientInfo(
+        id=take.choice("client_name", name, CLIENT_IDS),
+        mode=take.choice("mode", mode, CLIENT_MODES),
         version=take.text("client_version") or version("gateway-nb"),
-        platform=take.text("platform") or sys.platform,  # Python's names are Node's: linux, darwin, win32
-        display_name=take.text("client_display_name", "gateway_nb"),
+        platform=take.text("platform") or platform_name(sys.platform),
+        display_name=take.text("client_display_name") or "gateway_nb",
         device_family=take.text("device_family"),
         instance_id=take.text("instance_id"),
-        role=take.text("role", DEFAULT_ROLE) or DEFAULT_ROLE,
+        role=role,
         caps=take.strings("caps") or (),
         commands=take.strings("commands"),
-        permissions=permissions,
-        path_env=take.text("path_env"),
+        permissions=_permissions(take),
+        path_env=take.text("path_env", _LONGEST_PATH_ENV),
         min_protocol=low,
         max_protocol=high,
     )
+    for option in ("commands", "permissions", "path_env"):
+        if role != "node" and getattr(client, option) is not None:
+            raise ValueError(f"{option} must be left out: it is of a node, and the role is {role!r}; pass role='node'?")
+    return client
 
 
-def _ssl_context(take: _Taker) -> ssl.SSLContext | None:
+def _permissions(take: _Taker) -> Mapping[str, bool] | None:
+    permissions: Mapping[str, bool] | None = take.instance("permissions", Mapping)
+    for name, value in (permissions or {}).items():
+        if not isinstance(name, str) or not isinstance(value, bool):
+            raise TypeError(f"permissions must map names to True or False, not {name!r} to {value!r}")
+        _check_text("permissions", name, _LONGEST_TEXT)
+    return permissions
+
+
+def _scopes(take: _Taker, role: str) -> tuple[str, ...] | None:
+    """Return the scopes to ask for, ``None`` for the default: an operator's; a node has none."""
+    scopes = take.strings("scopes")
+    if role == "node":
+        if scopes:
+            raise ValueError(f"scopes must be left out: a node has none, and asks here for {', '.join(scopes)}")
+        return ()
+    for scope in scopes or ():
+        if scope not in SCOPES:
+            near = difflib.get_close_matches(scope, SCOPES, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SCOPES)}"
+            raise ValueError(f"scopes must be scopes that a gateway knows, not {scope!r}; {advice}")
+    return scopes
+
+
+def _ssl_context(take: _Taker, endpoint: Endpoint) -> ssl.SSLContext | None:
     context: ssl.SSLContext | None = take.instance("ssl_context", ssl.SSLContext)
     path = take.instance("ca_file", (str, os.PathLike))
+    for name, value in (("ssl_context", context), ("ca_file", path)):
+        if value is not None and not endpoint.secure:
+            raise ValueError(f"{name} must be left out: ws:// has no TLS; use wss://")
+        if value is not None and endpoint.pin is not None:
+            raise ValueError(f"{name} must be left out: with tls_fingerprint the pinned certificate alone decides")
     if path is None:
         return context
     if context is not None:
@@ -339,11 +400,15 @@ def _ssl_context(take: _Taker) -> ssl.SSLContext | None:
         raise ValueError(f"ca_file {os.fspath(path)!r} must be a PEM file of certificates: {error}") from None
 
 
-def _identity(value: Any) -> Any:
+def _identity(value: Any, role: str) -> Any:
+    if value is None and role == "node":
+        raise ValueError("device_identity must not be None: a node is known by its device key")
     if value is None or value == "auto":
         return value
     if isinstance(value, (str, os.PathLike)):
-        return Path(value).expanduser()
+        if not os.fspath(value) or "\0" in os.fsdecode(value):
+            raise ValueError(f"device_identity must be the path of a key file, not {value!r}")
+        return Path(os.fsdecode(value)).expanduser()
     if not all(hasattr(value, name) for name in ("device_id", "public_key", "sign")):
         raise TypeError(f"device_identity must be a DeviceIdentity, the path of one, None or 'auto', not {value!r}")
     return value

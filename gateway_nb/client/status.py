@@ -49,7 +49,7 @@ class Status:
 
     Attributes:
         state: ``connecting``, ``connected``, ``reconnecting``, ``restarting``, ``paused`` or ``closed``.
-        url: where to, without query.
+        url: where to: scheme, host and port; ``/…`` stands for a path or query.
         protocol: negotiated protocol version, or ``None`` before the first hello-ok.
         server_version: e.g. ``"2026.9.6"``, or ``None``.
         role: granted role, or ``None``.

@@ -11,13 +11,15 @@ from typing import Any, Protocol
 
 from ..protocol import close_codes
 from ..protocol.auth import Recovery
-from ..protocol.backoff import DEVICE_TOKEN_RETRY, Backoff, starting_pause
+from ..protocol.backoff import Backoff, pause_before
 from ..protocol.errors import (
     GatewayClosedError,
     GatewayConnectError,
     GatewayError,
     GatewayTimeoutError,
     HandshakeTimeoutError,
+    PairingRequiredError,
+    closed_early,
 )
 from ..protocol.frames import EventFrame, MalformedFrame, decode_payload, seconds
 from ..protocol.handshake import Challenge, HelloOk
@@ -86,6 +88,9 @@ class Supervisor:
         self._opening: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[HelloOk] | None = None
+        self._waits_for_owner = True
+        self._pairing: PairingRequiredError | None = None
+        self._missing_scopes: tuple[str, ...] = ()
         self._status = Status("closed", settings.endpoint.display)
         self._shutdown_reason: str | None = None
         self._stopping = False
@@ -94,10 +99,14 @@ class Supervisor:
         self._sinks: tuple[Sink, ...] = ()
         self._frames = self._events = self._gaps = self._missed = self._jumps = self._malformed = self._late = 0
 
-    async def connect(self, limit: float | None) -> HelloOk:
+    async def connect(self, limit: float | None, *, waits_for_owner: bool = True) -> HelloOk:
         """Connect within so many seconds, and keep the connection alive from then on.
 
         The first connection fails at once where waiting would not help.
+
+        Args:
+            limit: seconds, ``None`` for no limit.
+            waits_for_owner: try again within them where the gateway says that its approval of this device is under way.
 
         Raises:
             GatewayConnectError: or one of its kinds.
@@ -108,6 +117,7 @@ class Supervisor:
         self._auth.load_identity()
         self._backoff.reset()
         self._stopping = False
+        self._waits_for_owner, self._pairing = waits_for_owner, None
         self._first = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._supervise())
         try:
@@ -118,6 +128,8 @@ class Supervisor:
             await self._end()
             if isinstance(error, GatewayError):
                 raise
+            if self._pairing is not None:
+                raise self._pairing from None
             raise HandshakeTimeoutError(
                 f"no connection to {self._status.url} within {limit:g} s" + (f": {why}" if why else "")
             ) from None
@@ -190,7 +202,7 @@ class Supervisor:
             rtt=connection.rtt if connection else None,
             silence=connection.silence if connection else None,
             retry_in=left if waits else None,
-            problems=tuple(self._problems),
+            problems=(*self._scope_problem(), *self._problems),
             counters=counters,
         )
 
@@ -262,7 +274,7 @@ class Supervisor:
 
     def _plan(self, ended: Ended, *, was_connected: bool) -> float | None:
         """Return the seconds until the next attempt, or ``None`` for none."""
-        error = ended.error
+        error = self._auth.explained(ended.error)
         why = self.log.clean(error or close_codes.describe(ended.code, ended.reason))
         self.log.info(why)
         if error is not None:
@@ -272,20 +284,18 @@ class Supervisor:
         if self._stopping:
             return None
         recovery = self._auth.failed(error, ended.code, ended.reason)
-        starting = recovery is Recovery.STARTING or ended.code == close_codes.TRY_AGAIN
         first = self._first if self._first is not None and not self._first.done() else None
-        if first and not (starting or recovery is Recovery.DEVICE_TOKEN or ended.code == close_codes.RESTART):
-            first.set_exception(error or GatewayConnectError(f"no connection: {why}"))
+        self._pairing = error if isinstance(error, PairingRequiredError) else None
+        if first and not (recovery.transient and (self._waits_for_owner or recovery is not Recovery.PAIRING)):
+            first.set_exception(error or closed_early(why, self._settings.client.role))
             return None
         if recovery is Recovery.PAUSE and error is not None:
             self._set_state("paused", why)
             self._call("on_reconnect_paused", error)
             return None
-        pause = starting_pause(error.retry_after if error else None) if starting else self._backoff.next()
-        if recovery is Recovery.DEVICE_TOKEN:
-            pause = min(pause, DEVICE_TOKEN_RETRY)
+        pause = pause_before(recovery, error, self._backoff)
         self._next_attempt = time.monotonic() + pause
-        self._set_state(self._way_back(starting, ended.code), self._shutdown_reason or why)
+        self._set_state(self._way_back(recovery is Recovery.STARTING, ended.code), self._shutdown_reason or why)
         return pause
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
@@ -323,7 +333,9 @@ class Supervisor:
             epoch=self.epoch,
         )
         self._set_state("connected")
-        self._warn_of_scopes(hello)
+        self._missing_scopes = self._auth.missing_scopes(hello)
+        for problem in self._scope_problem():
+            self.log.warning(problem)
         self._mark("reconnect" if self._continues else "start", {"bootId": hello.boot_id})
         self._continues = True
         self._on_connected(self.connection)
@@ -403,8 +415,8 @@ class Supervisor:
         self._shutdown_reason = self.log.clean(f"the gateway shuts down: {reason}{when}")
         self._set_state("restarting", self._shutdown_reason)
 
-    def _warn_of_scopes(self, hello: HelloOk) -> None:
-        wanted = set(self._auth.selected.scopes) if self._auth.selected else set()
-        missing = sorted(wanted - set(hello.scopes))
-        if missing and "operator.admin" not in hello.scopes:
-            self.log.warning(f"the gateway did not grant {', '.join(missing)}")
+    def _scope_problem(self) -> list[str]:
+        if not self._missing_scopes:
+            return []
+        scopes = f"the scope{'s' if len(self._missing_scopes) > 1 else ''} {', '.join(self._missing_scopes)}"
+        return [f"the gateway did not grant {scopes}: methods that need more fail; its owner can grant it"]

@@ -26,9 +26,10 @@ def doctor(
 ) -> Report:
     """Find out what is in the way of a connection, and what to do about it.
 
-    It sees whether the port takes connections, connects once as `connect` with the same arguments would, and closes
-    again. It makes no device key and no file, and shows no secret; a stored device token is replaced where the gateway
-    replaces it. At the gateway it leaves what any attempt leaves: a request to pair, where pairing is needed.
+    It sees whether the port takes connections, connects as `connect` with the same arguments would, as often as it
+    would try, and closes again. It makes no file, and shows no secret; where there is no device key yet it uses one for
+    this check alone. A stored device token is replaced where the gateway replaces it. At the gateway it leaves what any
+    attempt leaves: a request to pair, where pairing is needed.
 
     Args:
         url: as for `connect`.
@@ -36,7 +37,7 @@ def doctor(
         password: as for `connect`.
         device_token: as for `connect`.
         bootstrap_token: as for `connect`.
-        timeout: seconds for each step.
+        timeout: seconds for the look-up of the name, for TCP, and for connecting, each.
         **options: as for `connect`.
 
     Returns:
@@ -68,7 +69,7 @@ def doctor(
         )
     except InsecureUrlError as error:
         return Report((*found, failed("url", error, "use wss://")))
-    kept, identity = files.look(settings)
+    kept, identity, temporary_key = files.look(settings)
     found += [*kept, *_connections(), Finding("url", "ok", settings.endpoint.display)]
     try:
         found.insert(-1, Finding("websocket", "ok", f"{library()} is used"))
@@ -76,7 +77,7 @@ def doctor(
         advice = "unset it, or set it to one of those"
         return Report((*found, Finding("websocket", "fail", str(error), advice)))
     settings = dataclasses.replace(settings, device_identity=identity)
-    found += loop_thread().run(lambda: reach.look(settings, limit), "doctor")
+    found += loop_thread().run(lambda: reach.look(settings, limit, temporary_key), "doctor")
     return Report(tuple(found))
 
 

@@ -8,32 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from ..client.options import Settings
-from ..identity import device, files, tokens
-from ..identity.device import DeviceIdentity, IdentityError
+from ..identity import device, files
+from ..identity.device import DeviceIdentity
+from ..identity.tokens import DeviceTokens
+from ..protocol.errors import IdentityError
 from .report import Finding, failed
 
 
-def look(settings: Settings) -> tuple[list[Finding], DeviceIdentity | None]:
-    """Return what is to be said of the files, and the device key if there is one to use.
+def look(settings: Settings) -> tuple[list[Finding], DeviceIdentity | None, bool]:
+    """Return what is to be said of the files, the device key to use, and whether it is one for this check alone.
 
     Args:
         settings: which key, and whose tokens.
     """
     chosen: Any = settings.device_identity
     if chosen is None:
-        return [Finding("device key", "skip", "not used (device_identity=None)")], None
-    if isinstance(chosen, DeviceIdentity):
-        return [Finding("device key", "ok", f"{chosen!r}, passed as an object")], chosen
-    path = files.identity_folder() / device.FILE_NAME if chosen == "auto" else Path(chosen)
+        return [Finding("device key", "skip", "not used (device_identity=None)")], None, False
+    if chosen != "auto" and not isinstance(chosen, Path):
+        return [Finding("device key", "ok", f"{chosen!r}, passed as an object")], chosen, False
+    path = device.default_path() if chosen == "auto" else chosen
     try:
         identity = DeviceIdentity.peek(path)
     except FileNotFoundError:
-        return [_none_yet(path)], None
+        return [_none_yet(path)], DeviceIdentity.generate(), True
     except IdentityError as error:
-        return [failed("device key", str(error), "")], None
-    found = [_open_to_others("device key", path) or Finding("device key", "ok", f"{identity!r} in {path}")]
-    found += _tokens(identity, settings.client.role)
-    return found, identity
+        return [failed("device key", str(error), "")], None, False
+    found = list(_open_to_others("device key", "fail", path))
+    found = found or [Finding("device key", "ok", f"{identity!r} in {path}")]
+    found += _tokens(DeviceTokens(identity.device_id, settings.endpoint.gateway), settings)
+    return found, identity, False
 
 
 def _none_yet(path: Path) -> Finding:
@@ -48,38 +51,48 @@ def _none_yet(path: Path) -> Finding:
     )
 
 
-def _tokens(identity: DeviceIdentity, role: str) -> Iterator[Finding]:
-    path = files.identity_folder() / tokens.FILE_NAME
-    if not path.exists():
+def _tokens(kept: DeviceTokens, settings: Settings) -> Iterator[Finding]:
+    """Nothing here keeps a connection from being made: it goes on without a stored token."""
+    role, where = settings.client.role, settings.endpoint.display
+    if not kept.path.exists():
         yield Finding("device token", "skip", "none yet; a gateway gives one to a paired device")
         return
-    kept = tokens.DeviceTokens(identity.device_id)
     try:
-        token = kept.load(role)
+        token, unknown = kept.load(role), kept.of_unknown_gateway(role)
     except OSError as error:
-        yield Finding("device token", "fail", f"{path} can't be read: {error.strerror}", "mend its mode or its owner")
+        yield Finding(
+            "device token", "warn", f"{kept.path} can't be read: {error.strerror}", "mend it, or move it away"
+        )
         return
     if kept.problem is not None:
         yield Finding("device token", "warn", kept.problem, "the next connection with a token= gets a new one")
         return
-    exposed = _open_to_others("device token", path)
-    if exposed is not None:
-        yield exposed
-    elif token is None:
-        yield Finding("device token", "skip", f"none for the role {role} in {path}")
+    exposed = list(_open_to_others("device token", "warn", kept.path))
+    if exposed:
+        yield from exposed
+    elif token is not None:
+        scopes = ", ".join(token.scopes) or "no scopes"
+        yield Finding("device token", "ok", f"of {where} for {role} with {scopes}, in {kept.path}")
+    elif unknown:
+        said = f"{kept.path} has one of an unknown gateway for the role {role}, kept by an earlier version; not sent"
+        yield Finding("device token", "warn", said, "connect once with token=, or pair this device again")
     else:
-        yield Finding("device token", "ok", f"for {role} with {', '.join(token.scopes) or 'no scopes'}, in {path}")
+        yield Finding("device token", "skip", f"none of {where} for the role {role} in {kept.path}")
 
 
-def _open_to_others(check: str, path: Path) -> Finding | None:
-    """Return the finding for a secret that others may read; Windows keeps other rights, in other ways."""
-    for place, mode in ((path, "600"), (path.parent, "700")):
-        found = place.stat().st_mode & 0o777
-        if os.name == "posix" and found & 0o077:
-            return Finding(
-                check,
-                "fail",
-                f"{place} is open to other users of this computer (mode {found:o})",
-                f"run: chmod {mode} {place}",
-            )
-    return None
+def _open_to_others(check: str, unmendable: Any, path: Path) -> Iterator[Finding]:
+    """Yield a finding for a secret that others may read: connecting closes it, if that is possible.
+
+    Args:
+        check: the finding's.
+        unmendable: the verdict where it is not.
+        path: of the file.
+    """
+    for place, mode, wanted in files.exposed(path):
+        detail = f"{place} is open to other users of this computer (mode {mode:o})"
+        try:
+            files.chmod(place, mode)  # changes nothing, and fails where connecting would fail to close it
+        except OSError as error:
+            yield Finding(check, unmendable, *str(error.strerror).split("; "))
+        else:
+            yield Finding(check, "warn", detail, f"the next connection closes it; or run: chmod {wanted:o} {place}")

@@ -1,6 +1,6 @@
 """The way to the gateway, one step after the other, with the client's own connecting code.
 
-A line is opened and closed again to see whether one can be; then one connection is made, as the client would make
+A line is opened and closed again to see whether one can be; then a connection is made, as the client would make
 it. Nothing is sent before policy and pin allow it.
 """
 
@@ -21,11 +21,13 @@ from ..client.transport.interface import Transport, connect_error
 from ..client.transport.opening import open_transport
 from ..protocol import close_codes
 from ..protocol.auth import Recovery
+from ..protocol.backoff import Backoff, pause_before
 from ..protocol.errors import (
     GatewayConnectError,
     HandshakeTimeoutError,
     PairingRequiredError,
     ProtocolMismatchError,
+    closed_early,
 )
 from ..protocol.frames import EventFrame
 from ..protocol.handshake import PROTOCOL_RANGE, Challenge, HelloOk
@@ -36,14 +38,15 @@ SKEW_LIMIT = 30.0
 _LOOK_THERE = "look into the gateway's log"
 
 
-async def look(settings: Settings, timeout: float) -> list[Finding]:
+async def look(settings: Settings, timeout: float, temporary_key: bool) -> list[Finding]:
     """Return what was found on the way to the gateway; after a step that failed there are no others.
 
     Args:
         settings: of the connection; its `device_identity` is a key, or ``None`` for none.
-        timeout: seconds for each step.
+        timeout: seconds for the name, for TCP, and for connecting, each.
+        temporary_key: the device key is for this check alone.
     """
-    found = [finding async for finding in _way(settings, timeout)]
+    found = [finding async for finding in _way(settings, timeout, temporary_key)]
     if found[-1].verdict == "fail":
         steps = [step for step in STEPS if step != "tls" or settings.endpoint.secure]
         reached = {finding.check for finding in found}
@@ -54,7 +57,7 @@ async def look(settings: Settings, timeout: float) -> list[Finding]:
     return found
 
 
-async def _way(settings: Settings, timeout: float) -> AsyncGenerator[Finding, None]:
+async def _way(settings: Settings, timeout: float, temporary_key: bool) -> AsyncGenerator[Finding, None]:
     endpoint = settings.endpoint
     loop = asyncio.get_running_loop()
     try:
@@ -74,24 +77,7 @@ async def _way(settings: Settings, timeout: float) -> AsyncGenerator[Finding, No
         yield failed("tcp", connect_error(endpoint, error, timeout), "check host, port and network")
         return
     yield Finding("tcp", "ok", f"port {endpoint.port} takes connections ({_ms(began)})")
-
-    secure: list[ssl.SSLObject] = []
-    began = time.perf_counter()
-    try:
-        transport = await open_transport(
-            endpoint, timeout=timeout, ssl_context=settings.ssl_context, on_secure=secure.append
-        )
-    except GatewayConnectError as error:
-        if secure:
-            yield _tls(settings, secure[0])
-        step = "tls" if endpoint.secure and not secure else "upgrade"
-        advice = "stop what else uses that port, or give the gateway another and set OPENCLAW_GATEWAY_URL"
-        yield failed(step, error, advice)
-        return
-    if secure:
-        yield _tls(settings, secure[0])
-    yield Finding("upgrade", "ok", f"a WebSocket ({_ms(began)})")
-    async for finding in _sign_in(settings, transport, timeout):
+    for finding in await _connect(settings, timeout, temporary_key):
         yield finding
 
 
@@ -115,50 +101,152 @@ def _tls(settings: Settings, tls: ssl.SSLObject) -> Finding:
     return Finding("tls", "ok", f"{tls.version()}, {how}")
 
 
-async def _sign_in(settings: Settings, transport: Transport, timeout: float) -> AsyncGenerator[Finding, None]:
+async def _connect(settings: Settings, timeout: float, temporary_key: bool) -> list[Finding]:
+    """Return what was found in the last of the attempts that connecting would make, and why there were others."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + timeout
     log = Log()
-    auth = DeviceAuth(settings, log)
+    auth = DeviceAuth(settings, log, changes_modes=False)
     auth.load_identity()
-    probe = _Probe(auth, log)
-    error = await _handshake(settings, transport, probe, min(timeout, settings.connect_challenge_timeout))
-    if probe.challenge is None:
-        yield failed("challenge", error or "none came", "check the port: is it a gateway's?")
-        return
-    yield Finding("challenge", "ok", "the gateway asks who is there")
-    if error is not None and error.code == "DEVICE_AUTH_SIGNATURE_EXPIRED":
-        yield failed("clock", error, "set this computer's clock")
-        return
-    yield clock(probe.challenge.ts_ms, probe.challenged_at)
-    if error is not None:
-        yield refusal(error, settings, auth.recovery(error))
-        return
-    for finding in welcome(probe.hello.result(), auth):
-        yield finding
+    backoff = Backoff()
+    before: dict[Recovery, Finding] = {}
+    while True:
+        attempt = _Attempt(settings, auth, log)
+        await attempt.make(max(round(until - loop.time(), 3), 0.001))
+        found = [*attempt.found, *before.values()]
+        if attempt.hello.done():
+            return [*found, *welcome(attempt.hello.result(), auth)]
+        recovery = auth.recover(attempt.error, attempt.code)
+        pause = pause_before(recovery, attempt.error, backoff)
+        if not recovery.transient or loop.time() + pause >= until:
+            break
+        before[recovery] = retried(attempt.refused, recovery)
+        await asyncio.sleep(pause)
+    if attempt.challenge is not None:
+        found.append(refusal(attempt.refused, settings, recovery, temporary_key))
+    return found
 
 
-async def _handshake(
-    settings: Settings, transport: Transport, probe: _Probe, limit: float
-) -> GatewayConnectError | None:
-    """Shake hands and hang up; return why there was no hello-ok, ``None`` if there was."""
-    connection = Connection(
-        transport, probe, challenge_timeout=limit, tick_min_interval=settings.tick_watch_min_interval
-    )
-    life = asyncio.create_task(connection.run())
-    ends: set[asyncio.Future[Any]] = {life, probe.hello}
-    try:
-        await asyncio.wait(ends, timeout=limit * 2, return_when=asyncio.FIRST_COMPLETED)
-        if probe.hello.done():
-            await connection.stop()
-            await life
-            return None
-        if not life.done():
-            return HandshakeTimeoutError(f"no answer within {limit * 2:g} s; is the gateway busy?")
-        ended = life.result()
-        return ended.error or GatewayConnectError(close_codes.describe(ended.code, probe.log.clean(ended.reason)))
-    finally:
-        life.cancel()
-        transport.abort()
-        await asyncio.gather(life, return_exceptions=True)
+class _Attempt:
+    """One attempt to connect, and what it finds up to the sign-in; owner of the connection (`connection.Owner`).
+
+    A stored device token that the gateway replaces is replaced on disk, as the old one is worth nothing from
+    then on; apart from that nothing is stored or deleted.
+
+    Attributes:
+        found: findings.
+        challenge: the gateway's, once it came.
+        hello: the hello-ok, once it came.
+        error: why there was none, if that was said.
+        code: close code.
+    """
+
+    def __init__(self, settings: Settings, auth: DeviceAuth, log: Log) -> None:
+        self.found: list[Finding] = []
+        self.challenge: Challenge | None = None
+        self.hello: asyncio.Future[HelloOk] = asyncio.get_running_loop().create_future()
+        self.error: GatewayConnectError | None = None
+        self.code = close_codes.ABNORMAL
+        self._reason = ""
+        self._challenged_at = 0.0
+        self._settings = settings
+        self._auth = auth
+        self._log = log
+
+    @property
+    def refused(self) -> GatewayConnectError:
+        """Why there was no hello-ok."""
+        why = close_codes.describe(self.code, self._log.clean(self._reason))
+        return self.error or closed_early(why, self._settings.client.role)
+
+    async def make(self, limit: float) -> None:
+        """Connect, shake hands, and hang up, within so many seconds."""
+        settings, loop = self._settings, asyncio.get_running_loop()
+        until, began = loop.time() + limit, time.perf_counter()
+        secure: list[ssl.SSLObject] = []
+        patience = settings.connect_challenge_timeout
+        try:
+            transport = await open_transport(
+                settings.endpoint,
+                timeout=min(limit, patience),
+                ssl_context=settings.ssl_context,
+                on_secure=secure.append,
+            )
+        except GatewayConnectError as error:
+            self.error = error
+            self.found += [_tls(settings, tls) for tls in secure]
+            step = "tls" if settings.endpoint.secure and not secure else "upgrade"
+            advice = "stop what else uses that port, or give the gateway another and set OPENCLAW_GATEWAY_URL"
+            self.found.append(failed(step, error, advice))
+            return
+        self.found += [_tls(settings, tls) for tls in secure]
+        self.found.append(Finding("upgrade", "ok", f"a WebSocket ({_ms(began)})"))
+        limit = max(round(until - loop.time(), 3), 0.001)
+        await self._shake_hands(
+            transport,
+            Connection(
+                transport,
+                self,
+                challenge_timeout=min(limit, patience),
+                tick_min_interval=settings.tick_watch_min_interval,
+            ),
+            limit,
+        )
+        self.error = self._auth.explained(self.error)
+        if self.challenge is None:
+            self.found.append(failed("challenge", self.refused, "check the port: is it a gateway's?"))
+            return
+        self.found.append(Finding("challenge", "ok", "the gateway asks who is there"))
+        if self.error is None or self.error.code != "DEVICE_AUTH_SIGNATURE_EXPIRED":
+            self.found.append(clock(self.challenge.ts_ms, self._challenged_at))
+
+    async def _shake_hands(self, transport: Transport, connection: Connection, limit: float) -> None:
+        life = asyncio.create_task(connection.run())
+        ends: set[asyncio.Future[Any]] = {life, self.hello}
+        try:
+            # The session's own limit for the challenge may be the same, and says more: it comes first.
+            await asyncio.wait(ends, timeout=limit + 0.1, return_when=asyncio.FIRST_COMPLETED)
+            if self.hello.done():
+                await connection.stop()
+                await life
+            elif life.done():
+                ended = life.result()
+                self.error, self.code, self._reason = ended.error, ended.code, ended.reason
+            else:
+                self.error = HandshakeTimeoutError(f"no answer within {round(limit, 1):g} s; is the gateway busy?")
+        finally:
+            life.cancel()
+            transport.abort()
+            await asyncio.gather(life, return_exceptions=True)
+
+    # What the connection tells (`connection.Owner`)
+
+    def answer_challenge(self, challenge: Challenge) -> dict[str, Any]:
+        self.challenge, self._challenged_at = challenge, time.time()
+        return self._auth.answer(challenge)
+
+    def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
+        self._log.hide(secrets)
+        if self._auth.replaces(hello):
+            self._auth.welcomed(hello)
+        self.hello.set_result(hello)
+
+    def clean(self, error: E) -> E:
+        return self._log.clean_error(error)
+
+    def events(self, frames: list[EventFrame]) -> None: ...
+
+    def gap(self, expected: int, received: int) -> None: ...
+
+    def jump(self, expected: int, received: int) -> None: ...
+
+    def dropped(self, reason: str, count: int) -> None: ...
+
+    def late(self) -> None: ...
+
+    def silent(self, seconds: float) -> None: ...
+
+    def lost(self, code: int) -> None: ...
 
 
 def clock(gateway_ms: int | None, local: float) -> Finding:
@@ -182,34 +270,45 @@ def clock(gateway_ms: int | None, local: float) -> Finding:
     )
 
 
-def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery) -> Finding:
+def retried(error: GatewayConnectError, recovery: Recovery) -> Finding:
+    """Return the finding for an attempt that failed, and that connecting makes again by itself.
+
+    Args:
+        error: why it failed.
+        recovery: what the client does next.
+    """
+    finding = failed("sign-in", error, _LOOK_THERE)
+    if recovery is Recovery.DEVICE_TOKEN:
+        advice = f"connecting goes on with the stored device token; {finding.advice}"
+        return Finding("sign-in", "warn", finding.detail, advice)
+    return Finding("sign-in", "warn", finding.detail, "connecting tries again by itself, and so did this check")
+
+
+def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery, temporary_key: bool) -> Finding:
     """Return the finding for a gateway that did not let us in.
 
     Args:
         error: what it said.
         settings: what it was told.
         recovery: what the client would do next.
+        temporary_key: the device key is for this check alone.
     """
+    if error.code == "DEVICE_AUTH_SIGNATURE_EXPIRED":
+        return failed("clock", error, "set this computer's clock")
     if isinstance(error, ProtocolMismatchError):
-        client = settings.client
-        spoken = f" (this client speaks {client.min_protocol} to {client.max_protocol})"
-        finding = failed("protocol", error, "update the older side")
-        return Finding(finding.check, "fail", finding.detail + spoken, finding.advice)
+        return failed("protocol", error, "update the older side")
     if isinstance(error, PairingRequiredError):
         finding = failed("pairing", error, "")
-        return Finding(
-            "pairing",
-            "fail",
-            finding.detail,
-            f"{finding.advice} (every attempt to connect leaves such a request there; this check did, too)",
-        )
+        advice = f"{finding.advice} (every attempt to connect leaves such a request there; this check did, too)"
+        if temporary_key:
+            advice = (
+                "connect first: it makes the device key, and says which request to approve; this check's is another"
+            )
+        return Finding("pairing", "fail", finding.detail, advice)
     if error.code == "DEVICE_IDENTITY_REQUIRED" and settings.device_identity is None:
         detail = "the gateway wants a credential, and there is neither a token nor a password nor a device key"
-        return Finding("sign-in", "fail", detail, "pass token= or password=, or set OPENCLAW_GATEWAY_TOKEN")
+        return Finding("sign-in", "fail", detail, "pass token= or password=, or leave device_identity on")
     finding = failed("sign-in", error, _LOOK_THERE)
-    if recovery is Recovery.DEVICE_TOKEN:
-        advice = f"connecting goes on with the stored device token; {finding.advice}"
-        return Finding("sign-in", "warn", finding.detail, advice)
     if recovery is Recovery.STARTING:
         return Finding("sign-in", "fail", finding.detail, "the gateway is starting: try again in a few seconds")
     return finding
@@ -235,9 +334,9 @@ def welcome(hello: HelloOk, auth: DeviceAuth) -> list[Finding]:
         Finding("sign-in", "ok", f"as {hello.role or '?'}, with {used}"),
         Finding("protocol", "ok", f"{hello.protocol}{older}, OpenClaw {hello.server_version}"),
     ]
-    missing = sorted(set(auth.selected.scopes) - set(hello.scopes))
+    missing = auth.missing_scopes(hello)
     granted = ", ".join(hello.scopes) or "none"
-    if missing and "operator.admin" not in hello.scopes:
+    if missing:
         advice = f"the gateway's owner has to grant {', '.join(missing)}"
         return [*found, Finding("scopes", "warn", f"granted: {granted}; not granted: {', '.join(missing)}", advice)]
     return [*found, Finding("scopes", "ok", granted)]
@@ -252,45 +351,3 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * size or (unit != "days" and seconds >= size):
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"
-
-
-class _Probe:
-    """Owner of the one connection (`connection.Owner`): remembers what it is told.
-
-    A stored device token that the gateway replaces is replaced on disk, as the old one is worth nothing from
-    then on; apart from that nothing is stored or deleted.
-    """
-
-    def __init__(self, auth: DeviceAuth, log: Log) -> None:
-        self.challenge: Challenge | None = None
-        self.challenged_at = 0.0
-        self.hello: asyncio.Future[HelloOk] = asyncio.get_running_loop().create_future()
-        self._auth = auth
-        self.log = log
-
-    def answer_challenge(self, challenge: Challenge) -> dict[str, Any]:
-        self.challenge, self.challenged_at = challenge, time.time()
-        return self._auth.answer(challenge)
-
-    def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
-        self.log.hide(secrets)
-        if self._auth.replaces(hello):
-            self._auth.welcomed(hello)
-        self.hello.set_result(hello)
-
-    def clean(self, error: E) -> E:
-        return self.log.clean_error(error)
-
-    def events(self, frames: list[EventFrame]) -> None: ...
-
-    def gap(self, expected: int, received: int) -> None: ...
-
-    def jump(self, expected: int, received: int) -> None: ...
-
-    def dropped(self, reason: str, count: int) -> None: ...
-
-    def late(self) -> None: ...
-
-    def silent(self, seconds: float) -> None: ...
-
-    def lost(self, code: int) -> None: ...

@@ -13,13 +13,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ..protocol.errors import IdentityError
 from . import files
 
 FILE_NAME = "device.json"
-
-
-class IdentityError(Exception):
-    """The identity file can't be read. It is never replaced without being asked: a new key is a new device."""
 
 
 class DeviceIdentity:
@@ -95,7 +92,7 @@ class DeviceIdentity:
             IdentityError: the file is there and can't be read.
             OSError: it can't be written.
         """
-        path = files.identity_folder() / FILE_NAME if path is None else Path(path)
+        path = default_path() if path is None else Path(path)
         try:
             return cls.load(path)
         except FileNotFoundError:
@@ -124,14 +121,35 @@ class DeviceIdentity:
         files.write_private(path, json.dumps(document, indent=2).encode() + b"\n")
 
 
+def default_path() -> Path:
+    """Return where the device key lives unless another file is named."""
+    return files.identity_folder() / FILE_NAME
+
+
+def protect(path: Path, change: bool) -> list[str]:
+    """Close a key file to other users of this computer; return a line for each change, to be logged.
+
+    Args:
+        path: the file, from which a key was loaded.
+        change: else only see whether it could be done.
+
+    Raises:
+        IdentityError: that is not possible.
+    """
+    try:
+        return files.protect(path, change)
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from None
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        stored = json.loads(path.read_bytes())
+        stored = json.loads(files.read_bounded(path))
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except OSError as error:
         raise _unreadable(path, error.strerror or "it can't be opened") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unreadable(path, "it is not JSON") from None
     if not isinstance(stored, dict):
         raise _unreadable(path, "it is not a JSON object")
@@ -141,7 +159,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _unreadable(path: Path, why: str) -> IdentityError:
     return IdentityError(
         f"device identity file {path} can't be used: {why}; restore it, or move it away to become a new device "
-        "(gateways will ask to pair it again)"
+        "(gateways will ask to pair it again)",
+        code="DEVICE_IDENTITY_UNREADABLE",
     )
 
 

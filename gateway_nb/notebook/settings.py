@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ..client.options import PASSWORD_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE
+from ..client.environment import PASSWORD_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, endpoint_for
 from ..client.transport.opening import LIBRARY_VARIABLE, library
 from ..identity.files import HOME_VARIABLE, home
-from ..protocol.endpoint import DEFAULT_URL
+from ..protocol.errors import InsecureUrlError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ def settings(magics: Configurable) -> pd.DataFrame:
     import pandas as pd
 
     rows = [_trait(magics, name) for name in _TRAITS]
-    rows.append(_variable("url", URL_VARIABLE, DEFAULT_URL))
+    rows.append(_url())
     rows += [_secret(name, variable) for name, variable in (("token", TOKEN_VARIABLE), ("password", PASSWORD_VARIABLE))]
     rows.append(_variable("home", HOME_VARIABLE, str(home())))
     rows.append(_variable("transport", LIBRARY_VARIABLE, library()))
@@ -41,6 +41,14 @@ def _trait(magics: Configurable, name: str) -> tuple[str, Any, str]:
     else:
         source = "default" if value == magics.traits()[name].default_value else "set in this session"
     return name, "none" if value is None else value, source
+
+
+def _url() -> tuple[str, str, str]:
+    try:
+        shown = endpoint_for(None).display
+    except InsecureUrlError as error:
+        shown = str(error)
+    return "url", shown, f"environment {URL_VARIABLE}" if os.environ.get(URL_VARIABLE, "").strip() else "default"
 
 
 def _variable(name: str, variable: str, default: str) -> tuple[str, str, str]:

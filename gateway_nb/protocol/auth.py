@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from . import close_codes
 from .errors import GatewayConnectError, detail_code
 
 DEFAULT_ROLE = "operator"
 DEFAULT_SCOPES = ("operator.admin",)
+ROLES = (DEFAULT_ROLE, "node")
+SCOPES = (
+    "operator.admin",
+    "operator.approvals",
+    "operator.pairing",
+    "operator.questions",
+    "operator.read",
+    "operator.sessions.read",
+    "operator.sessions.write",
+    "operator.talk",
+    "operator.talk.secrets",
+    "operator.write",
+)
+"""Every scope that gateways know (to 2026.9.6). A node has none."""
 
 # Reconnecting by itself can't mend these; the user has to act first.
 _PAUSING = frozenset(
@@ -69,11 +84,14 @@ def secret(value: str | Secret | None, name: str) -> Secret | None:
 
     Raises:
         TypeError: not a string.
+        ValueError: it holds half a character, as an environment variable that is not UTF-8 does.
     """
     if value is None or isinstance(value, Secret):
         return value
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string or None, not {type(value).__name__}")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{name} must be Unicode text; it holds an unpaired surrogate: check how it was read")
     return Secret(value.strip()) if value.strip() else None
 
 
@@ -162,29 +180,38 @@ class Recovery(enum.Enum):
     BACKOFF = "try again after a growing pause"
     DEVICE_TOKEN = "try once more, at once, with the stored device token"
     STARTING = "the gateway is starting: try again soon, without growing the pause"
+    RESTARTING = "the gateway restarts: try again after a growing pause"
+    PAIRING = "the gateway says that its approval is under way: try again after a growing pause"
     PAUSE = "wait for the user"
+
+    @property
+    def transient(self) -> bool:
+        """Whether the first connection is tried again, too; for any other reason it fails at once."""
+        return self not in (Recovery.BACKOFF, Recovery.PAUSE)
 
 
 def recover(
-    error: GatewayConnectError,
+    error: GatewayConnectError | None,
+    close_code: int,
     given: Credentials,
     stored: StoredToken | None,
     *,
     trusted: bool,
     retry_used: bool,
 ) -> Recovery:
-    """Return what to do after the gateway refused a ``connect`` (protocol.md, 2 "When connect fails").
+    """Return what to do after a connection failed or ended (protocol.md, 2 "When connect fails").
 
     Args:
-        error: the refusal.
+        error: how the gateway refused the ``connect``, or why it was not reached; ``None`` if it did neither.
+        close_code: the WebSocket close code.
         given: the user's credentials.
         stored: the device token on disk.
         trusted: the endpoint may be shown the stored token.
         retry_used: the one-shot second try was made since the last hello-ok.
     """
-    details = error.details if isinstance(error.details, dict) else {}
-    code = detail_code(error)
-    if details.get("reason") == "startup-sidecars":
+    details = error.details if error is not None and isinstance(error.details, dict) else {}
+    code = detail_code(error) if error is not None else None
+    if details.get("reason") == "startup-sidecars" or close_code == close_codes.TRY_AGAIN:
         return Recovery.STARTING
     advised = (
         details.get("canRetryWithDeviceToken") is True
@@ -196,10 +223,10 @@ def recover(
         return Recovery.DEVICE_TOKEN
     if code == "PAIRING_REQUIRED":
         waits = details.get("pauseReconnect") is False or details.get("recommendedNextStep") == "wait_then_retry"
-        return Recovery.BACKOFF if waits else Recovery.PAUSE
+        return Recovery.PAIRING if waits else Recovery.PAUSE
     if code is not None and (code in _PAUSING or code.startswith("DEVICE_AUTH_")):
         return Recovery.PAUSE
-    return Recovery.BACKOFF
+    return Recovery.RESTARTING if close_code == close_codes.RESTART else Recovery.BACKOFF
 
 
 def forgets_stored_token(
@@ -219,3 +246,18 @@ def forgets_stored_token(
         return False
     mismatch = close_code == 1008 and "device token mismatch" in close_reason.lower()
     return mismatch or (error is not None and detail_code(error) == "AUTH_DEVICE_TOKEN_MISMATCH")
+
+
+def missing_scopes(wanted: Iterable[str], granted: Iterable[str]) -> tuple[str, ...]:
+    """Return the scopes that were asked for and not granted, sorted; ``operator.admin`` implies all others.
+
+    Args:
+        wanted: what was asked for.
+        granted: what the gateway granted.
+
+    Example:
+        >>> missing_scopes(["operator.read", "operator.write"], ["operator.read"])
+        ('operator.write',)
+    """
+    granted = set(granted)
+    return () if "operator.admin" in granted else tuple(sorted(set(wanted) - granted))

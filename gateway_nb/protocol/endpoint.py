@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from .errors import InsecureUrlError, one_line
@@ -25,6 +25,7 @@ _PRIVATE = tuple(
     )
 )
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
+_URL = re.compile(r"(?P<scheme>[a-z]{1,8}://)(?P<user>.*@)?(?P<host>[^/?#\\]{0,260})(?P<rest>.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Endpoint:
     """A URL that policy allows.
 
     Attributes:
-        url: as given, to connect to.
+        url: as given, to connect to. Its path and query may hold a secret, so it is not shown.
         host: host name or address, without brackets.
         port: 1..65535.
         secure: ``wss``.
@@ -40,7 +41,7 @@ class Endpoint:
         pin: SHA-256 of the certificate to expect, 64 hex digits, or ``None``.
     """
 
-    url: str
+    url: str = field(repr=False)
     host: str
     port: int
     secure: bool
@@ -53,10 +54,24 @@ class Endpoint:
         return self.loopback or (self.secure and self.pin is not None)
 
     @property
-    def display(self) -> str:
-        """The URL without its query, which may hold something secret."""
+    def origin(self) -> str:
+        """Scheme, host in lower case, and port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self.secure else 'ws'}://{host}:{self.port}{urlsplit(self.url).path.rstrip('/')}"
+        return f"{'wss' if self.secure else 'ws'}://{host}:{self.port}"
+
+    @property
+    def gateway(self) -> str:
+        """Which gateway this is, as far as can be known before it is talked to: its pinned certificate, else `origin`.
+
+        A credential that was obtained from, or is meant for, one gateway is sent to no other.
+        """
+        return f"sha256:{self.pin}" if self.pin is not None else self.origin
+
+    @property
+    def display(self) -> str:
+        """The URL without its path and query, which may hold a secret; ``/…`` stands for them."""
+        parts = urlsplit(self.url)
+        return self.origin + ("/…" if parts.path.strip("/") or parts.query else "")
 
 
 def parse(url: str, *, tls_fingerprint: str | None = None, allow_private: bool = False) -> Endpoint:
@@ -147,9 +162,13 @@ def _is_private(host: str) -> bool:
 
 
 def _refused(url: object, why: str) -> InsecureUrlError:
-    # User name, query and fragment may be secrets, and the message is shown.
-    shown = re.sub(r"//.*@", "//…@", re.split(r"[?#]", one_line(url))[0])
-    return InsecureUrlError(f"refused URL {shown!r}: {why}; example: {DEFAULT_URL}", code="INSECURE_URL")
+    # Everything but scheme, host and port may be a secret, even the whole where there is no scheme.
+    parts = _URL.match(one_line(url))
+    shown = ""
+    if parts is not None:
+        user, rest = "…@" if parts["user"] else "", "/…" if parts["rest"] else ""
+        shown = f" {parts['scheme'] + user + parts['host'] + rest!r}"
+    return InsecureUrlError(f"refused URL{shown}: {why}; example: {DEFAULT_URL}", code="INSECURE_URL")
 
 
 def _plain_text_advice(host: str, allow_private: bool) -> str:

@@ -94,6 +94,10 @@ class GatewayConnectError(GatewayError):
     """No connection: nothing listens there, it is not a gateway, or the gateway refused."""
 
 
+class IdentityError(GatewayConnectError):
+    """The device key's file can't be used, and nothing was sent. Unasked it is not replaced: that is another device."""
+
+
 class InsecureUrlError(GatewayConnectError):
     """The URL is not allowed by policy. Nothing was sent, no socket was opened."""
 
@@ -234,16 +238,19 @@ def _missing_scope(text: str, details: Any) -> str | None:
     return found.group(1) if found else None
 
 
-def connect_error(error: GatewayRequestError) -> GatewayConnectError:
+def connect_error(error: GatewayRequestError, protocols: tuple[int, int]) -> GatewayConnectError:
     """Return the error for a refused ``connect``, by its detail code (protocol.md, 2).
 
     Args:
         error: what the gateway answered.
+        protocols: the oldest and the newest version that this client offered.
     """
     details = error.details if isinstance(error.details, dict) else {}
     code = detail_code(error)
     message = str(error).removeprefix("connect: ")
-    kind, advice = _connect_kind(code, message)
+    kind, advice = _connect_kind(code)
+    if kind is ProtocolMismatchError:
+        message += _versions(details.get("expectedProtocol"), protocols)
     refused = kind(
         f"the gateway refused the connection: {message}{advice}",
         code=code or error.code,
@@ -265,7 +272,30 @@ def detail_code(error: GatewayError) -> str | None:
     return "PROTOCOL_MISMATCH" if "protocol mismatch" in str(error).lower() else None
 
 
-def _connect_kind(code: str | None, message: str) -> tuple[type[GatewayConnectError], str]:
+def closed_early(description: str, role: str) -> GatewayConnectError:
+    """Return the error for a gateway that closed the connection instead of answering the ``connect``.
+
+    Args:
+        description: close code and reason, see `close_codes.describe`.
+        role: the role that was asked for.
+    """
+    advice = "the gateway's log says why"
+    if role == "node":
+        advice = (
+            "a node needs client_name='node-host' and mode='node' (the defaults of role='node') and a device key that "
+            "the gateway does not know as an operator's (device_identity=PATH); " + advice
+        )
+    return GatewayConnectError(f"no connection before hello-ok: {description}; {advice}")
+
+
+def _versions(expected: Any, protocols: tuple[int, int]) -> str:
+    oldest, newest = protocols
+    spoken = f"this client speaks {oldest}" + (f" to {newest}" if newest != oldest else "")
+    usable = type(expected) is int and 0 < expected < 1000
+    return f" (the gateway expects version {expected}, {spoken})" if usable else f" ({spoken})"
+
+
+def _connect_kind(code: str | None) -> tuple[type[GatewayConnectError], str]:
     if code == "PAIRING_REQUIRED":
         return PairingRequiredError, ""
     if code in ("PROTOCOL_MISMATCH", "CLIENT_VERSION_MISMATCH"):
@@ -273,7 +303,7 @@ def _connect_kind(code: str | None, message: str) -> tuple[type[GatewayConnectEr
     if code == "DEVICE_AUTH_SIGNATURE_EXPIRED":
         return AuthenticationError, "; set this computer's clock"
     if code is not None and code.startswith(("AUTH_TOKEN", "AUTH_PASSWORD")):
-        return AuthenticationError, "; pass token= or password=, or set OPENCLAW_GATEWAY_TOKEN"
+        return AuthenticationError, "; pass token= or password=, or set OPENCLAW_GATEWAY_URL and OPENCLAW_GATEWAY_TOKEN"
     if code is not None and code.endswith("DEVICE_IDENTITY_REQUIRED"):
         return AuthenticationError, "; pass token= or password=, or leave device_identity on"
     if code is not None and code.startswith(("AUTH_", "DEVICE_AUTH_")):

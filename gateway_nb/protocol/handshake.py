@@ -30,6 +30,8 @@ CLIENT_IDS = (
 CLIENT_MODES = ("backend", "cli", "ui", "webchat", "node", "probe", "test")
 DEFAULT_TICK_INTERVAL = 30.0
 LONGEST_TICK_INTERVAL = 600.0  # a gateway that promises to be silent for longer would never be missed
+_PLATFORMS = ("aix", "android", "cygwin", "darwin", "freebsd", "linux", "netbsd", "openbsd", "sunos", "win32")
+"""As Node names them."""
 
 _REDACTED = "…"
 
@@ -77,6 +79,19 @@ def device_payload(
     if version == "v3":
         fields += [_lower_ascii(platform), _lower_ascii(device_family)]
     return "|".join(fields)
+
+
+def platform_name(python_name: str) -> str:
+    """Return Node's name of a platform: Python's without a release number.
+
+    Args:
+        python_name: `sys.platform`.
+
+    Example:
+        >>> platform_name("freebsd14")
+        'freebsd'
+    """
+    return next((name for name in _PLATFORMS if python_name.startswith(name)), python_name)
 
 
 def _lower_ascii(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -38,7 +39,7 @@ from .errors import (
     request_error,
 )
 from .frames import EventFrame, ResponseFrame
-from .handshake import hello_secrets, read_challenge, read_hello
+from .handshake import PROTOCOL_RANGE, hello_secrets, read_challenge, read_hello
 from .requests import Pending, Requests, deadline
 
 CHALLENGE_TIMEOUT = 15.0
@@ -97,6 +98,7 @@ class Session:
         self._last_seq: int | None = None
         self._max_payload = frames.MAX_FRAME_BYTES
         self._connect_id: str | None = None
+        self._protocols = PROTOCOL_RANGE
         self._requests = Requests(max_in_flight)
 
     @property
@@ -109,7 +111,7 @@ class Session:
         """Requests that wait for a free place."""
         return self._requests.waiting
 
-    def connect(self, request_id: str, params: dict[str, object], now: float) -> list[Effect]:
+    def connect(self, request_id: str, params: dict[str, Any], now: float) -> list[Effect]:
         """Answer the challenge.
 
         Args:
@@ -120,6 +122,7 @@ class Session:
         assert self.phase is Phase.CHALLENGE, "connect answers a challenge, once"
         self.phase = Phase.CONNECT
         self._connect_id = request_id
+        self._protocols = (params.get("minProtocol", PROTOCOL_RANGE[0]), params.get("maxProtocol", PROTOCOL_RANGE[1]))
         self._opened = now
         self._handshake_deadline = now + self._hello_timeout
         return [Send(frames.encode_request(request_id, "connect", params))]
@@ -277,7 +280,7 @@ class Session:
     def _connect_response(self, frame: ResponseFrame) -> list[Effect]:
         self._connect_id = None
         if not frame.ok:
-            error = connect_error(_error("connect", frame))
+            error = connect_error(_error("connect", frame), self._protocols)
             return [Close(close_codes.POLICY, "connect failed", error)]
         if len(frame.payload) > MAX_HELLO_BYTES:
             error = GatewayConnectError(

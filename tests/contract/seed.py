@@ -43,6 +43,9 @@ BEHAVIOURS = {
     "connect failed: shouldRetryWithStoredDeviceToken": AUTH + "test_recover",
     "connect failed: isTrustedDeviceRetryEndpoint": "unit/test_endpoint.py::test_a_pin_needs_tls_and_earns_trust",
     "connect failed: shouldPauseReconnectAfterAuthFailure": AUTH + "test_recover",
+    "connect failed: a pairing with pauseReconnect false, or wait_then_retry, is tried again": (
+        "faults/test_verdict.py::test_an_approval_under_way"
+    ),
     "connect failed: a pause ends by the user": LIVING + "test_a_pause",
     "close: stored device token is cleared on mismatch": ADMISSION + "test_refused_device_token_is_forgotten",
     "close: cleared only without token and password": AUTH + "test_forgets_stored_token",

@@ -22,9 +22,9 @@ def _new_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "device"))
 
 
-def stored_tokens(home: Path) -> dict[str, Any]:
+def stored_tokens(home: Path, gateway: AnyGateway) -> dict[str, Any]:
     path = home / "device" / "identity" / "device-auth.json"
-    tokens: dict[str, Any] = json.loads(path.read_text())["tokens"]
+    tokens: dict[str, Any] = json.loads(path.read_text())["gateways"][gateway.url]
     return tokens
 
 
@@ -56,8 +56,9 @@ async def test_without_device_identity(gateway: AnyGateway) -> None:
 @pytest.mark.parametrize(("low", "high"), [(5, 6), (3, 3)])
 @async_test
 async def test_protocol_mismatch(gateway: AnyGateway, low: int, high: int) -> None:
-    """A range without the gateway's version is a protocol mismatch."""
-    with pytest.raises(gnb.ProtocolMismatchError, match="update"):
+    """A range without the gateway's version is a protocol mismatch, which names both."""
+    spoken = f"{low} to {high}" if low != high else f"{low}"
+    with pytest.raises(gnb.ProtocolMismatchError, match=rf"expects version 4, this client speaks {spoken}\).*update"):
         await gnb.AsyncGateway(gateway.url, token=gateway.token, min_protocol=low, max_protocol=high).connect()
 
 
@@ -66,7 +67,7 @@ async def test_device_token(gateway: AnyGateway, tmp_path: Path) -> None:
     """A paired device gets a token, keeps it privately, and comes back with it alone and its scopes."""
     async with gnb.AsyncGateway(gateway.url, token=gateway.token, scopes=["operator.read"], **CLI):
         pass
-    first = stored_tokens(tmp_path)["operator"]
+    first = stored_tokens(tmp_path, gateway)["operator"]
     assert "operator.read" in first["scopes"]
     folder = tmp_path / "device" / "identity"
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -76,7 +77,7 @@ async def test_device_token(gateway: AnyGateway, tmp_path: Path) -> None:
         assert agw.hello is not None
         assert agw.hello["auth"]["method"] == "device-token"
         assert first["token"] not in repr((agw.hello, agw.log))
-    assert stored_tokens(tmp_path)["operator"]["token"] == first["token"]
+    assert stored_tokens(tmp_path, gateway)["operator"]["token"] == first["token"]
 
 
 @async_test
@@ -84,10 +85,10 @@ async def test_more_scopes_rotate_the_token(gateway: AnyGateway, tmp_path: Path)
     """Asking for more scopes with the shared token gives a new device token, which is kept."""
     async with gnb.AsyncGateway(gateway.url, token=gateway.token, scopes=["operator.read"], **CLI):
         pass
-    first = stored_tokens(tmp_path)["operator"]
+    first = stored_tokens(tmp_path, gateway)["operator"]
     async with gnb.AsyncGateway(gateway.url, token=gateway.token, scopes=["operator.admin"], **CLI):
         pass
-    second = stored_tokens(tmp_path)["operator"]
+    second = stored_tokens(tmp_path, gateway)["operator"]
     assert second["token"] != first["token"]
     assert "operator.admin" in second["scopes"]
 
@@ -111,12 +112,12 @@ async def test_refused_device_token_is_forgotten(gateway: AnyGateway, tmp_path: 
         pass
     path = tmp_path / "device" / "identity" / "device-auth.json"
     document = json.loads(path.read_text())
-    document["tokens"]["operator"]["token"] = "refused-token-value"
+    document["gateways"][gateway.url]["operator"]["token"] = "refused-token-value"
     path.write_text(json.dumps(document))
     with pytest.raises(gnb.AuthenticationError) as caught:
         await gnb.AsyncGateway(gateway.url, **CLI).connect()
     assert caught.value.code == "AUTH_DEVICE_TOKEN_MISMATCH"
-    assert stored_tokens(tmp_path) == {}
+    assert stored_tokens(tmp_path, gateway) == {}
 
 
 class Tampering(DeviceIdentity):

@@ -242,7 +242,7 @@ async def no_hello(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterat
 @staged
 async def starting(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
     async with refusing("gateway starting", {"reason": "startup-sidecars"}) as url:
-        yield Setup(url)
+        yield Setup(url, ["--timeout", "0.3"])
 
 
 @staged
@@ -260,7 +260,7 @@ async def few_scopes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIter
 @staged
 async def another_devices_token(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
     new_key(lambda path: None)
-    DeviceTokens("another device").store("operator", "t", ["operator.read"])
+    DeviceTokens("another device", "ws://127.0.0.1:1").store("operator", "t", ["operator.read"])
     with gnb.LocalGateway(token=TOKEN) as local:
         yield Setup(local.url)
 
@@ -268,7 +268,9 @@ async def another_devices_token(monkeypatch: pytest.MonkeyPatch, folder: Path) -
 @staged
 async def token_open_to_all(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
     new_key(lambda path: None)
-    DeviceTokens(DeviceIdentity.load_or_create().device_id).store("operator", "t", ["operator.read"])
+    DeviceTokens(DeviceIdentity.load_or_create().device_id, "ws://127.0.0.1:1").store(
+        "operator", "t", ["operator.read"]
+    )
     new_key(lambda path: path.with_name("device-auth.json").chmod(0o640))
     with gnb.LocalGateway(token=TOKEN) as local:
         yield Setup(local.url)
@@ -296,7 +298,46 @@ async def hung_up(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterato
         await socket.close(1013, "")
 
     async with socket_server(starting) as url:
+        yield Setup(url, ["--timeout", "0.3"])
+
+
+@staged
+async def hung_up_for_no_reason(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    async def closing(socket: ServerConnection) -> None:
+        await socket.send(CHALLENGE)
+        await socket.recv()
+        await socket.close()
+
+    async with socket_server(closing) as url:
         yield Setup(url)
+
+
+@staged
+async def key_that_stays_open(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    new_key(lambda path: path.chmod(0o644))
+    monkeypatch.setattr(os, "chmod", denied)
+    with gnb.LocalGateway(token=TOKEN) as local:
+        yield Setup(local.url)
+
+
+@staged
+async def token_of_an_unknown_gateway(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    new_key(lambda path: None)
+    identity = DeviceIdentity.load_or_create()
+    document = {"deviceId": identity.device_id, "tokens": {"operator": {"token": "t"}}}
+    new_key(lambda path: write_tokens(path, json.dumps(document)))
+    with gnb.LocalGateway(token=TOKEN) as local:
+        yield Setup(local.url)
+
+
+@staged
+async def huge_token_file(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    new_key(lambda path: write_tokens(path, " " * 2_000_000))
+    with gnb.LocalGateway(token=TOKEN) as local:
+        yield Setup(local.url)
 
 
 @contextlib.asynccontextmanager
@@ -317,6 +358,12 @@ def new_key(harm: Callable[[Path], object]) -> None:
     harm(Path(os.environ["GATEWAY_NB_HOME"], "identity", "device.json"))
 
 
+def write_tokens(key: Path, content: str) -> None:
+    path = key.with_name("device-auth.json")
+    path.write_text(content)
+    path.chmod(0o600)
+
+
 def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     versions = metadata.version
 
@@ -335,7 +382,7 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (busy_port, "upgrade", "✗", "does not speak WebSocket", "is it a TLS port?"),
     (silent_port, "upgrade", "✗", "did not answer within 0.3 s", "is this a gateway's port?"),
     (wrong_token, "sign-in", "✗", "gateway token mismatch", "pass token="),
-    (no_credential, "sign-in", "✗", "neither a token nor a password nor a device key", "pass token="),
+    (no_credential, "sign-in", "✗", "unauthorized: gateway token m", "pass token="),
     (pin_mismatch, "tls", "✗", "is not the pinned one", "pin the new one"),
     (self_signed, "tls", "✗", "can't be verified", "pass tls_fingerprint="),
     (refused_url, "url", "✗", "refused plain ws:// to '10.1.2.3'", "use wss://"),
@@ -343,7 +390,8 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (clock_ahead, "clock", "!", "this computer's clock is 1.0 h ahead of the gateway's", "set the clock"),
     (clock_refused, "clock", "✗", "device signature expired", "set this computer's clock"),
     (unreadable_key, "device key", "✗", "can't be used: it is not JSON", "restore it, or move it away"),
-    (key_open_to_all, "device key", "✗", "open to other users of this computer (mode 644)", "chmod 600"),
+    (key_open_to_all, "device key", "!", "open to other users of this computer (mode 644)", "chmod 600"),
+    (key_that_stays_open, "device key", "✗", "and that can't be changed: Operation not permitted", "chmod go="),
     (paused_pairing, "connection default", "✗", "paused", "then connect again"),
     (paused_pairing, "pairing", "✗", "pairing required", "openclaw devices approve"),
     (old_protocol, "protocol", "✗", "(this client speaks 3 to 4)", "whichever is older"),
@@ -353,14 +401,17 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (nest_asyncio_applied, "nest_asyncio", "✗", "queued cells never run", "restart the kernel"),
     (a_variable_that_does_not_count, "environment", "!", "OPENCLAW_ALLOW_INSECURE_PRIVATE_WS", "only when it is 1"),
     (no_challenge, "challenge", "✗", "connect challenge", "is this a gateway's port?"),
-    (no_hello, "sign-in", "✗", "no answer within 0.6 s", "is the gateway busy?"),
+    (no_hello, "sign-in", "✗", "no answer within 0.3 s", "is the gateway busy?"),
     (starting, "sign-in", "✗", "gateway starting", "try again in a few seconds"),
     (few_scopes, "scopes", "!", "granted: operator.read; not granted: operator.admin", "has to grant operator.admin"),
     (another_devices_token, "device token", "!", "is another device's", "the next connection"),
-    (token_open_to_all, "device token", "✗", "open to other users of this computer (mode 640)", "chmod 600"),
+    (token_of_an_unknown_gateway, "device token", "!", "one of an unknown gateway", "connect once with token="),
+    (huge_token_file, "device token", "!", "it is larger than 1,000,000 bytes", "move it away"),
+    (token_open_to_all, "device token", "!", "open to other users of this computer (mode 640)", "chmod 600"),
     (a_home_that_cannot_be_written, "device key", "!", "can't be written", "GATEWAY_NB_HOME"),
     (no_such_library, "websocket", "✗", "must be one of picows, websockets", "unset it"),
-    (hung_up, "sign-in", "✗", "gateway closed (1013): try again later", "look into the gateway's log"),
+    (hung_up, "sign-in", "✗", "gateway closed (1013): try again later", "try again in a few seconds"),
+    (hung_up_for_no_reason, "sign-in", "✗", "gateway closed (1000): normal closure", "the gateway's log says why"),
 ]
 
 

@@ -276,7 +276,7 @@ async def test_subscriptions_are_made_again() -> None:
 
 @async_test
 async def test_fewer_scopes_than_asked_for() -> None:
-    """Scopes that were asked for and not granted are a warning in the log."""
+    """Scopes that were asked for and not granted are a warning in the log, and a problem in the status."""
 
     async def stingy(socket: ServerConnection) -> None:
         await socket.send(CHALLENGE)
@@ -287,7 +287,12 @@ async def test_fewer_scopes_than_asked_for() -> None:
 
     wanted = ["operator.read", "operator.write"]
     async with socket_server(stingy) as url, gnb.AsyncGateway(url, device_identity=None, scopes=wanted) as agw:
-        assert agw.log == ("warning: the gateway did not grant operator.write",)
+        (line,) = agw.log
+        assert line.startswith("warning: the gateway did not grant the scope operator.write: ")
+        (problem,) = agw.status.problems
+        assert problem in line
+        assert problem in str(agw.status)
+        assert problem in agw.status._repr_html_()
         assert agw.status.scopes == ("operator.read",)
 
 

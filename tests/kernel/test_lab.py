@@ -151,6 +151,26 @@ def test_the_notebooks_hear_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> N
     assert lab.environment("wss://named", None)["OPENCLAW_GATEWAY_URL"] == "wss://named"
 
 
+@pytest.mark.parametrize(
+    ("url", "token", "handed"),
+    [
+        (None, None, ("own token", "own password")),
+        ("wss://MINE:443/path", None, ("own token", "own password")),
+        ("wss://other", None, (None, None)),
+        ("wss://other", "its token", ("its token", None)),
+    ],
+)
+def test_the_kernels_get_the_gateways_own_token(
+    url: str | None, token: str | None, handed: tuple[str | None, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment's token and password are handed on with the environment's URL alone."""
+    monkeypatch.setenv("OPENCLAW_GATEWAY_URL", "wss://mine")
+    monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", "own token")
+    monkeypatch.setenv("OPENCLAW_GATEWAY_PASSWORD", "own password")
+    found = lab.environment(url, token)
+    assert (found.get("OPENCLAW_GATEWAY_TOKEN"), found.get("OPENCLAW_GATEWAY_PASSWORD")) == handed
+
+
 def test_a_named_gateway_that_is_not_there(tmp_path: Path) -> None:
     """A gateway that was named is not silently replaced by another."""
     done = run("lab", str(tmp_path / "mine"), "--url", "ws://127.0.0.1:1", "--no-browser")

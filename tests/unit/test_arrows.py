@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "local": {"protocol"},
     "schema": {"protocol"},
     "client": {"protocol", "identity"},
-    "identity": set(),
+    "identity": {"protocol"},
     "protocol": set(),
 }
 MAY_IMPORT_LATE = {"facade": {"notebook"}, "capture": {"notebook"}}

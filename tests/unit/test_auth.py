@@ -13,6 +13,7 @@ from gateway_nb.protocol.auth import (
     Secret,
     StoredToken,
     forgets_stored_token,
+    missing_scopes,
     recover,
     secret,
     select,
@@ -146,11 +147,18 @@ def test_select(
 
 def refusal(code: str | None, **details: Any) -> GatewayConnectError:
     all_details = {**({"code": code} if code else {}), **details}
-    return connect_error(request_error("connect", "1", code="INVALID_REQUEST", message="no", details=all_details))
+    error = request_error("connect", "1", code="INVALID_REQUEST", message="no", details=all_details)
+    return connect_error(error, (3, 4))
 
 
 PAUSE, BACKOFF, DEVICE, STARTING = Recovery.PAUSE, Recovery.BACKOFF, Recovery.DEVICE_TOKEN, Recovery.STARTING
-RECOVER: list[tuple[GatewayConnectError, dict[str, Any], Recovery]] = [
+PAIRING, RESTARTING = Recovery.PAIRING, Recovery.RESTARTING
+RECOVER: list[tuple[GatewayConnectError | None, dict[str, Any], Recovery]] = [
+    (None, {}, BACKOFF),
+    (None, {"code": 1006}, BACKOFF),
+    (None, {"code": 1012}, RESTARTING),
+    (None, {"code": 1013}, STARTING),
+    (refusal("DEVICE_IDENTITY_REQUIRED"), {"code": 1012}, PAUSE),
     *[
         (refusal(code), {}, PAUSE)
         for code in (
@@ -172,8 +180,8 @@ RECOVER: list[tuple[GatewayConnectError, dict[str, Any], Recovery]] = [
     ],
     (refusal(None), {}, BACKOFF),
     (refusal("SOMETHING_NEW"), {}, BACKOFF),
-    (refusal("PAIRING_REQUIRED", pauseReconnect=False), {}, BACKOFF),
-    (refusal("PAIRING_REQUIRED", recommendedNextStep="wait_then_retry"), {}, BACKOFF),
+    (refusal("PAIRING_REQUIRED", pauseReconnect=False), {}, PAIRING),
+    (refusal("PAIRING_REQUIRED", recommendedNextStep="wait_then_retry"), {}, PAIRING),
     (refusal(None, reason="startup-sidecars"), {}, STARTING),
     (refusal("AUTH_TOKEN_MISMATCH"), {}, DEVICE),
     (refusal("AUTH_TOKEN_MISMATCH"), {"retry_used": True}, PAUSE),
@@ -188,17 +196,46 @@ RECOVER: list[tuple[GatewayConnectError, dict[str, Any], Recovery]] = [
 
 
 @pytest.mark.parametrize(("error", "change", "expected"), RECOVER)
-def test_recover(error: GatewayConnectError, change: dict[str, Any], expected: Recovery) -> None:
+def test_recover(error: GatewayConnectError | None, change: dict[str, Any], expected: Recovery) -> None:
     """Each refusal leads to the seed's next step, or to a better one from protocol.md's table."""
-    case: dict[str, Any] = {"given": given(token="t"), "stored": STORED, "trusted": True, "retry_used": False} | change
-    found = recover(error, case["given"], case["stored"], trusted=case["trusted"], retry_used=case["retry_used"])
+    case: dict[str, Any] = {
+        "code": 1008,
+        "given": given(token="t"),
+        "stored": STORED,
+        "trusted": True,
+        "retry_used": False,
+    } | change
+    found = recover(
+        error, case["code"], case["given"], case["stored"], trusted=case["trusted"], retry_used=case["retry_used"]
+    )
     assert found is expected
+
+
+@pytest.mark.parametrize("recovery", Recovery)
+def test_what_the_first_connection_waits_for(recovery: Recovery) -> None:
+    """The first connection is tried again for what will mend itself, and fails at once for anything else."""
+    assert recovery.transient is (recovery in (DEVICE, STARTING, RESTARTING, PAIRING))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "granted", "missing"),
+    [
+        ([], [], ()),
+        (["b", "a"], [], ("a", "b")),
+        (["a", "b"], ["b"], ("a",)),
+        (["a", "b"], ["operator.admin"], ()),
+        (["operator.admin"], ["operator.read"], ("operator.admin",)),
+    ],
+)
+def test_missing_scopes(wanted: list[str], granted: list[str], missing: tuple[str, ...]) -> None:
+    """What was asked for and not granted is named; an admin has everything."""
+    assert missing_scopes(wanted, granted) == missing
 
 
 def test_old_gateways_say_protocol_mismatch_in_the_message() -> None:
     """A refusal without details is understood by its message."""
-    error = connect_error(request_error("connect", "1", code="INVALID_REQUEST", message="protocol mismatch"))
-    assert recover(error, given(), None, trusted=True, retry_used=False) is PAUSE
+    refused = request_error("connect", "1", code="INVALID_REQUEST", message="protocol mismatch")
+    assert recover(connect_error(refused, (3, 4)), 1002, given(), None, trusted=True, retry_used=False) is PAUSE
 
 
 @pytest.mark.parametrize(

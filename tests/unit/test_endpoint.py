@@ -151,7 +151,57 @@ def test_fingerprint_type() -> None:
         normalize_fingerprint(5)  # type: ignore[arg-type]
 
 
-def test_display_hides_the_query() -> None:
-    """What is shown of a URL leaves out its query, which may hold a secret."""
-    assert parse("wss://example.org/gw/?token=hush").display == "wss://example.org:443/gw"
-    assert parse("ws://[::1]:5").display == "ws://[::1]:5"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("wss://example.org/gw/hush/?token=hush", "wss://example.org:443/…"),
+        ("wss://example.org/hush", "wss://example.org:443/…"),
+        ("wss://example.org?hush", "wss://example.org:443/…"),
+        ("wss://EXAMPLE.org/", "wss://example.org:443"),
+        ("ws://[::1]:5", "ws://[::1]:5"),
+    ],
+)
+def test_display_hides_path_and_query(url: str, shown: str) -> None:
+    """What is shown of a URL leaves out its path and query, which may hold a secret."""
+    endpoint = parse(url)
+    assert endpoint.display == shown
+    assert "hush" not in repr(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://example.org/hush?hush#hush", "'http://example.org/…'"),
+        ("ws://hush:hush@127.0.0.1/hush", "'ws://…@127.0.0.1/…'"),
+        ("ws://hush:hu/sh@example.org", "'ws://…@example.org'"),
+        ("hush:hush@example.org", "refused URL: it must begin"),
+        ("hush-a-token-in-the-wrong-place", "refused URL: it must begin"),
+        ("file:///hush", "'file:///…'"),
+        ("ws://127.0.0.1/hush hush", "'ws://127.0.0.1/…'"),
+        ("ws://127.0.0.1#hush", "'ws://127.0.0.1/…'"),
+        ("ws://127.0.0.1\\hush", "'ws://127.0.0.1/…'"),
+    ],
+)
+def test_a_refusal_hides_path_and_query(url: str, shown: str) -> None:
+    """A refused URL is named without what may be a secret in it."""
+    with pytest.raises(InsecureUrlError) as caught:
+        parse(url)
+    assert shown in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("wss://EXAMPLE.org",), ("wss://example.org:443/path?x",), True),
+        (("wss://example.org",), ("wss://example.org:444",), False),
+        (("ws://localhost:1",), ("ws://127.0.0.1:1",), False),
+        (("ws://127.0.0.1:443",), ("wss://127.0.0.1:443",), False),
+        (("wss://example.org", PIN), ("wss://10.0.0.1:5", PIN), True),
+        (("wss://example.org", PIN), ("wss://example.org",), False),
+    ],
+)
+def test_which_gateway(one: tuple[str, ...], other: tuple[str, ...], same: bool) -> None:
+    """A gateway is its scheme, host and port, or its pinned certificate wherever it is; nothing looser."""
+    first, second = (parse(url, tls_fingerprint=pin[0] if pin else None) for url, *pin in (one, other))
+    assert (first.gateway == second.gateway) is same

@@ -7,13 +7,21 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gateway_nb.identity import files
+from gateway_nb.identity import device, files
 from gateway_nb.identity.device import DeviceIdentity, IdentityError
 from gateway_nb.identity.tokens import DeviceTokens
+
+A, B = "ws://127.0.0.1:1", "wss://example.org:443"
+
+
+def kept_by(gateway: str, entry: object) -> str:
+    """A token file with one entry, for an operator."""
+    return json.dumps({"version": 1, "deviceId": "d", "tokens": {}, "gateways": {gateway: {"operator": entry}}})
 
 
 def test_a_key_is_made_once(tmp_path: Path) -> None:
@@ -52,7 +60,7 @@ def test_a_wrong_id_is_corrected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "{}", '{"privateKeyPem": 5}', '{"privateKeyPem": "nonsense"}', "\udcff"],
+    ["", "{", "[]", "{}", '{"privateKeyPem": 5}', '{"privateKeyPem": "nonsense"}', "\udcff", "[" * 100_000],
 )
 def test_an_unreadable_key_is_not_replaced(tmp_path: Path, content: str) -> None:
     """A broken key file is an error that says what to do, and stays as it is."""
@@ -111,17 +119,17 @@ def test_two_processes_keep_each_others_tokens(tmp_path: Path) -> None:
 import sys
 from gateway_nb.identity.tokens import DeviceTokens
 for turn in range(20):
-    DeviceTokens("d", sys.argv[1]).store(f"role-{sys.argv[2]}", f"token-{turn}", [])
+    DeviceTokens("d", "g", sys.argv[1]).store(f"role-{sys.argv[2]}", f"token-{turn}", [])
 """
     path = tmp_path / "tokens.json"
     _at_once(3, code, str(path))
-    kept = [DeviceTokens("d", path).load(f"role-{number}") for number in range(3)]
+    kept = [DeviceTokens("d", "g", path).load(f"role-{number}") for number in range(3)]
     assert [token.token for token in kept if token] == ["token-19"] * 3
 
 
 def test_tokens(tmp_path: Path) -> None:
     """Tokens are kept by role, with scopes sorted and unique, and cleared by role."""
-    tokens = DeviceTokens("d", tmp_path / "tokens.json")
+    tokens = DeviceTokens("d", A, tmp_path / "tokens.json")
     assert tokens.load("operator") is None
     tokens.store(" operator ", "t1", ["b", "a", "b", " ", 5])  # type: ignore[list-item]
     tokens.store("node", "t2", [])
@@ -130,10 +138,13 @@ def test_tokens(tmp_path: Path) -> None:
     assert (found.token, found.scopes) == ("t1", ("a", "b"))
     assert "t1" not in repr(found)
     document = json.loads((tmp_path / "tokens.json").read_text())
-    assert (document["version"], document["deviceId"], set(document["tokens"])) == (1, "d", {"operator", "node"})
+    assert (document["version"], document["deviceId"], document["tokens"]) == (1, "d", {})
+    assert set(document["gateways"][A]) == {"operator", "node"}
     assert stat.S_IMODE((tmp_path / "tokens.json").stat().st_mode) == 0o600
-    tokens.clear("operator")
-    tokens.clear("nobody")
+    tokens.clear("operator", "another, stored meanwhile by another process")
+    assert tokens.load("operator") is not None
+    tokens.clear("operator", "t1")
+    tokens.clear("nobody", "t1")
     assert tokens.load("operator") is None
     assert tokens.load("node") is not None
 
@@ -146,26 +157,158 @@ def test_tokens(tmp_path: Path) -> None:
         "[]",
         '{"deviceId": "other", "tokens": {"operator": {"token": "t"}}}',
         '{"deviceId": "d", "tokens": []}',
-        '{"deviceId": "d", "tokens": {"operator": "t"}}',
-        '{"deviceId": "d", "tokens": {"operator": {"token": ""}}}',
-        '{"deviceId": "d", "tokens": {"operator": {"token": 5}}}',
+        '{"deviceId": "d", "tokens": {}, "gateways": []}',
+        '{"deviceId": "d", "tokens": {}, "gateways": {"ws://127.0.0.1:1": []}}',
+        kept_by(A, "t"),
+        kept_by(A, {"token": ""}),
+        kept_by(A, {"token": 5}),
+        kept_by(A, {"token": "x" * 4097}),
+        kept_by(A, {"token": "\ud800"}),
+        kept_by(A, {"token": "t", "scopes": [str(number) for number in range(65)]}),
+        kept_by(A, {"token": "t", "scopes": ["s" * 129]}),
+        kept_by(B, {"token": "t"}),
+        "[" * 100_000,
     ],
 )
 def test_token_files_of_no_use(tmp_path: Path, content: str) -> None:
     """A broken file, or another device's, counts as empty, and can be written over."""
     path = tmp_path / "tokens.json"
     path.write_text(content)
-    tokens = DeviceTokens("d", path)
+    tokens = DeviceTokens("d", A, path)
     assert tokens.load("operator") is None
     tokens.store("operator", "t", ["s"])
     assert tokens.load("operator") is not None
 
 
+def test_tokens_of_two_gateways(tmp_path: Path) -> None:
+    """A gateway's token is read and deleted for that gateway alone."""
+    path = tmp_path / "tokens.json"
+    a, b = DeviceTokens("d", A, path), DeviceTokens("d", B, path)
+    a.store("operator", "of A", [])
+    assert b.load("operator") is None
+    b.store("operator", "of B", [])
+    b.clear("operator", "of A")
+    assert [found.token for found in (a.load("operator"), b.load("operator")) if found] == ["of A", "of B"]
+    a.clear("operator", "of A")
+    assert a.load("operator") is None
+    assert b.load("operator") is not None
+
+
+def test_tokens_of_an_earlier_version(tmp_path: Path) -> None:
+    """A token that was kept without its gateway belongs to none, stays in the file, and is known to be there."""
+    path = tmp_path / "tokens.json"
+    old = {"operator": {"token": "old", "role": "operator", "scopes": [], "updatedAtMs": 1}}
+    path.write_text(json.dumps({"version": 1, "deviceId": "d", "tokens": old}))
+    tokens = DeviceTokens("d", A, path)
+    assert tokens.load("operator") is None
+    assert [tokens.of_unknown_gateway(role) for role in ("operator", "node")] == [True, False]
+    tokens.store("operator", "new", [])
+    tokens.clear("operator", "old")
+    assert json.loads(path.read_text())["tokens"] == old
+
+
+@pytest.mark.parametrize(
+    ("token", "scopes"),
+    [("", []), ("x" * 4097, []), ("a\nb", []), ("t", ["s" * 129]), ("t", [str(number) for number in range(65)])],
+)
+def test_tokens_that_are_not_kept(tmp_path: Path, token: str, scopes: list[str]) -> None:
+    """A token or scopes without measure are refused, and make no file."""
+    with pytest.raises(ValueError, match="4,096 printable characters"):
+        DeviceTokens("d", A, tmp_path / "tokens.json").store("operator", token, scopes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_token_file(tmp_path: Path) -> None:
+    """The file never grows beyond what is read: the oldest tokens give way, and they are counted."""
+    path = tmp_path / "tokens.json"
+    entry = {"role": "operator", "scopes": []}
+    gateways = {
+        f"wss://{number}": {"operator": {**entry, "token": "x" * 4096, "updatedAtMs": number}} for number in range(235)
+    }
+    path.write_text(json.dumps({"version": 1, "deviceId": "d", "tokens": {}, "gateways": gateways}, indent=2))
+    assert path.stat().st_size < files.MAX_BYTES
+    dropped = DeviceTokens("d", A, path).store("operator", "t", ["s" * 100 + str(number) for number in range(64)])
+    assert 1 <= dropped <= 3  # one of 4 KB makes room for 7 KB of scopes, or two do
+    assert path.stat().st_size <= files.MAX_BYTES
+    kept = set(json.loads(path.read_text())["gateways"])
+    assert kept == {A} | {f"wss://{number}" for number in range(dropped, 235)}
+
+
+def test_a_token_file_without_room(tmp_path: Path) -> None:
+    """Tokens of an earlier version are never dropped: where they leave no room, the file stays as it is."""
+    path = tmp_path / "tokens.json"
+    path.write_text(json.dumps({"version": 1, "deviceId": "d", "tokens": {"operator": "x" * 999_800}}))
+    before = path.read_bytes()
+    with pytest.raises(OSError, match="no room"):
+        DeviceTokens("d", A, path).store("operator", "t" * 1000, [])
+    assert path.read_bytes() == before
+
+
+def _larger(path: Path) -> None:
+    path.write_bytes(b" " * (files.MAX_BYTES + 1))
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(("make", "why"), [(_larger, "larger"), (_pipe, "regular"), (_device, "regular")])
+def test_odd_files(tmp_path: Path, make: Callable[[Path], None], why: str) -> None:
+    """A file without measure, a pipe or a device is refused at once, instead of being read or waited for."""
+    make(tmp_path / "file.json")
+    with pytest.raises(OSError, match=why):
+        DeviceTokens("d", A, tmp_path / "file.json").load("operator")
+    with pytest.raises(IdentityError, match=why):
+        DeviceIdentity.load(tmp_path / "file.json")
+
+
+def test_a_file_that_is_open_to_others() -> None:
+    """A key that others may read is closed to them, and so is our folder, with a line for each; once is enough."""
+    DeviceIdentity.load_or_create()
+    path = device.default_path()
+    path.chmod(0o644)
+    path.parent.chmod(0o755)
+    device.protect(path, False)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    changes = device.protect(path, True)
+    assert [("mode 644" in line, "mode 755" in line) for line in changes] == [(True, False), (False, True)]
+    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
+    assert device.protect(path, True) == []
+
+
+def test_a_key_elsewhere_that_is_open_to_others(tmp_path: Path) -> None:
+    """Of a key that lies in a folder of the user's, the folder is left as it is."""
+    path = tmp_path / "key.json"
+    DeviceIdentity.load_or_create(path)
+    path.chmod(0o666)
+    tmp_path.chmod(0o755)
+    assert len(device.protect(path, True)) == 1
+    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(tmp_path.stat().st_mode)) == (0o600, 0o755)
+
+
+def test_a_key_that_stays_open_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that others may read, of which that can't be changed, is refused with what to do."""
+    path = tmp_path / "key.json"
+    DeviceIdentity.load_or_create(path)
+    path.chmod(0o640)
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", denied)
+    with pytest.raises(IdentityError, match=r"open to other users .*chmod go="):
+        device.protect(path, True)
+
+
 def test_odd_scopes_in_the_file(tmp_path: Path) -> None:
     """Scopes that are no list are none."""
     path = tmp_path / "tokens.json"
-    path.write_text('{"deviceId": "d", "tokens": {"operator": {"token": "t", "scopes": "x"}}}')
-    found = DeviceTokens("d", path).load("operator")
+    path.write_text(kept_by(A, {"token": "t", "scopes": "x"}))
+    found = DeviceTokens("d", A, path).load("operator")
     assert found is not None
     assert found.scopes == ()
 

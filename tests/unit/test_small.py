@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway_nb.protocol.backoff import Backoff, starting_pause
+from gateway_nb.protocol.auth import Recovery
+from gateway_nb.protocol.backoff import Backoff, pause_before, starting_pause
 from gateway_nb.protocol.close_codes import describe, hint
-from gateway_nb.protocol.errors import BadParamsError, GatewayError, one_line
+from gateway_nb.protocol.errors import BadParamsError, GatewayError, closed_early, one_line
 from gateway_nb.protocol.frames import MalformedFrame, decode_payload, decode_request, encode, encode_request
 
 
@@ -36,6 +37,20 @@ def test_backoff() -> None:
 def test_starting_pause(wish: float | None, pause: float) -> None:
     """A gateway that is starting is asked again when it says, within 0.1 to 2 s."""
     assert starting_pause(wish) == pause
+
+
+def test_the_pause_for_each_reason() -> None:
+    """The pause fits the reason: short for the stored token and a start, growing for the rest, but not by a start."""
+    backoff = Backoff(Highest())
+    reasons = [Recovery.STARTING, Recovery.DEVICE_TOKEN, Recovery.STARTING, Recovery.PAIRING, Recovery.BACKOFF]
+    assert [pause_before(reason, None, backoff) for reason in reasons] == [0.5, 0.25, 0.5, 2, 4]
+    assert pause_before(Recovery.STARTING, GatewayError("starting", retry_after=1.5), backoff) == 1.5
+
+
+@pytest.mark.parametrize(("role", "says"), [("operator", "closed; the gateway's log"), ("node", "mode='node'")])
+def test_closed_early(role: str, says: str) -> None:
+    """A gateway that closes instead of answering is an error that says what to do for the role."""
+    assert says in str(closed_early("closed", role))
 
 
 def test_close_codes() -> None:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import connecting
-from ...client.options import URL_VARIABLE
+from ...client.environment import endpoint_for
 from ...facade import Gateway
 from ...identity import files
 from ...protocol import endpoint
-from ...protocol.auth import DEFAULT_SCOPES
+from ...protocol.auth import DEFAULT_ROLE, DEFAULT_SCOPES, missing_scopes
 from ...protocol.errors import GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
 from .. import current
 from .live import LiveWidget, source, ticker
@@ -45,7 +45,10 @@ def connect_form() -> ConnectForm:
 
 
 class ConnectForm(LiveWidget):
-    """A form to connect with. Made by `gateway_nb.connect_form`. It remembers everything but the secret."""
+    """A form to connect with. Made by `gateway_nb.connect_form`.
+
+    It remembers everything but the secret and the URL's path and query, which may hold one.
+    """
 
     _esm = source("dom.js", "connect_form.js")
     _css = source("widgets.css", "connect_form.css")
@@ -108,8 +111,8 @@ class ConnectForm(LiveWidget):
         status = gateway.status
         said |= {"state": status.state, "text": str(status), "advice": _WAY_OUT.get(status.state, "")}
         if status.state == "connected":
-            wanted = _scopes(self._options["scopes"]) or DEFAULT_SCOPES
-            missing = sorted(set(wanted) - set(status.scopes)) if "operator.admin" not in status.scopes else []
+            default = DEFAULT_SCOPES if status.role == DEFAULT_ROLE else ()
+            missing = missing_scopes(_scopes(self._options["scopes"]) or default, status.scopes)
             if missing:
                 said["warning"] = (
                     f"asked for, and not granted: {', '.join(missing)}. Methods that need it will fail; "
@@ -141,7 +144,7 @@ class ConnectForm(LiveWidget):
             self._failure = str(error)
             self.look(False)
             return
-        self._options = {**options, "url": where.display}
+        self._options = {**options, "url": where.origin}
         _remember(self._options)
         self._gateway, self._stop = gateway, threading.Event()
         self._connecting = threading.Thread(
@@ -201,7 +204,16 @@ def _gateway(options: Mapping[str, str], secret: str | None) -> Gateway:
         more["scopes"] = scopes
     if options["pin"]:
         more["tls_fingerprint"] = options["pin"]
-    return Gateway(options["url"], name=options["name"], role=options["role"], **more)
+    url = options["url"]
+    own = _environments()  # the form shows no path of it, and connects to it with its path
+    return Gateway(own.url if url == own.origin else url, name=options["name"], role=options["role"], **more)
+
+
+def _environments() -> endpoint.Endpoint:
+    try:
+        return endpoint_for(None)
+    except GatewayError:
+        return endpoint.parse(endpoint.DEFAULT_URL)
 
 
 def _endpoint(url: str, pin: str) -> endpoint.Endpoint:
@@ -225,7 +237,7 @@ def _card(error: PairingRequiredError) -> dict[str, Any]:
 def _cleaned(content: Mapping[str, Any]) -> dict[str, str]:
     """Return the options among what a browser or a file says, each a line of text."""
     default = {
-        "url": os.environ.get(URL_VARIABLE, "").strip() or endpoint.DEFAULT_URL,
+        "url": _environments().origin,
         "auth": "token",
         "role": "operator",
         "scopes": "",

@@ -1,0 +1,62 @@
+"""Two gateways, one home: each gets its own credentials, and neither locks the other out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import gateway_nb as gnb
+from gateway_nb.local.openclaw import VERSION
+from tests.contract.conftest import AnyGateway
+from tests.contract.real import RealGateway
+from tests.support import async_test
+
+CLI: dict[str, Any] = {"client_name": "cli", "mode": "cli"}
+"""What gateways give device tokens to."""
+
+
+@pytest.fixture(scope="module")
+def second_real(real: RealGateway) -> Iterator[RealGateway]:
+    """Another real gateway, with a state of its own."""
+    gateway = RealGateway(VERSION)
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def second(gateway: AnyGateway, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A second gateway of the same kind."""
+    if isinstance(gateway, RealGateway):
+        yield request.getfixturevalue("second_real")
+    else:
+        with gnb.LocalGateway() as local:
+            yield local
+
+
+async def method(gateway: AnyGateway, **options: Any) -> str:
+    """How a gateway let this device in."""
+    async with gnb.AsyncGateway(gateway.url, **CLI, **options) as agw:
+        assert agw.hello is not None
+        return str(agw.hello["auth"]["method"])
+
+
+@async_test
+async def test_two_gateways_on_one_home(gateway: AnyGateway, second: AnyGateway) -> None:
+    """A device that is paired with two gateways comes back to both, however often it goes from one to the other."""
+    assert await method(gateway, token=gateway.token) == "token"
+    assert await method(gateway) == "device-token"
+    with pytest.raises(gnb.AuthenticationError) as caught:
+        await method(second)
+    assert caught.value.code != "AUTH_DEVICE_TOKEN_MISMATCH"  # the first one's token was not sent
+    assert await method(second, token=second.token) == "token"
+    assert [await method(one) for one in (gateway, second, gateway, second)] == ["device-token"] * 4
+
+
+@async_test
+async def test_a_node(gateway: AnyGateway) -> None:
+    """The role of a node needs no more than its name: the gateway lets it in, and grants no scope."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token, role="node", commands=["x"]) as node:
+        assert (node.status.role, node.status.scopes) == ("node", ())
+        assert node.status.problems == ()
