@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class DeviceAuth:
     """Chooses credentials for each attempt, and keeps the device token a gateway gives.
 
-    A token file that can't be read or written is a warning, never a failed connection.
+    A token file that can't be read or written is a warning, never a failed connection. What may wait for another
+    process's lock is a method of its own, for a thread that may wait: `load_identity`, `keep` and `forget`.
 
     Args:
         settings: the connection's.
@@ -111,14 +112,17 @@ class DeviceAuth:
         """Return the scopes that were asked for, and that a hello-ok does not grant."""
         return auth.missing_scopes(self.selected.scopes if self.selected else (), hello.scopes)
 
-    def welcomed(self, hello: HelloOk) -> None:
-        """Learn from a hello-ok: keep its device token for the role that connected, allow the one-shot retry again."""
+    def welcomed(self, hello: HelloOk) -> bool:
+        """Allow the one-shot retry again; return whether a hello-ok has a device token to `keep`."""
         self._retry_used = self._retry_pending = False
+        # The scopes stored with a token may be wider than this connection's.
+        return hello.device_token is not None and not self._is_stored(hello)
+
+    def keep(self, hello: HelloOk) -> None:
+        """Store a hello-ok's device token, for the role that connected."""
         role = self._settings.client.role
         if hello.device_token is None or self._tokens is None:
             return
-        if self._is_stored(hello):
-            return  # the scopes stored with it may be wider than this connection's
         if hello.role not in (None, role):
             self._log.warning(f"the device token is not kept: it is for the role {hello.role}, not for {role}")
             return
@@ -130,12 +134,12 @@ class DeviceAuth:
         if dropped:
             self._log.warning(f"{self._tokens.path} is full: the {dropped} oldest device tokens in it gave way")
 
-    def failed(self, error: GatewayConnectError | None, close_code: int, close_reason: str) -> Recovery:
-        """Learn from a failed attempt, and return what to do next."""
+    def forgets(self, error: GatewayConnectError | None, close_code: int, close_reason: str) -> bool:
+        """Return whether a failed attempt shows that the stored device token is worth nothing, so `forget` it."""
         given = self._settings.credentials
-        if auth.forgets_stored_token(given, error=error, close_code=close_code, close_reason=close_reason):
-            self._forget_token()
-        return self.recover(error, close_code)
+        return self._stored is not None and auth.forgets_stored_token(
+            given, error=error, close_code=close_code, close_reason=close_reason
+        )
 
     def recover(self, error: GatewayConnectError | None, close_code: int) -> Recovery:
         """Return what to do after a failed attempt; no file changes."""
@@ -188,7 +192,8 @@ class DeviceAuth:
             self._log.warning(why)
         self._useless = why
 
-    def _forget_token(self) -> None:
+    def forget(self) -> None:
+        """Delete the device token that was sent last."""
         if self._tokens is None or self._stored is None:
             return
         try:

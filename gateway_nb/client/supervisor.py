@@ -114,7 +114,7 @@ class Supervisor:
         if self.connection is not None and self.hello is not None:
             return self.hello
         await self._end()
-        self._auth.load_identity()
+        await asyncio.to_thread(self._auth.load_identity)
         self._backoff.reset()
         self._stopping = False
         self._waits_for_owner, self._pairing = waits_for_owner, None
@@ -242,6 +242,8 @@ class Supervisor:
         while True:
             before = self.epoch
             ended = await self._attempt()
+            if not self._stopping and self._auth.forgets(ended.error, ended.code, ended.reason):
+                await asyncio.to_thread(self._auth.forget)
             pause = self._plan(ended, was_connected=self.epoch > before)
             if pause is None:
                 return
@@ -283,7 +285,7 @@ class Supervisor:
             self._call("on_close", ended.code, ended.reason)
         if self._stopping:
             return None
-        recovery = self._auth.failed(error, ended.code, ended.reason)
+        recovery = self._auth.recover(error, ended.code)
         first = self._first if self._first is not None and not self._first.done() else None
         self._pairing = error if isinstance(error, PairingRequiredError) else None
         if first and not (recovery.transient and (self._waits_for_owner or recovery is not Recovery.PAIRING)):
@@ -318,7 +320,7 @@ class Supervisor:
         """A handshake is done: the connection is open for requests."""
         assert self._opening is not None
         self.log.hide(secrets)
-        self._auth.welcomed(hello)
+        has_token = self._auth.welcomed(hello)
         self._backoff.reset()
         self._shutdown_reason = None
         self.epoch += 1
@@ -339,9 +341,15 @@ class Supervisor:
         self._mark("reconnect" if self._continues else "start", {"bootId": hello.boot_id})
         self._continues = True
         self._on_connected(self.connection)
+        self.connection.spawn(self._finish_connecting(hello, has_token))
+        self._call("on_hello_ok", hello)
+
+    async def _finish_connecting(self, hello: HelloOk, has_token: bool) -> None:
+        """Keep the device token, and let `connect` return: who connects next, with the same key, finds it."""
+        if has_token:
+            await asyncio.to_thread(self._auth.keep, hello)
         if self._first is not None and not self._first.done():
             self._first.set_result(hello)
-        self._call("on_hello_ok", hello)
 
     def events(self, frames: list[EventFrame]) -> None:
         """Events came: sinks first, then handlers."""

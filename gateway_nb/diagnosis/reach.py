@@ -107,7 +107,7 @@ async def _connect(settings: Settings, timeout: float, temporary_key: bool) -> l
     until = loop.time() + timeout
     log = Log()
     auth = DeviceAuth(settings, log, changes_modes=False)
-    auth.load_identity()
+    await asyncio.to_thread(auth.load_identity)
     backoff = Backoff()
     before: dict[Recovery, Finding] = {}
     while True:
@@ -209,6 +209,8 @@ class _Attempt:
             if self.hello.done():
                 await connection.stop()
                 await life
+                if self._auth.replaces(self.hello.result()):
+                    await asyncio.to_thread(self._auth.keep, self.hello.result())
             elif life.done():
                 ended = life.result()
                 self.error, self.code, self._reason = ended.error, ended.code, ended.reason
@@ -227,8 +229,6 @@ class _Attempt:
 
     def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
         self._log.hide(secrets)
-        if self._auth.replaces(hello):
-            self._auth.welcomed(hello)
         self.hello.set_result(hello)
 
     def clean(self, error: E) -> E:

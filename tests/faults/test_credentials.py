@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
 from gateway_nb.cli import main
-from gateway_nb.identity import device
+from gateway_nb.identity import device, files
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.notebook.settings import settings as shown_settings
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
@@ -329,3 +330,21 @@ def test_the_settings_table_hides_a_urls_path(url: str, monkeypatch: pytest.Monk
     table = shown_settings(GatewayMagics(None))
     assert table.loc["url", "from"] == "environment OPENCLAW_GATEWAY_URL"
     assert "hush" not in table.to_string()
+
+
+@async_test
+async def test_a_locked_token_file_holds_up_nobody_else() -> None:
+    """While another process holds the token file's lock, connecting waits; other connections go on."""
+    with gnb.LocalGateway() as local, FileLock(files.identity_folder() / "device-auth.json.lock") as lock:
+        async with gnb.AsyncGateway(local.url, token=local.token, device_identity=None) as bystander:
+            agw = gnb.AsyncGateway(local.url, token=local.token, client_name="cli", mode="cli")
+            connecting = asyncio.create_task(agw.connect())
+            while agw.status.state != "connected":
+                await asyncio.sleep(0.01)
+            for _ in range(10):
+                await asyncio.wait_for(bystander.request("health"), 2)
+            assert not connecting.done()
+            lock.release()
+            await connecting
+            await agw.close()
+    assert local.url.encode() in (files.identity_folder() / "device-auth.json").read_bytes()
