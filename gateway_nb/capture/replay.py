@@ -104,7 +104,7 @@ class ReplayGateway(LocalGateway):
         if request.method not in self._methods_recorded:
             super().call(peer, request)
             return
-        again = _Asked(request.id, request.method, None if request.params is msgspec.UNSET else request.params)
+        again = _Asked(request.id, request.method, request.params)
         to_come = self._to_come.get(again.key)
         if not to_come:
             raise Refusal("UNAVAILABLE", f"this request was not recorded: {request.method}")

@@ -48,3 +48,7 @@ class Refusal(Exception):
         if self.retry_after_ms is not None:
             fields["retryAfterMs"] = self.retry_after_ms
         return fields
+
+
+class WrongCredential(Refusal):
+    """The refusal of a sign-in that may have been a guess: it is sent after a delay."""

@@ -61,7 +61,6 @@ class MalformedFrame(ValueError):
 
 
 _incoming = msgspec.json.Decoder(EventFrame | ResponseFrame)
-_requests = msgspec.json.Decoder(RequestFrame)
 _any = msgspec.json.Decoder()
 
 
@@ -74,18 +73,6 @@ def decode(data: bytes) -> EventFrame | ResponseFrame:
     try:
         frame: EventFrame | ResponseFrame = _incoming.decode(data)
         return frame
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise MalformedFrame(str(error)) from None
-
-
-def decode_request(data: bytes) -> RequestFrame:
-    """Return a request frame, as a gateway reads it.
-
-    Raises:
-        MalformedFrame: bad JSON, bad UTF-8, or a wrong shape.
-    """
-    try:
-        return _requests.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MalformedFrame(str(error)) from None
 

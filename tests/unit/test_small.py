@@ -14,7 +14,7 @@ import pytest
 from gateway_nb.protocol.backoff import Backoff, starting_pause
 from gateway_nb.protocol.close_codes import describe, hint
 from gateway_nb.protocol.errors import BadParamsError, GatewayError, one_line
-from gateway_nb.protocol.frames import MalformedFrame, decode_payload, decode_request, encode, encode_request
+from gateway_nb.protocol.frames import MalformedFrame, decode_payload, encode, encode_request
 
 
 class Highest(random.Random):
@@ -92,13 +92,6 @@ def test_a_method_that_is_none(method: Any) -> None:
     """A method must have a name."""
     with pytest.raises(BadParamsError, match="non-empty"):
         encode_request("1", method)
-
-
-@pytest.mark.parametrize("data", [b"", b"{", b'{"type":"req","id":"","method":"m"}', b'{"type":"res"}', b"[" * 100_000])
-def test_requests_that_are_none(data: bytes) -> None:
-    """What is no request is malformed."""
-    with pytest.raises(MalformedFrame):
-        decode_request(data)
 
 
 def test_a_payload_that_is_none() -> None:
