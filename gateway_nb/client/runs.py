@@ -237,6 +237,7 @@ class AsyncRun:
         self._timeout = timeout
         self._deltas: asyncio.Queue[str | None] = asyncio.Queue()
         self._text = ""
+        self._yielded = ""  # of the answer, since it was taken back last
         self._task: asyncio.Task[RunResult] | None = None
 
     @property
@@ -263,7 +264,8 @@ class AsyncRun:
     async def __aiter__(self) -> AsyncIterator[str]:
         """Yield the answer's pieces as they come; raise what `result` raises at the end.
 
-        Where the gateway replaces what it said before, the piece is the new whole; `text` is always right.
+        The pieces together are the answer. Where the gateway takes back what it sent before, that can't be unprinted:
+        the next piece is then a line break and the whole answer so far. `text` is always the answer alone.
         """
         task = self.start()
         while (delta := await self._deltas.get()) is not None:
@@ -288,6 +290,7 @@ class AsyncRun:
                 final = await _final_of_agent(self._gateway, params, self._timeout)
                 result = _judged(final, self.run_id, self._text)
                 self._text = result.text
+                self._yield(result.text)
                 return result
         except GatewayRequestError as error:
             raise _run_error(RunFailedError, self.run_id, f"run failed: {error}", error.details) from None
@@ -299,11 +302,42 @@ class AsyncRun:
         if not payload:
             return
         self.events.append(event)
-        if event.event == "chat" and payload.get("state") == "delta":
-            delta = payload.get("deltaText")
-            if isinstance(delta, str):
-                self._text = delta if payload.get("replace") is True else self._text + delta
-                self._deltas.put_nowait(delta)
+        self._text = answer_after(event.event, payload, self._text)
+        self._yield(self._text)
+
+    def _yield(self, text: str) -> None:
+        """Yield what the answer has beyond what was yielded."""
+        if self._yielded.startswith(text):
+            return
+        if text.startswith(self._yielded):
+            self._deltas.put_nowait(text[len(self._yielded) :])
+        elif not _without_blanks(self._yielded).endswith(_without_blanks(text)):
+            self._deltas.put_nowait(f"\n{text}")
+        self._yielded = text
+
+
+def answer_after(event: str, payload: dict[str, Any], text: str) -> str:
+    """Return a run's answer after one of its events.
+
+    Args:
+        event: the event's name.
+        payload: its payload.
+        text: the answer before.
+    """
+    if event != "chat":
+        return text
+    delta = payload.get("deltaText")
+    if payload.get("state") == "delta" and isinstance(delta, str):
+        return delta if payload.get("replace") is True else text + delta
+    if payload.get("state") == "final":  # a short answer comes without deltas
+        content = _dict(payload.get("message")).get("content")
+        parts = [_dict(part).get("text") for part in content] if isinstance(content, list) else []
+        return "".join(part for part in parts if isinstance(part, str)) or text
+    return text
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
 
 
 def _payload_of(event: Event, run_id: str) -> dict[str, Any]:

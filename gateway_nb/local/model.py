@@ -17,6 +17,8 @@ from . import browsers
 
 _COMMAND = re.compile(r"(?:(echo|tool):(.*))|(?:(count):(\d{1,9}(?::\d{1,9})?))|(?:(fail):([45]\d\d))", re.DOTALL)
 
+_TIME_PREFIX = re.compile(r"\[[A-Za-z]{3} \d{4}-\d\d-\d\d \d\d:\d\d[^\]]*\] *")
+
 
 class OfflineModel:
     """Serves the model on a free port of 127.0.0.1. A context manager.
@@ -102,13 +104,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _command(messages: list[dict[str, Any]]) -> tuple[str, str]:
-    """Find the prompt: the gateway adds a context message of its own, and glues a line to a session's first turn."""
+    """Find the prompt: the gateway adds a context message, a line to a session's first turn, and the time before it."""
     prompts = [_text(message) for message in messages if message.get("role") == "user"]
     prompts = [text for text in prompts if "OPENCLAW_INTERNAL_CONTEXT" not in text]
     prompt = prompts[-1].partition("\n\nRuntime: ")[0] if prompts else ""
     found = _COMMAND.search(prompt)
     if found is None:
-        return "echo", prompt.strip()
+        return "echo", _TIME_PREFIX.sub("", prompt, count=1).strip()
     kind, argument = (group for group in found.groups() if group is not None)
     return kind, argument.strip()
 

@@ -8,7 +8,9 @@ import uuid
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.notebook.runs import RunView
 from tests.contract.conftest import AnyGateway
+from tests.contract.real import RealGateway
 from tests.support import async_test
 
 
@@ -28,6 +30,44 @@ def test_a_run(gateway: AnyGateway) -> None:
         assert result.usage["output"] == 5
         assert {event.event for event in run.events} == {"agent", "chat"}
         assert run.done()
+
+
+def test_tokens(gateway: AnyGateway) -> None:
+    """The output tokens of a run of many model calls are those of its final answer, in a frame and in a cell."""
+    with gnb.connect(gateway.url, token=gateway.token, caps=["tool-events"]) as gw:
+        run = gw.run("tool:no_such_tool:{}", session=session())
+        used = run.result(60).usage["output"]
+        row = gw.events.runs().set_index("run").loc[run.run_id]
+        assert row["tokens"] == used
+        view = RunView("agent", run.run_id)
+        for event in run.events:
+            view.take(event)
+        assert f"{used} output tokens" in view.caption
+
+
+def test_an_answer_without_pieces(gateway: AnyGateway) -> None:
+    """A short answer, which a gateway may send whole and at its end, is yielded and shown, too."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        run = gw.run("echo:a", session=session())
+        assert "".join(run) == "a"
+        view = RunView("agent", run.run_id)
+        for event in run.events:
+            view.take(event)
+        assert view.text == "a"
+
+
+def test_an_answer_that_is_taken_back(real: RealGateway) -> None:
+    """Where a gateway replaces what it sent, the whole answer follows on a line of its own, and `text` has it alone."""
+    with gnb.connect(real.url, token=real.token) as gw:
+        run = gw.run("echo:[Thu 2026-11-26 06:42 UTC] hello there", session=session())
+        lines = "".join(run).splitlines()
+        assert (lines[-1], run.text, run.result(30).text) == ("hello there", "hello there", "hello there")
+
+
+def test_the_first_example(gateway: AnyGateway) -> None:
+    """The loop that README shows prints the answer, and nothing else."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        assert "".join(gw.run("hello", session=session())) == "hello"
 
 
 @async_test
