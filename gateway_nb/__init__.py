@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .protocol.errors import HandshakeTimeoutError as HandshakeTimeoutError
     from .protocol.errors import InsecureUrlError as InsecureUrlError
     from .protocol.errors import MissingScopeError as MissingScopeError
+    from .protocol.errors import OpenClawUnavailable as OpenClawUnavailable
     from .protocol.errors import PairingRequiredError as PairingRequiredError
     from .protocol.errors import ProtocolMismatchError as ProtocolMismatchError
     from .protocol.errors import RateLimitedError as RateLimitedError
@@ -82,6 +83,7 @@ _ROOMS = {
         "HandshakeTimeoutError",
         "InsecureUrlError",
         "MissingScopeError",
+        "OpenClawUnavailable",
         "PairingRequiredError",
         "ProtocolMismatchError",
         "RateLimitedError",

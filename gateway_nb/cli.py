@@ -24,11 +24,9 @@ class _Group(click.Group):
     """Shows an expected error as its one line, with exit code 1."""
 
     def invoke(self, context: click.Context) -> Any:
-        from .local.npm import OpenClawUnavailable
-
         try:
             return super().invoke(context)
-        except (GatewayError, OpenClawUnavailable) as error:
+        except GatewayError as error:
             click.echo(f"gateway-nb: {error}", err=True)
             context.exit(1)
 

@@ -26,7 +26,8 @@ from .events import Event
 if TYPE_CHECKING:
     from .gateway import AsyncGateway
 
-_STARTED = ("accepted", "started", "in_flight")
+STARTED = ("accepted", "started", "in_flight")
+"""The statuses of an answer that is not a run's last."""
 _LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
@@ -81,7 +82,7 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
     async with _time_for("chat.send", run_id, timeout, started):
         with gateway.listen("chat", look):
             answer = _dict(await gateway.request("chat.send", params, timeout=timeout))
-            if answer.get("status") not in _STARTED:
+            if answer.get("status") not in STARTED:
                 return answer
             started.append(answer)
             last = await _end_of_chat(gateway, ended, run_id, session)
@@ -114,7 +115,7 @@ async def finish_agent(gateway: AsyncGateway, params: dict[str, Any], timeout: f
     An answer ``ok: true`` alone does not mean that the run ended well (protocol.md, 5).
 
     Raises:
-        GatewayRequestError: the gateway said no, or that the run failed.
+        GatewayRequestError: the gateway did not accept the run.
         RunFailedError, RunAbortedError: how it ended.
         GatewayTimeoutError: it did not end in time.
     """
@@ -158,6 +159,11 @@ async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout
                 answer = await gateway.request_raw(
                     "agent", params, timeout=timeout, expect_final=give_up is None, on_acknowledged=accepted.append
                 )
+            except GatewayRequestError as error:
+                if not accepted:
+                    raise
+                why = f"run {run_id} failed: {error.gateway_message}"
+                raise _run_error(RunFailedError, run_id, why, error.details) from None
             except GatewayClosedError:
                 give_up = give_up or time.monotonic() + _RECONNECT_PATIENCE
                 if gateway.status.state not in _COMES_BACK or time.monotonic() > give_up:
@@ -165,7 +171,7 @@ async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout
                 await asyncio.sleep(0 if accepted else _LOOK_EVERY)
             else:
                 final = _dict(decode_answer("agent", answer))
-                if final.get("status") not in _STARTED:
+                if final.get("status") not in STARTED:
                     return final
                 accepted.append(answer)
         return await _result_after_reconnect(gateway, run_id, session)
@@ -255,6 +261,7 @@ class AsyncRun:
         """Return the run's result.
 
         Raises:
+            GatewayRequestError: the gateway did not accept it.
             RunFailedError: it ended with an error.
             RunAbortedError: it was aborted.
             GatewayTimeoutError: it took longer than `timeout`; it goes on in the gateway.
@@ -292,8 +299,6 @@ class AsyncRun:
                 self._text = result.text
                 self._yield(result.text)
                 return result
-        except GatewayRequestError as error:
-            raise _run_error(RunFailedError, self.run_id, f"run failed: {error}", error.details) from None
         finally:
             self._deltas.put_nowait(None)
 

@@ -113,8 +113,7 @@ def encode_request(request_id: str, method: str, params: Any = None) -> bytes:
     Raises:
         BadParamsError: the params are no mapping, are not JSON, or hold NaN or infinity.
     """
-    if not isinstance(method, str) or not method:
-        raise BadParamsError(f"method must be a non-empty string, not {method!r}")
+    check_method(method)
     if params is None:
         return msgspec.json.encode(RequestFrame(request_id, method))
     if not isinstance(params, Mapping):
@@ -127,6 +126,16 @@ def encode_request(request_id: str, method: str, params: Any = None) -> bytes:
         return msgspec.json.encode(RequestFrame(request_id, method, params), enc_hook=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise BadParamsError(f"{method}: params cannot be sent as JSON: {error}", method=method) from None
+
+
+def check_method(method: object) -> None:
+    """Check that this can be a method's name.
+
+    Raises:
+        BadParamsError: it is no text, or an empty one.
+    """
+    if not isinstance(method, str) or not method or not method.isprintable():
+        raise BadParamsError(f"method must be a non-empty string of printable characters, not {method!r}")
 
 
 def encode(message: Any) -> bytes:
