@@ -27,7 +27,7 @@ class Refusal(Exception):
         details: dict[str, Any] | None = None,
         *,
         retryable: bool = False,
-        retry_after_ms: int | None = None,
+        retry_after_ms: float | None = None,
         close: int | None = None,
     ) -> None:
         super().__init__(message)

@@ -180,6 +180,16 @@ class LocalGateway:
 
     # What its rooms use, on its own loop
 
+    @property
+    def method_names(self) -> Iterable[str]:
+        """The methods that it advertises."""
+        return self.methods.names
+
+    @property
+    def event_names(self) -> Iterable[str]:
+        """The events that it advertises."""
+        return EVENTS
+
     def ending(self) -> None:
         """The gateway goes away."""
         self.methods.stop()
@@ -218,7 +228,7 @@ class LocalGateway:
             "type": "hello-ok",
             "protocol": self.admission.protocol,
             "server": {"version": VERSION, "connId": peer.conn_id, "bootId": self._boot_id},
-            "features": {"methods": sorted(self.methods.names), "events": list(EVENTS), "capabilities": []},
+            "features": {"methods": sorted(self.method_names), "events": list(self.event_names), "capabilities": []},
             "snapshot": {
                 "presence": self.methods.presence(),
                 "health": {},
