@@ -21,10 +21,10 @@ def parse(data: str | bytes) -> Any:
     """
     text = data if isinstance(data, str) else data.decode(errors="replace")
     try:
-        value = json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refuse)
+        value = _decoder.decode(text)
         if "\\ud" in text.lower():
             whole = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-            value = json.loads(whole.decode("utf-16-le", "replace"))
+            value = _decoder.decode(whole.decode("utf-16-le", "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value
@@ -37,6 +37,9 @@ def _number(digits: str) -> int | float:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_refuse)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -152,13 +153,19 @@ class Peer:
             self.client = self._gateway.admission.admit(frame.get("params"), nonce)
         except Refusal as refusal:
             if isinstance(refusal, WrongCredential):
-                await asyncio.sleep(self._gateway.admission.failure_delay.next(time.monotonic()))
+                await self._delay(self._gateway.admission.failure_delay.next(time.monotonic()))
             self.refuse(frame["id"], refusal)
             await self._socket.close(refusal.close or 1008, refusal.message[:120])
             return False
         self._socket.signed_in = True
         self.answer(frame["id"], self._gateway.hello(self))
         return True
+
+    async def _delay(self, seconds: float) -> None:
+        """Wait, but not for a client that has gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._socket.wait_closed()
 
     def _take(self, data: str | bytes) -> None:
         try:

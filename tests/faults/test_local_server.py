@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -132,6 +133,20 @@ async def test_guesses() -> None:
         for one in guessing:
             one.cancel()
         await asyncio.gather(*guessing, return_exceptions=True)
+
+
+@async_test
+async def test_guesses_do_not_hold_the_gateway_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that stops does not wait for the answers that it delays."""
+    local = gnb.LocalGateway().start()
+    delaying = threading.Event()
+    monkeypatch.setattr(local.admission.failure_delay, "next", lambda now: delaying.set() or 30.0)
+    guess = asyncio.ensure_future(outcome(local.url, lambda nonce: json.dumps(sign_in("guess", nonce, {}))))
+    assert await asyncio.to_thread(delaying.wait, 10)
+    began = time.monotonic()
+    await asyncio.to_thread(local.stop)
+    assert time.monotonic() - began < 4
+    assert (await guess)[0] is None
 
 
 @async_test
