@@ -30,7 +30,7 @@ class Names:
     kept_events: dict[str, EventLog] = field(default_factory=dict)
     _locks: dict[str, AbstractContextManager[bool]] = field(default_factory=dict)
 
-    def enter(self, gateway: Gateway, connect: Callable[[], object]) -> None:
+    def replace(self, gateway: Gateway, connect: Callable[[], object]) -> None:
         """Connect a gateway, and put it in the place of the one that has its name, whose events it goes on with.
 
         Under one name there is one connection: another thread that connects under it waits, and then takes its place.
@@ -46,7 +46,7 @@ class Names:
             connect()
             self.gateways[name] = gateway
             self.kept_events.pop(name, None)
-            _entered[gateway] = weakref.ref(self)
+            _registered[gateway] = weakref.ref(self)
 
     def forget_locks(self) -> None:
         """After a fork: a thread that held one does not exist in the child."""
@@ -55,7 +55,7 @@ class Names:
 
 _of_process = Names()
 _of_sessions: weakref.WeakKeyDictionary[object, Names] = weakref.WeakKeyDictionary()
-_entered: weakref.WeakKeyDictionary[Gateway, weakref.ref[Names]] = weakref.WeakKeyDictionary()
+_registered: weakref.WeakKeyDictionary[Gateway, weakref.ref[Names]] = weakref.WeakKeyDictionary()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_of_process.forget_locks)
@@ -148,7 +148,7 @@ def connect(
         **options,
     )
     try:
-        names().enter(
+        names().replace(
             gateway,
             lambda: gateway.wait_until_paired(pairing_timeout, on_pairing) if pairing_timeout else gateway.connect(),
         )
@@ -164,6 +164,6 @@ def connections() -> dict[str, Gateway]:
 
 
 def names_of(gateway: Gateway) -> Names:
-    """Return the names among which a gateway was connected, whoever asks; those of the caller if it was not yet."""
-    entered = _entered.get(gateway)
-    return (entered and entered()) or names()
+    """Return the names among which a gateway is registered, whoever asks; those of the caller if it is not yet."""
+    registered = _registered.get(gateway)
+    return (registered and registered()) or names()

@@ -79,7 +79,7 @@ def run(
         The figures, and the DataFrame of what arrived.
 
     Raises:
-        GatewayError: a call failed; the failure of the agent's turn is told in the result.
+        GatewayError: a call failed; a failure of the agent's turn is part of the result instead.
     """
     began = time.perf_counter()
     path = path or Path(tempfile.mkdtemp(prefix="gateway-nb-demo-")) / "events.jsonl"

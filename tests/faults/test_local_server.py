@@ -129,9 +129,9 @@ async def test_guesses() -> None:
         began = time.monotonic()
         async with gnb.AsyncGateway(local.url, token=local.token, device_identity=None):
             assert time.monotonic() - began < 1
-            assert not any(one.done() for one in guessing)
-        for one in guessing:
-            one.cancel()
+            assert not any(task.done() for task in guessing)
+        for task in guessing:
+            task.cancel()
         await asyncio.gather(*guessing, return_exceptions=True)
 
 

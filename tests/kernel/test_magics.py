@@ -177,8 +177,8 @@ def test_in_the_background(connected: Kernel) -> None:
 def test_a_run_in_the_background(connected: Kernel) -> None:
     """--bg without --final tells of a run that it began and goes on, and cancelling it aborts it."""
     connected.run("%%gateway agent --bg -o begun\nmessage: count:1000:50\nsessionKey: agent:main:main")
-    said = connected.run("answer = await begun; print(begun, answer['runId'])").text
-    assert re.match(r"agent · accepted · .* · run (\S+) goes on; --final --bg follows it to its end .* \1\n", said)
+    shown = connected.run("answer = await begun; print(begun, answer['runId'])").text
+    assert re.match(r"agent · accepted · .* · run (\S+) goes on; --final --bg follows it to its end .* \1\n", shown)
     assert connected.run("print(begun.cancel())").text == "the gateway aborted the run\n"
 
 

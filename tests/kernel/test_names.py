@@ -21,11 +21,11 @@ def together(work: Callable[[int], object], count: int = 8) -> None:
     """Do something on several threads at once."""
     barrier = threading.Barrier(count)
 
-    def one(number: int) -> None:
+    def body(number: int) -> None:
         barrier.wait()
         work(number)
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+    threads = [threading.Thread(target=body, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -132,17 +132,19 @@ def test_sessions_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     marimo is a stub here: an object for each session, asked for by marimo's public names.
     """
-    sessions: dict[int, Session | None] = {}
+    sessions: list[Session] = []
+    here = threading.local()
     marimo = SimpleNamespace(
-        running_in_notebook=lambda: threading.get_ident() in sessions,
-        query_params=lambda: sessions[threading.get_ident()],
+        running_in_notebook=lambda: hasattr(here, "session"),
+        query_params=lambda: here.session,
     )
     monkeypatch.setitem(sys.modules, "marimo", marimo)
     with gnb.LocalGateway() as local:
         mine = gnb.connect(local.url, token=local.token, device_identity=None)
 
         def use(number: int) -> None:
-            sessions[threading.get_ident()] = Session()
+            here.session = Session()
+            sessions.append(here.session)
             gateway = gnb.connect(local.url, token=local.token, device_identity=None)
             found.append((number, gnb.connections() == {"default": gateway}, gateway.status.state))
             kept.append(weakref.ref(gateway))

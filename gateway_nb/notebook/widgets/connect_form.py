@@ -164,7 +164,7 @@ class ConnectForm(LiveWidget):
         try:
             while not stop.is_set():
                 try:
-                    self._names.enter(gateway, gateway.connect)
+                    self._names.replace(gateway, gateway.connect)
                     current.made(gateway)
                     break
                 except PairingRequiredError as error:
