@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .protocol.errors import IdentityError as IdentityError
     from .protocol.errors import InsecureUrlError as InsecureUrlError
     from .protocol.errors import MissingScopeError as MissingScopeError
+    from .protocol.errors import OpenClawUnavailable as OpenClawUnavailable
     from .protocol.errors import PairingRequiredError as PairingRequiredError
     from .protocol.errors import ProtocolMismatchError as ProtocolMismatchError
     from .protocol.errors import RateLimitedError as RateLimitedError
@@ -84,6 +85,7 @@ _ROOMS = {
         "IdentityError",
         "InsecureUrlError",
         "MissingScopeError",
+        "OpenClawUnavailable",
         "PairingRequiredError",
         "ProtocolMismatchError",
         "RateLimitedError",

@@ -16,7 +16,10 @@ import weakref
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
+from .protocol.errors import GatewayTimeoutError
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 CLEANUP_PATIENCE = 2.0
 _SLICE = 0.25
@@ -236,14 +239,24 @@ class RequestHandle(Generic[T]):
             timeout: seconds to wait, ``None`` for no limit. The work goes on after it.
 
         Raises:
-            TimeoutError: it is not done yet.
+            GatewayTimeoutError: it is not done yet.
             concurrent.futures.CancelledError: it was cancelled.
         """
         if timeout is None and threading.current_thread() is not threading.main_thread():
             # Only the main thread's waits are interrupted by a signal; others look up from time to time.
             while not self._future.done():
                 concurrent.futures.wait([self._future], timeout=_SLICE)
-        return self._future.result(timeout)
+        return self._within(timeout, self._future.result)
+
+    def _within(self, timeout: float | None, wait: Callable[[float | None], R]) -> R:
+        try:
+            return wait(timeout)
+        except TimeoutError:
+            if self._future.done():  # it is the work's own, or the work ended just now
+                return wait(None)
+            raise GatewayTimeoutError(
+                f"{self.name}: no result within {timeout:g} s; it goes on, and can be waited for again"
+            ) from None
 
     def cancel(self) -> bool:
         """Cancel it; return whether there was something to cancel."""
@@ -259,7 +272,7 @@ class RequestHandle(Generic[T]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what it raised, or ``None``. Waits like `result`."""
-        return self._future.exception(timeout)
+        return self._within(timeout, self._future.exception)
 
     def add_done_callback(self, callback: Callable[[RequestHandle[T]], object]) -> None:
         """Call a function with this handle when it has ended; on the loop's thread, so it must be quick."""

@@ -24,11 +24,9 @@ class _Group(click.Group):
     """Shows an expected error as its one line, with exit code 1."""
 
     def invoke(self, context: click.Context) -> Any:
-        from .local.npm import OpenClawUnavailable
-
         try:
             return super().invoke(context)
-        except (GatewayError, OpenClawUnavailable) as error:
+        except GatewayError as error:
             click.echo(f"gateway-nb: {error}", err=True)
             context.exit(1)
 
@@ -41,38 +39,63 @@ def main() -> None:
 
 @main.command()
 @click.option("--openclaw", is_flag=True, help="Against a real gateway, installed and started for it.")
-@click.option("--url", help="Against a gateway of yours.")
+@click.option("--url", help="Against a gateway of yours: nothing on it is changed, and no agent is run.")
+@click.option("--agent", is_flag=False, flag_value="main", metavar="[NAME]", help="With --url: run a turn of an agent.")
 @_token_env
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def demo(openclaw: bool, url: str | None, token_env: str | None, as_json: bool) -> None:
-    """Connect, call, run an agent, capture a thousand events, and print them."""
+@click.pass_context
+def demo(
+    context: click.Context, openclaw: bool, url: str | None, agent: str | None, token_env: str | None, as_json: bool
+) -> None:
+    """Connect, call, run an agent, capture a thousand events, and print them.
+
+    On a gateway of yours (--url) it causes no events, and runs an agent with --agent only: that may cost money.
+    """
     from tqdm import tqdm
 
     from . import demo as demo_
     from .connecting import connect
 
-    prompt = "count:5:20" if url is None else "Answer with one word: hello."
+    yours = url is not None
+    if (agent is not None and not yours) or (openclaw and yours):
+        raise click.UsageError("--agent goes with --url, and --openclaw without")
+    work: dict[str, Any] = {"agent": "main", "prompt": "count:5:20", "events": demo_.EVENTS}
     with contextlib.ExitStack() as stack:
         options: dict[str, Any] = {"name": "demo", "caps": ["tool-events"]}
-        if url is None:
+        if yours:
+            work = {"agent": agent, "prompt": "Answer with one word: hello.", "events": 0}
+            options |= {"token": _secret(token_env)}
+        else:
             server = stack.enter_context(_server(openclaw))
             # The gateway is this process's own: its token is enough, and no device key need be left behind.
             url = server.url
             options |= {"token": server.token, "device_identity": None}
-        else:
-            options |= {"token": _secret(token_env)}
         gateway = stack.enter_context(connect(url, **options))
         # disable=None: a bar on a terminal, nothing in a pipe; delay=1: nothing for what is quick
-        bar = tqdm(total=demo_.EVENTS, desc="events", unit="", disable=None, delay=1, leave=False)
-        result, frame = demo_.run(gateway, prompt=prompt, progress=stack.enter_context(bar))
+        bar = tqdm(total=work["events"], desc="events", unit="", disable=None, delay=1, leave=False)
+        result, frame = demo_.run(gateway, progress=stack.enter_context(bar), **work)
     if as_json:
         click.echo(json.dumps(result.as_dict(), indent=2))
-        return
+    else:
+        _show_demo(result, frame, work["agent"], yours=yours)
+    context.exit(1 if result.run_error else 0)
+
+
+def _show_demo(result: Any, frame: Any, agent: str | None, *, yours: bool) -> None:
+    from .demo import session_of
+
     click.echo(f"connected to OpenClaw {result.server_version}, protocol {result.protocol}")
     for method, fields in result.answers.items():
         click.echo(f"{method}: {', '.join(fields[:6])}{', …' if len(fields) > 6 else ''}")
-    click.echo(f"the agent said: {result.run}\n")
-    click.echo(frame.head().to_string(max_colwidth=60))
+    if agent is None:
+        click.echo("no agent was run, and no event caused: it is your gateway; --agent runs a turn of an agent")
+    elif result.run_error:
+        click.echo(f"the agent's turn failed: {result.run_error}")
+    else:
+        click.echo(f"the agent said: {printable(result.run)}")
+    if agent is not None and yours:
+        click.echo(f"the session of the turn in your gateway: {session_of(agent)}")
+    click.echo(f"\n{frame.head().to_string(max_colwidth=60)}")
     click.echo(
         f"\n{result.events:,} events, {result.gaps} gaps, round trip p50 {result.rtt_p50_ms:.2f} ms, "
         f"p99 {result.rtt_p99_ms:.2f} ms, {result.seconds:.1f} s\nsaved in {result.saved}"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Unpack
 
 from .capture.log import EventLog
@@ -11,10 +16,60 @@ from .client.options import ConnectOptions
 from .facade import Gateway
 from .protocol.errors import PairingRequiredError
 
-_connections: dict[str, Gateway] = {}
-_kept_events: dict[str, EventLog] = {}
-"""Events of closed connections whose name could not be connected again yet."""
-_lock = threading.Lock()
+
+@dataclass
+class Names:
+    """The connections of one user, by name.
+
+    Attributes:
+        gateways: the one that connected last under each name.
+        kept_events: of closed connections whose name could not be connected again yet.
+    """
+
+    gateways: dict[str, Gateway] = field(default_factory=dict)
+    kept_events: dict[str, EventLog] = field(default_factory=dict)
+    _locks: dict[str, AbstractContextManager[bool]] = field(default_factory=dict)
+
+    def replace(self, gateway: Gateway, connect: Callable[[], object]) -> None:
+        """Connect a gateway, and put it in the place of the one that has its name, whose events it goes on with.
+
+        Under one name there is one connection: another thread that connects under it waits, and then takes its place.
+        """
+        name = gateway.name
+        with self._locks.setdefault(name, threading.RLock()):
+            former = self.gateways.pop(name, None)
+            if former is not None and not former.closed:
+                self.kept_events[name] = former.events
+                former.close()
+            if name in self.kept_events:
+                gateway.adopt_events(self.kept_events[name])
+            connect()
+            self.gateways[name] = gateway
+            self.kept_events.pop(name, None)
+            _registered[gateway] = weakref.ref(self)
+
+    def forget_locks(self) -> None:
+        """After a fork: a thread that held one does not exist in the child."""
+        self._locks.clear()
+
+
+_of_process = Names()
+_of_sessions: weakref.WeakKeyDictionary[object, Names] = weakref.WeakKeyDictionary()
+_registered: weakref.WeakKeyDictionary[Gateway, weakref.ref[Names]] = weakref.WeakKeyDictionary()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_of_process.forget_locks)
+
+
+def names() -> Names:
+    """Return the names of the user whose code calls this.
+
+    A kernel has one user. A marimo server runs the sessions of its users in one process; each has names of its own.
+    """
+    marimo = sys.modules.get("marimo")
+    if marimo is None or not marimo.running_in_notebook():
+        return _of_process
+    return _of_sessions.setdefault(marimo.query_params(), Names())  # an object that each session has for itself
 
 
 def connect(
@@ -32,7 +87,8 @@ def connect(
 ) -> Gateway:
     """Connect to a gateway, and stay connected until `close`, across restarts and lost networks.
 
-    Running the cell again closes the former connection of that name and keeps its events.
+    Running the cell again closes the former connection of that name and keeps its events. Several threads that connect
+    under one name do so one after the other.
 
     Args:
         url: ``ws://`` to this machine, or ``wss://``; default: the environment variable
@@ -95,30 +151,23 @@ def connect(
         name=name,
         **options,
     )
-    enter(
-        gateway,
-        lambda: gateway.wait_until_paired(pairing_timeout, on_pairing) if pairing_timeout else gateway.connect(),
-    )
+    try:
+        names().replace(
+            gateway,
+            lambda: gateway.wait_until_paired(pairing_timeout, on_pairing) if pairing_timeout else gateway.connect(),
+        )
+    except BaseException:
+        gateway.close()
+        raise
     return gateway
 
 
-def enter(gateway: Gateway, connect: Callable[[], object]) -> None:
-    """Connect a gateway, and put it in the place of the one that has its name, whose events it goes on with."""
-    name = gateway.name
-    with _lock:
-        former = _connections.pop(name, None)
-    if former is not None and not former.closed:
-        _kept_events[name] = former.events
-        former.close()
-    if name in _kept_events:
-        gateway.adopt_events(_kept_events[name])
-    connect()
-    with _lock:
-        _connections[name] = gateway
-        _kept_events.pop(name, None)
-
-
 def connections() -> dict[str, Gateway]:
-    """Return the named connections of this process that were not closed."""
-    with _lock:
-        return {name: gateway for name, gateway in _connections.items() if not gateway.closed}
+    """Return the named connections that were not closed: this process's, in marimo this session's."""
+    return {name: gateway for name, gateway in names().gateways.copy().items() if not gateway.closed}
+
+
+def names_of(gateway: Gateway) -> Names:
+    """Return the names among which a gateway is registered, whoever asks; those of the caller if it is not yet."""
+    registered = _registered.get(gateway)
+    return (registered and registered()) or names()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .bridge import RequestHandle
 from .facade import Gateway
-from .protocol.errors import GatewayTimeoutError
+from .protocol.errors import GatewayError, GatewayTimeoutError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EVENTS = 1000
 ROUND_TRIPS = 200
 _IN_FLIGHT = 64
+_TURN_SECONDS = 120.0
 _METHODS = ("health", "status", "sessions.list")
 
 
@@ -32,7 +33,8 @@ class DemoResult:
         server_version: the gateway's.
         protocol: negotiated version.
         answers: method -> top-level fields of its answer.
-        run: the agent's answer.
+        run: the agent's answer, ``None`` where there is none.
+        run_error: why the agent's turn failed, ``None`` if it did not.
         events: events captured.
         gaps: holes in their numbers.
         missed: events in those holes.
@@ -45,7 +47,8 @@ class DemoResult:
     server_version: str | None
     protocol: int | None
     answers: dict[str, list[str]]
-    run: str
+    run: str | None
+    run_error: str | None
     events: int
     gaps: int
     missed: int
@@ -59,24 +62,32 @@ class DemoResult:
         return asdict(self)
 
 
-def run(gateway: Gateway, *, prompt: str, progress: Any, path: Path | None = None) -> tuple[DemoResult, pd.DataFrame]:
-    """Call three methods, run an agent's turn, capture a thousand events, and measure.
+def run(
+    gateway: Gateway, *, agent: str | None, prompt: str, events: int, progress: Any, path: Path | None = None
+) -> tuple[DemoResult, pd.DataFrame]:
+    """Call three methods, run an agent's turn, capture events, and measure.
 
     Args:
         gateway: a connected gateway.
+        agent: whose turn; ``None`` for no turn: it may cost the gateway's owner money.
         prompt: what to say to the agent.
-        progress: has ``update(n)``; called `EVENTS` times in all.
+        events: how many to cause; each tells every client of the gateway that talk mode is off.
+        progress: has ``update(n)``; called `events` times in all.
         path: where the events go; default: a new file in the temporary folder.
 
     Returns:
         The figures, and the DataFrame of what arrived.
+
+    Raises:
+        GatewayError: a call failed; a failure of the agent's turn is part of the result instead.
     """
     began = time.perf_counter()
     path = path or Path(tempfile.mkdtemp(prefix="gateway-nb-demo-")) / "events.jsonl"
     with gateway.capture(path) as capture:
         answers = {method: sorted(gateway.request(method)) for method in _METHODS}
-        answer = gateway.run(prompt, session="agent:main:gateway-nb-demo").result(timeout=120).text
-        _cause_events(gateway, progress)
+        answer, error = (None, None) if agent is None else _turn(gateway, agent, prompt)
+        if events:
+            _cause_events(gateway, events, progress)
         times = sorted(_round_trip(gateway) for _ in range(ROUND_TRIPS))
     status = gateway.status
     result = DemoResult(
@@ -84,6 +95,7 @@ def run(gateway: Gateway, *, prompt: str, progress: Any, path: Path | None = Non
         protocol=status.protocol,
         answers=answers,
         run=answer,
+        run_error=error,
         events=capture.stats.events,
         gaps=status.counters.gaps,
         missed=status.counters.missed,
@@ -95,12 +107,29 @@ def run(gateway: Gateway, *, prompt: str, progress: Any, path: Path | None = Non
     return result, gateway.events.df
 
 
-def _cause_events(gateway: Gateway, progress: Any) -> None:
+def session_of(agent: str) -> str:
+    """Return the key of the session in which an agent's turn of the demo stays."""
+    return f"agent:{agent}:gateway-nb-demo"
+
+
+def _turn(gateway: Gateway, agent: str, prompt: str) -> tuple[str | None, str | None]:
+    """Return the agent's answer, or why there is none."""
+    turn = gateway.run(prompt, agent=agent, session=session_of(agent), timeout=_TURN_SECONDS)
+    try:
+        return turn.result().text, None
+    except GatewayTimeoutError as error:
+        turn.abort()
+        return None, str(error)
+    except GatewayError as error:
+        return None, str(error)
+
+
+def _cause_events(gateway: Gateway, count: int, progress: Any) -> None:
     """Each ``talk.mode`` call causes one event; the phase is free text, here a counter."""
-    last, came = f"demo {EVENTS - 1}", threading.Event()
+    last, came = f"demo {count - 1}", threading.Event()
     open_calls: deque[RequestHandle[Any]] = deque()
     with gateway.on("talk.mode", lambda event: came.set() if event.payload.get("phase") == last else None):
-        for number in range(EVENTS):
+        for number in range(count):
             if len(open_calls) >= _IN_FLIGHT:
                 open_calls.popleft().result()
             open_calls.append(gateway.submit("talk.mode", {"enabled": False, "phase": f"demo {number}"}))

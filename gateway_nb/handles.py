@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from .bridge import LoopThread, RequestHandle
 from .client.events import Event
+from .client.options import timeout as seconds
 from .client.runs import ABORT_SECONDS, AsyncRun, RunResult
 from .protocol.errors import GatewayError
 from .protocol.names import closest
@@ -44,6 +45,8 @@ class MethodPath:
         return self[part]
 
     def __getitem__(self, part: str) -> MethodPath:
+        if not isinstance(part, str):
+            raise TypeError(f"a method's name is a string, not {part!r}")
         return MethodPath(self._gateway, f"{self._name}.{part}" if self._name else part)
 
     def __call__(self, **params: Any) -> Any:
@@ -116,11 +119,13 @@ class Run:
             timeout: seconds to wait; the run goes on after it.
 
         Raises:
+            GatewayRequestError: the gateway did not accept it.
             RunFailedError, RunAbortedError: how it ended.
-            TimeoutError: it has not ended yet.
+            GatewayTimeoutError: it has not ended yet, or took longer than its own limit.
         """
+        limit = seconds(timeout)
         try:
-            return self._handle.result(timeout)
+            return self._handle.result(limit)
         except KeyboardInterrupt:
             raise self._interrupted() from None
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..local.answers import Refusal
 from ..local.gateway import LocalGateway
+from ..protocol.errors import CaptureError
 from ..protocol.frames import RequestFrame
 
 if TYPE_CHECKING:
@@ -55,8 +57,44 @@ class _Answered(msgspec.Struct):
     answer: msgspec.Raw
 
 
+class _Error(msgspec.Struct):
+    """An ``answer`` that is not ok."""
+
+    code: str = "UNAVAILABLE"
+    message: str = "unknown error"
+    details: Any = None
+    retryable: bool | None = False
+    retry_after_ms: float | None = None
+
+
+class _Gap(msgspec.Struct):
+    """A ``gap`` line."""
+
+    expected: int
+    received: int
+
+
+_SHAPES = {"request": _Asked, "answer": _Answered, "gap": _Gap}
+
+
+def _read(line: Line) -> Any:
+    """Return what a line says, ``None`` for one that needs no reading.
+
+    Raises:
+        CaptureError: it is of no shape that can be replayed.
+    """
+    shape = _SHAPES.get(line.kind)
+    try:
+        read: Any = None if shape is None else msgspec.json.decode(line.raw, type=shape)
+        if isinstance(read, _Answered) and not read.ok:
+            msgspec.json.decode(read.answer, type=_Error)
+    except msgspec.DecodeError as error:
+        raise CaptureError(f"a line of kind {line.kind} can't be replayed: {error}; is it a capture of ours?") from None
+    return read
+
+
 class ReplayGateway(LocalGateway):
-    """A gateway that replays. The recording begins when the first client is connected.
+    """A gateway that replays, and answers nothing that was not recorded. It begins when the first client is connected.
 
     Args:
         recording: what to do again.
@@ -64,6 +102,7 @@ class ReplayGateway(LocalGateway):
 
     Raises:
         ValueError: a speed that is not above 0.
+        CaptureError: the recording has lines that can't be replayed.
     """
 
     def __init__(self, recording: Recording, *, speed: float | None = 1.0) -> None:
@@ -73,7 +112,9 @@ class ReplayGateway(LocalGateway):
         self._recording = recording
         self._speed = speed
         self._to_come: defaultdict[bytes, deque[_Asked]] = defaultdict(deque)
-        self._methods_recorded: set[str] = set()
+        self._methods: set[str] = set()
+        self._events: set[str] = set()
+        self._over = False
         self._asked: set[str] = set()
         self._waiting: defaultdict[str, list[tuple[Peer, str]]] = defaultdict(list)
         self._answers: dict[str, _Answered] = {}
@@ -81,10 +122,22 @@ class ReplayGateway(LocalGateway):
         self._wake: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         for line in recording.lines():
-            if line.kind == "request":
-                asked = msgspec.json.decode(line.raw, type=_Asked)
-                self._to_come[asked.key].append(asked)
-                self._methods_recorded.add(asked.method)
+            read = _read(line)
+            if isinstance(read, _Asked):
+                self._to_come[read.key].append(read)
+                self._methods.add(read.method)
+            elif line.event is not None:
+                self._events.add(line.event)
+
+    @property
+    def method_names(self) -> Iterable[str]:
+        """The methods that were recorded."""
+        return self._methods
+
+    @property
+    def event_names(self) -> Iterable[str]:
+        """The events that were recorded."""
+        return sorted(self._events)
 
     def welcomed(self, peer: Peer) -> None:
         """Begin when the first client is there."""
@@ -100,14 +153,16 @@ class ReplayGateway(LocalGateway):
             self._task.cancel()
 
     def call(self, peer: Peer, request: RequestFrame) -> None:
-        """Answer from the recording, when its answer's time has come; other methods are the embedded gateway's."""
-        if request.method not in self._methods_recorded:
-            super().call(peer, request)
-            return
-        again = _Asked(request.id, request.method, None if request.params is msgspec.UNSET else request.params)
+        """Answer from the recording, when its answer's time has come.
+
+        Raises:
+            Refusal: UNAVAILABLE, the request or its answer was not recorded.
+        """
+        again = _Asked(request.id, request.method, request.params)
         to_come = self._to_come.get(again.key)
         if not to_come:
-            raise Refusal("UNAVAILABLE", f"this request was not recorded: {request.method}")
+            with_these = " with these params" if request.method in self._methods else ""
+            raise Refusal("UNAVAILABLE", f"{request.method} was not recorded{with_these}; this is a replay")
         asked = to_come.popleft() if len(to_come) > 1 else to_come[0]
         if asked.idempotency_key and again.idempotency_key:
             self._renamed[asked.idempotency_key.encode()] = again.idempotency_key.encode()
@@ -115,6 +170,8 @@ class ReplayGateway(LocalGateway):
         self._waiting[asked.id].append((peer, request.id))
         if asked.id in self._answers:
             self._answer(self._answers[asked.id])
+        elif self._over:
+            self._refuse_waiting()
         assert self._wake is not None
         self._wake.set()
 
@@ -124,15 +181,19 @@ class ReplayGateway(LocalGateway):
             first = first or line.received
             if self._speed is not None:
                 await asyncio.sleep(began + (line.received - first) / self._speed - time.monotonic())
-            if line.kind == "request":
-                waited = await self._until_asked(msgspec.json.decode(line.raw, type=_Asked).id)
-                began += waited
-            elif line.kind == "answer":
-                answered = msgspec.json.decode(line.raw, type=_Answered)
-                self._answers[answered.id] = answered
-                self._answer(answered)
-            else:
-                self._send(line)
+            read = _read(line)
+            if isinstance(read, _Asked):
+                began += await self._until_asked(read.id)
+            elif isinstance(read, _Answered):
+                self._answers[read.id] = read
+                self._answer(read)
+            elif isinstance(read, _Gap):
+                for peer in self.peers:
+                    peer.skip(max(read.received - read.expected, 0))
+            elif line.event is not None:
+                self._send(line.event, bytes(line.raw))
+        self._over = True
+        self._refuse_waiting()
 
     async def _until_asked(self, request_id: str) -> float:
         """Wait for a client to ask this, too, but not for ever; return how long that took."""
@@ -152,17 +213,29 @@ class ReplayGateway(LocalGateway):
             if answered.ok:
                 peer.answer(request_id, msgspec.Raw(payload))
             else:
-                peer.refuse(request_id, Refusal(**msgspec.json.decode(payload)))
+                error = msgspec.json.decode(payload, type=_Error)
+                peer.refuse(
+                    request_id,
+                    Refusal(
+                        error.code,
+                        error.message,
+                        error.details,
+                        retryable=bool(error.retryable),
+                        retry_after_ms=error.retry_after_ms,
+                    ),
+                )
 
-    def _send(self, line: Line) -> None:
-        if line.event is not None:
-            payload = self._rename(bytes(line.raw))
-            for peer in list(self.peers):
-                peer.event(line.event, payload)
-        elif line.kind == "gap":
-            detail = msgspec.json.decode(line.raw)
-            for peer in self.peers:
-                peer.skip(detail["received"] - detail["expected"])
+    def _refuse_waiting(self) -> None:
+        """The recording ended before these were answered."""
+        for waiting in self._waiting.values():
+            for peer, request_id in waiting:
+                peer.refuse(request_id, Refusal("UNAVAILABLE", "the answer was not recorded; this is a replay"))
+        self._waiting.clear()
+
+    def _send(self, event: str, payload: bytes) -> None:
+        payload = self._rename(payload)
+        for peer in list(self.peers):
+            peer.event(event, payload)
 
     def _rename(self, payload: bytes) -> bytes:
         """A run has another id this time: its events and answers are told with the new one."""

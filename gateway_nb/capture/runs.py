@@ -40,7 +40,7 @@ class AgentRun:
         first_token: when the first piece of its answer came, or ``None``.
         status: ``running``, ``ok``, ``error`` or ``aborted``.
         deltas: pieces of its answer.
-        tokens: output tokens, where the gateway told them.
+        tokens: output tokens of all its model calls so far, where the gateway reports them.
         calls: the tools it called, with their start and end.
         open_calls: those of them that have not ended, by id.
     """
@@ -70,8 +70,8 @@ def runs_of(frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns: `run` and `session` (string), `start`, `end` and `first_token` (receive times), `status` (running, ok,
-        error, aborted), `seconds` and `first_token_s` (Float64), `deltas`, `tool_calls` and `tokens` (Int64; tokens
-        are output tokens, where the gateway told them).
+        error, aborted), `seconds` and `first_token_s` (Float64), `deltas`, `tool_calls` and `tokens` (Int64; output
+        tokens of all model calls of the run, where the gateway reports them).
     """
     return _frame(_collected(frame))
 
@@ -128,7 +128,7 @@ def _agent(run: AgentRun, payload: _AgentPayload, when: Any) -> None:
         run.deltas += 1
         run.first_token = when if run.first_token is None else run.first_token
     elif payload.stream == "usage" and isinstance(data.get("outputTokens"), int):
-        run.tokens = (run.tokens or 0) + data["outputTokens"]
+        run.tokens = data["outputTokens"]  # of the run so far: the gateway adds up its model calls
     elif payload.stream in ("tool", "item") and isinstance(data.get("toolCallId"), str):
         _tool(run, data, when)
     elif payload.stream == "lifecycle" and data.get("phase") in _ENDS and run.status == "running":

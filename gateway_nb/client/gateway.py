@@ -21,7 +21,7 @@ from ..protocol.errors import (
     is_unknown_method,
     suggest_methods,
 )
-from ..protocol.frames import decode_answer, encode, encode_request
+from ..protocol.frames import check_method, decode_answer, encode, encode_request
 from ..protocol.handshake import HelloOk
 from ..protocol.names import closest
 from . import options as options_
@@ -198,6 +198,7 @@ class AsyncGateway:
             GatewayTimeoutError: no answer in time.
             GatewayClosedError: not connected, or not any more.
         """
+        check_method(method)
         if expect_final and method in FINISH and isinstance(params, Mapping):
             keyed = {"idempotencyKey": str(uuid.uuid4()), **params}
             return await FINISH[method](self, keyed, self._limit(timeout, True))
@@ -219,6 +220,7 @@ class AsyncGateway:
         on_acknowledged: Callable[[msgspec.Raw], None] | None = None,
     ) -> msgspec.Raw:
         """Like `request`, but the payload stays JSON bytes."""
+        check_method(method)
         if method in NEEDS_IDEMPOTENCY_KEY and isinstance(params, Mapping) and "idempotencyKey" not in params:
             params = {**params, "idempotencyKey": str(uuid.uuid4())}
         if not self._supervisor.recorders:
@@ -370,6 +372,8 @@ class AsyncGateway:
             GatewayClosedError: the client was closed.
         """
         limit = options_.timeout(timeout)
+        if where is not None and not callable(where):
+            raise TypeError(f"where must be callable, or None, not {where!r}")
         try:
             async with asyncio.timeout(limit), contextlib.aclosing(self.stream(event)) as events:
                 async for item in events:

@@ -26,7 +26,8 @@ from .events import Event
 if TYPE_CHECKING:
     from .gateway import AsyncGateway
 
-_STARTED = ("accepted", "started", "in_flight")
+STARTED = ("accepted", "started", "in_flight")
+"""The statuses of an answer that is not a run's last."""
 _LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
@@ -81,7 +82,7 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
     async with _time_for("chat.send", run_id, timeout, started):
         with gateway.listen("chat", look):
             answer = _dict(await gateway.request("chat.send", params, timeout=timeout))
-            if answer.get("status") not in _STARTED:
+            if answer.get("status") not in STARTED:
                 return answer
             started.append(answer)
             last = await _end_of_chat(gateway, ended, run_id, session)
@@ -114,7 +115,7 @@ async def finish_agent(gateway: AsyncGateway, params: dict[str, Any], timeout: f
     An answer ``ok: true`` alone does not mean that the run ended well (protocol.md, 5).
 
     Raises:
-        GatewayRequestError: the gateway said no, or that the run failed.
+        GatewayRequestError: the gateway did not accept the run.
         RunFailedError, RunAbortedError: how it ended.
         GatewayTimeoutError: it did not end in time.
     """
@@ -158,6 +159,11 @@ async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout
                 answer = await gateway.request_raw(
                     "agent", params, timeout=timeout, expect_final=give_up is None, on_acknowledged=accepted.append
                 )
+            except GatewayRequestError as error:
+                if not accepted:
+                    raise
+                why = f"run {run_id} failed: {error.gateway_message}"
+                raise _run_error(RunFailedError, run_id, why, error.details) from None
             except GatewayClosedError:
                 give_up = give_up or time.monotonic() + _RECONNECT_PATIENCE
                 if gateway.status.state not in _COMES_BACK or time.monotonic() > give_up:
@@ -165,7 +171,7 @@ async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout
                 await asyncio.sleep(0 if accepted else _LOOK_EVERY)
             else:
                 final = _dict(decode_answer("agent", answer))
-                if final.get("status") not in _STARTED:
+                if final.get("status") not in STARTED:
                     return final
                 accepted.append(answer)
         return await _result_after_reconnect(gateway, run_id, session)
@@ -237,6 +243,7 @@ class AsyncRun:
         self._timeout = timeout
         self._deltas: asyncio.Queue[str | None] = asyncio.Queue()
         self._text = ""
+        self._yielded = ""  # of the answer, since it was taken back last
         self._task: asyncio.Task[RunResult] | None = None
 
     @property
@@ -254,6 +261,7 @@ class AsyncRun:
         """Return the run's result.
 
         Raises:
+            GatewayRequestError: the gateway did not accept it.
             RunFailedError: it ended with an error.
             RunAbortedError: it was aborted.
             GatewayTimeoutError: it took longer than `timeout`; it goes on in the gateway.
@@ -263,7 +271,8 @@ class AsyncRun:
     async def __aiter__(self) -> AsyncIterator[str]:
         """Yield the answer's pieces as they come; raise what `result` raises at the end.
 
-        Where the gateway replaces what it said before, the piece is the new whole; `text` is always right.
+        The pieces together are the answer. Where the gateway takes back what it sent before, that can't be unprinted:
+        the next piece is then a line break and the whole answer so far. `text` is always the answer alone.
         """
         task = self.start()
         while (delta := await self._deltas.get()) is not None:
@@ -288,9 +297,8 @@ class AsyncRun:
                 final = await _final_of_agent(self._gateway, params, self._timeout)
                 result = _judged(final, self.run_id, self._text)
                 self._text = result.text
+                self._yield(result.text)
                 return result
-        except GatewayRequestError as error:
-            raise _run_error(RunFailedError, self.run_id, f"run failed: {error}", error.details) from None
         finally:
             self._deltas.put_nowait(None)
 
@@ -299,11 +307,42 @@ class AsyncRun:
         if not payload:
             return
         self.events.append(event)
-        if event.event == "chat" and payload.get("state") == "delta":
-            delta = payload.get("deltaText")
-            if isinstance(delta, str):
-                self._text = delta if payload.get("replace") is True else self._text + delta
-                self._deltas.put_nowait(delta)
+        self._text = answer_after(event.event, payload, self._text)
+        self._yield(self._text)
+
+    def _yield(self, text: str) -> None:
+        """Yield what the answer has beyond what was yielded."""
+        if self._yielded.startswith(text):
+            return
+        if text.startswith(self._yielded):
+            self._deltas.put_nowait(text[len(self._yielded) :])
+        elif not _without_blanks(self._yielded).endswith(_without_blanks(text)):
+            self._deltas.put_nowait(f"\n{text}")
+        self._yielded = text
+
+
+def answer_after(event: str, payload: dict[str, Any], text: str) -> str:
+    """Return a run's answer after one of its events.
+
+    Args:
+        event: the event's name.
+        payload: its payload.
+        text: the answer before.
+    """
+    if event != "chat":
+        return text
+    delta = payload.get("deltaText")
+    if payload.get("state") == "delta" and isinstance(delta, str):
+        return delta if payload.get("replace") is True else text + delta
+    if payload.get("state") == "final":  # a short answer comes without deltas
+        content = _dict(payload.get("message")).get("content")
+        parts = [_dict(part).get("text") for part in content] if isinstance(content, list) else []
+        return "".join(part for part in parts if isinstance(part, str)) or text
+    return text
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
 
 
 def _payload_of(event: Event, run_id: str) -> dict[str, Any]:

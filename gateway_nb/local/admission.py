@@ -8,15 +8,72 @@ import hmac
 import secrets
 import time
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, device_payload
-from .answers import Refusal
+from .answers import Refusal, WrongCredential
+from .params import Params, array, boolean, choice, integer, mapping, string, text
 
+AUTH_MODES = ("token", "password", "insecure-none")
 SIGNATURE_LIFETIME_MS = 120_000
-_ALLOWED = {"minProtocol", "maxProtocol", "client", "role", "scopes", "caps", "commands", "permissions"}
-_ALLOWED |= {"pathEnv", "auth", "device", "locale", "userAgent"}
+_CLIENT = Params(
+    {
+        "id": choice(*CLIENT_IDS),
+        "displayName": text,
+        "version": text,
+        "platform": text,
+        "deviceFamily": text,
+        "modelIdentifier": text,
+        "mode": choice(*CLIENT_MODES),
+        "instanceId": text,
+    },
+    ("id", "version", "platform", "mode"),
+)
+_DEVICE = Params(
+    {"id": text, "publicKey": text, "signature": text, "signedAt": integer(0), "nonce": text},
+    ("id", "publicKey", "signature", "signedAt", "nonce"),
+)
+_CONNECT = Params(
+    {
+        "minProtocol": integer(1),
+        "maxProtocol": integer(1),
+        "client": _CLIENT,
+        "caps": array(text),
+        "commands": array(text),
+        "permissions": mapping(boolean),
+        "pathEnv": string,
+        "role": text,
+        "scopes": array(text),
+        "device": _DEVICE,
+        "auth": Params(dict.fromkeys(("token", "bootstrapToken", "deviceToken", "password"), string)),
+        "locale": string,
+        "userAgent": string,
+    },
+    ("minProtocol", "maxProtocol", "client"),
+)
+
+
+class FailureDelay:
+    """How long a wrong credential waits for its answer; a right one never waits.
+
+    The delay doubles from 0.25 s to 5 s with each failure within a minute, as the real gateway's does on loopback.
+    """
+
+    def __init__(self) -> None:
+        self._failures: deque[float] = deque(maxlen=6)
+
+    def next(self, now: float) -> float:
+        """Count a failure and return its delay, in seconds.
+
+        Args:
+            now: seconds, by a monotonic clock.
+        """
+        while self._failures and self._failures[0] <= now - 60:
+            self._failures.popleft()
+        self._failures.append(now)
+        return min(0.25 * float(1 << (len(self._failures) - 1)), 5.0)
 
 
 @dataclass
@@ -46,7 +103,7 @@ class Admission:
     """The gateway's door.
 
     Args:
-        auth: ``token``, ``password`` or ``none``.
+        auth: one of `AUTH_MODES`.
         token: the shared token.
         password: the shared password.
         protocol: the one version this gateway speaks.
@@ -59,6 +116,7 @@ class Admission:
         self.protocol = protocol
         self.devices: dict[str, Device] = {}
         self.pending: dict[str, dict[str, Any]] = {}
+        self.failure_delay = FailureDelay()
 
     def admit(self, params: Any, nonce: str) -> Admitted:
         """Return the admitted client.
@@ -70,7 +128,7 @@ class Admission:
         Raises:
             Refusal: with the code by which the client recovers.
         """
-        params = self._shape(params)
+        params = _CONNECT.check("connect", params)
         if not params["minProtocol"] <= self.protocol <= params["maxProtocol"]:
             raise Refusal(
                 "INVALID_REQUEST",
@@ -86,12 +144,16 @@ class Admission:
         role, scopes = params.get("role", "operator"), tuple(params.get("scopes", ()))
         if role not in ("operator", "node"):
             raise Refusal("INVALID_REQUEST", "invalid role", close=1008)
-        auth, signed = params.get("auth") or {}, params.get("device")
-        if signed is None and not any(auth.get(name) for name in ("token", "password")) and self.auth != "none":
+        auth, signed = params.get("auth", {}), params.get("device")
+        method = self._shared(auth)
+        offered = auth.get("token") or auth.get("password")
+        if signed is None and (role == "node" or method is None) and not (method is None and offered):
             details = {"code": "DEVICE_IDENTITY_REQUIRED"}
             raise Refusal("NOT_PAIRED", "device identity required", details, close=1008)
         device = self._verify(params, nonce) if signed else None
-        method = self._credential(auth, role, device)
+        if method is None:
+            self._check_device_token(params, role, device)
+            method = "device-token"
         token = self._pair(params, device, role, scopes) if device else None
         return Admitted(method, role, scopes, tuple(params.get("caps", ())), token, params["client"])
 
@@ -113,45 +175,19 @@ class Admission:
         device.tokens.clear()
         return {"requestId": request_id, "device": {"deviceId": device.device_id, "scopes": sorted(device.scopes)}}
 
-    def _shape(self, params: Any) -> dict[str, Any]:
-        def wrong(what: str) -> Refusal:
-            return Refusal("INVALID_REQUEST", f"invalid connect params: {what}", close=1008)
-
-        if not isinstance(params, dict):
-            raise wrong("must be object")
-        for name in ("minProtocol", "maxProtocol"):
-            if not isinstance(params.get(name), int):
-                raise wrong(f"at /{name}: must be integer")
-        client = params.get("client")
-        if not isinstance(client, dict):
-            raise wrong("must have required property 'client'")
-        for name, allowed in (("id", CLIENT_IDS), ("mode", CLIENT_MODES)):
-            if client.get(name) not in allowed:
-                raise wrong(f"at /client/{name}: must be equal to one of the allowed values")
-        for name in ("version", "platform"):
-            if not isinstance(client.get(name), str) or not client[name]:
-                raise wrong(f"at /client/{name}: must be string")
-        for name in params:
-            if name not in _ALLOWED:
-                raise wrong(f"at root: unexpected property '{name}'")
-        return params
-
     def _verify(self, params: dict[str, Any], nonce: str) -> Device:
         signed, client = params["device"], params["client"]
-        try:
-            raw = _unbase64url(signed["publicKey"])
-            signature = _unbase64url(signed["signature"])
-            signed_at = int(signed["signedAt"])
-            device_id, said_nonce = str(signed["id"]), str(signed["nonce"])
-        except (KeyError, TypeError, ValueError):
-            raise _device("DEVICE_AUTH_INVALID", "device identity invalid", "device-invalid") from None
+        device_id, signed_at = signed["id"], signed["signedAt"]
+        raw = _unbase64url(signed["publicKey"])
         if hashlib.sha256(raw).hexdigest() != device_id:
             raise _device("DEVICE_AUTH_DEVICE_ID_MISMATCH", "device identity mismatch", "device-id-mismatch")
-        if abs(time.time() * 1000 - signed_at) > SIGNATURE_LIFETIME_MS:
+        if abs(int(time.time() * 1000) - signed_at) > SIGNATURE_LIFETIME_MS:
             raise _device("DEVICE_AUTH_SIGNATURE_EXPIRED", "device signature expired", "device-signature-stale")
-        if said_nonce != nonce:
+        if not signed["nonce"].strip():
+            raise _device("DEVICE_AUTH_NONCE_REQUIRED", "device nonce required", "device-nonce-missing")
+        if signed["nonce"].strip() != nonce:
             raise _device("DEVICE_AUTH_NONCE_MISMATCH", "device nonce mismatch", "device-nonce-mismatch")
-        auth = params.get("auth") or {}
+        auth = params.get("auth", {})
         fields = {
             "device_id": device_id,
             "client_id": client["id"],
@@ -159,50 +195,44 @@ class Admission:
             "role": params.get("role", "operator"),
             "scopes": params.get("scopes", ()),
             "signed_at_ms": signed_at,
-            "token": auth.get("token") or auth.get("bootstrapToken") or "",
+            "token": auth.get("token") or auth.get("deviceToken") or auth.get("bootstrapToken") or "",
             "nonce": nonce,
             "platform": client["platform"],
             "device_family": client.get("deviceFamily", ""),
         }
+        signature = _unbase64url(signed["signature"])
         if not any(_signed_by(raw, signature, device_payload(version, **fields)) for version in ("v3", "v2")):
             raise _device("DEVICE_AUTH_SIGNATURE_INVALID", "device signature invalid", "device-signature")
         known = self.devices.get(device_id)
         return known or Device(device_id, signed["publicKey"], client["platform"], set())
 
-    def _credential(self, auth: dict[str, Any], role: str, device: Device | None) -> str:
-        """Return the method by which the client proved itself, or refuse it."""
-        if self.auth == "none":
+    def _shared(self, auth: dict[str, Any]) -> str | None:
+        """Return the method by which the client needs no device, ``None`` if it has not proved itself."""
+        if self.auth == "insecure-none":
             return "none"
-        if self.auth == "token" and _same(auth.get("token"), self.token):
-            return "token"
-        if self.auth == "password" and _same(auth.get("password"), self.password):
-            return "password"
-        kept = device.tokens.get(role) if device else None
-        offered = auth.get("deviceToken") or auth.get("token")
-        if kept and _same(offered, kept[0]):
-            return "device-token"
-        raise self._mismatch(auth, kept)
+        expected = self.token if self.auth == "token" else self.password
+        return self.auth if _same(auth.get(self.auth), expected) else None
 
-    def _mismatch(self, auth: dict[str, Any], kept: object) -> Refusal:
-        if auth.get("deviceToken"):
-            code, reason = "AUTH_DEVICE_TOKEN_MISMATCH", "device_token_mismatch"
-            message = "unauthorized: device token mismatch (rotate/reissue device token)"
-        elif self.auth == "password":
-            given = bool(auth.get("password"))
-            code = "AUTH_PASSWORD_MISMATCH" if given else "AUTH_PASSWORD_MISSING"
-            reason = "password_mismatch" if given else "password_missing"
-            message = f"unauthorized: gateway {reason.replace('_', ' ')} (provide gateway auth password)"
-        else:
-            code, reason = "AUTH_TOKEN_MISMATCH", "token_mismatch"
-            message = "unauthorized: gateway token mismatch (provide gateway auth token)"
-        retry = code == "AUTH_TOKEN_MISMATCH" and kept is not None
-        details = {
-            "code": code,
-            "authReason": reason,
-            "canRetryWithDeviceToken": retry,
-            "recommendedNextStep": "retry_with_device_token" if retry else "update_auth_credentials",
-        }
-        return Refusal("INVALID_REQUEST", message, details, close=1008)
+    def _check_device_token(self, params: dict[str, Any], role: str, device: Device | None) -> None:
+        auth = params.get("auth", {})
+        kept = device.tokens.get(role) if device else None
+        if kept is None or not _same(auth.get("deviceToken") or auth.get("token"), kept[0]):
+            raise self._mismatch(auth, params["client"], device)
+
+    def _mismatch(self, auth: dict[str, Any], client: dict[str, Any], device: Device | None) -> Refusal:
+        given = any(auth.get(name) for name in ("token", "password"))
+        hint = f" (provide gateway auth {self.auth})"
+        if client["id"] == "cli":
+            hint = f" (use this gateway's gateway.auth.{self.auth}{' or pair the device' * (self.auth == 'token')})"
+        if device and auth.get("deviceToken"):
+            return _unauthorized("device token mismatch", " (rotate/reissue device token)")
+        if device and auth.get("bootstrapToken") and not given:
+            return _unauthorized("bootstrap token invalid", "", "review_auth_configuration")
+        if not given:
+            return _unauthorized(f"{self.auth} missing", hint, "update_auth_configuration")
+        retry = device is not None and bool(auth.get("token"))
+        next_step = "retry_with_device_token" if retry else "update_auth_credentials"
+        return _unauthorized(f"{self.auth} mismatch", hint, next_step)
 
     def _pair(
         self, params: dict[str, Any], device: Device, role: str, scopes: tuple[str, ...]
@@ -252,6 +282,22 @@ def _device(code: str, message: str, reason: str) -> Refusal:
     return Refusal("INVALID_REQUEST", message, {"code": code, "reason": reason}, close=1008)
 
 
+def _unauthorized(what: str, hint: str, next_step: str = "update_auth_credentials") -> Refusal:
+    reason = what.replace(" ", "_")
+    message = f"unauthorized: {'' if what.startswith('device') else 'gateway '}{what}{hint}"
+    if reason == "bootstrap_token_invalid":
+        message = "unauthorized: setup code invalid, expired, revoked, or already used"
+        message += " (create a new code; review `openclaw devices list`)"
+    details = {
+        "code": f"AUTH_{reason.upper()}",
+        "authReason": reason,
+        "canRetryWithDeviceToken": next_step == "retry_with_device_token",
+        "recommendedNextStep": next_step,
+    }
+    kind = Refusal if reason.endswith("missing") else WrongCredential
+    return kind("INVALID_REQUEST", message, details, close=1008)
+
+
 def _same(given: Any, expected: str) -> bool:
     return isinstance(given, str) and hmac.compare_digest(given.encode(), expected.encode())
 
@@ -267,5 +313,9 @@ def _signed_by(public_key: bytes, signature: bytes, payload: str) -> bool:
     return True
 
 
-def _unbase64url(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+def _unbase64url(encoded: str) -> bytes:
+    """Return the bytes, none where it can't be read: no key and no signature is empty."""
+    try:
+        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except ValueError:
+        return b""

@@ -86,6 +86,8 @@ class Agents:
 
     def chat_send(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
         """Start a run; its end is an event, not a second answer."""
+        if not params["message"]:
+            raise Refusal("INVALID_REQUEST", "message or attachment required")
         known = self._runs.get(params["idempotencyKey"])
         if known is not None:
             return {"runId": known.run_id, "status": "ok" if known.final else "in_flight"}
@@ -243,7 +245,7 @@ async def _speak(message: str) -> AsyncIterator[str]:
     """Yield an answer's pieces: what the message asks for, else the message itself."""
     if failing := re.match(r"fail:\s*(\d{3})", message):
         raise _RunError(f"LLM request failed: the model answered HTTP {failing[1]}.")
-    if counting := re.fullmatch(r"count:(\d+)(?::(\d+))?\s*", message):
+    if counting := re.fullmatch(r"count:(\d{1,9})(?::(\d{1,9}))?\s*", message):
         for index in range(int(counting[1])):
             yield f"{' ' if index else ''}{index + 1}"
             await asyncio.sleep(int(counting[2] or 0) / 1000)

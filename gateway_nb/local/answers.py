@@ -27,7 +27,7 @@ class Refusal(Exception):
         details: dict[str, Any] | None = None,
         *,
         retryable: bool = False,
-        retry_after_ms: int | None = None,
+        retry_after_ms: float | None = None,
         close: int | None = None,
     ) -> None:
         super().__init__(message)
@@ -48,3 +48,7 @@ class Refusal(Exception):
         if self.retry_after_ms is not None:
             fields["retryAfterMs"] = self.retry_after_ms
         return fields
+
+
+class WrongCredential(Refusal):
+    """The refusal of a sign-in that may have been a guess: it is sent after a delay."""

@@ -10,16 +10,20 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from ..protocol import frames
-from .admission import Admission
+from . import browsers
+from .admission import AUTH_MODES, Admission
 from .methods import EVENTS, Methods
-from .peer import Peer
+from .peer import Peer, Socket
 
 VERSION = "local"
+MAX_UNAUTHENTICATED = 32
 _START_TIMEOUT = 10.0
 # The library logs the ends of frames at DEBUG level, and a connect frame ends in secrets.
 _silent = logging.getLogger("gateway_nb.local")
@@ -30,10 +34,11 @@ class LocalGateway:
     """An embedded gateway. Start it with `with`, or `start` and `stop`.
 
     It checks signatures, tokens and scopes, and answers with the real gateway's field names; agents echo
-    (``echo:TEXT``), count (``count:N:MS``) or fail (``fail:CODE``). It listens on 127.0.0.1 only.
+    (``echo:TEXT``), count (``count:N:MS``) or fail (``fail:CODE``). It listens on 127.0.0.1 only, does not answer web
+    pages, and answers wrong credentials after a delay that grows.
 
     Args:
-        auth: ``token``, ``password`` or ``none``.
+        auth: ``token``, ``password``, or ``insecure-none``: every program on this machine may do everything.
         token: the shared token; default: a new one.
         password: the shared password; default: a new one.
         port: 0 picks a free one.
@@ -62,8 +67,9 @@ class LocalGateway:
         protocol: int = 4,
         tick_interval: float = 30.0,
     ) -> None:
-        if auth not in ("token", "password", "none"):
-            raise ValueError(f"auth must be token, password or none, not {auth!r}")
+        if auth not in AUTH_MODES:
+            renamed = "; for a gateway that lets every program on this machine in, pass 'insecure-none'"
+            raise ValueError(f"auth must be one of {', '.join(AUTH_MODES)}, not {auth!r}{renamed * (auth == 'none')}")
         if protocol not in (3, 4):
             raise ValueError(f"protocol must be 3 or 4, not {protocol!r}")
         self.token = token or secrets.token_urlsafe(24)
@@ -71,6 +77,7 @@ class LocalGateway:
         self.admission = Admission(auth=auth, token=self.token, password=self.password, protocol=protocol)
         self.methods = Methods(self)
         self.peers: set[Peer] = set()
+        self._unauthenticated: set[Peer] = set()
         self.started_at = time.time()
         self._tick_interval = tick_interval
         self._boot_id = str(uuid.uuid4())
@@ -173,12 +180,23 @@ class LocalGateway:
 
     # What its rooms use, on its own loop
 
+    @property
+    def method_names(self) -> Iterable[str]:
+        """The methods that it advertises."""
+        return self.methods.names
+
+    @property
+    def event_names(self) -> Iterable[str]:
+        """The events that it advertises."""
+        return EVENTS
+
     def ending(self) -> None:
         """The gateway goes away."""
         self.methods.stop()
 
     def welcomed(self, peer: Peer) -> None:
         """A client has come in."""
+        self._unauthenticated.discard(peer)
         self.peers.add(peer)
 
     def call(self, peer: Peer, request: frames.RequestFrame) -> None:
@@ -210,14 +228,14 @@ class LocalGateway:
             "type": "hello-ok",
             "protocol": self.admission.protocol,
             "server": {"version": VERSION, "connId": peer.conn_id, "bootId": self._boot_id},
-            "features": {"methods": sorted(self.methods.names), "events": list(EVENTS), "capabilities": []},
+            "features": {"methods": sorted(self.method_names), "events": list(self.event_names), "capabilities": []},
             "snapshot": {
                 "presence": self.methods.presence(),
                 "health": {},
                 "stateVersion": {"presence": 1, "health": 1},
                 "uptimeMs": int((time.time() - self.started_at) * 1000),
                 "sessionDefaults": {"defaultAgentId": "main", "mainKey": "main", "mainSessionKey": "agent:main:main"},
-                "authMode": self.admission.auth,
+                "authMode": self.admission.auth.removeprefix("insecure-"),
             },
             "auth": auth,
             "policy": {
@@ -255,6 +273,8 @@ class LocalGateway:
             self._accept,
             "127.0.0.1",
             self._port,
+            create_connection=Socket,
+            process_request=self._refuse,
             compression=None,
             max_size=frames.MAX_FRAME_BYTES,
             ping_interval=None,
@@ -271,8 +291,23 @@ class LocalGateway:
             server.close(code=1012, reason="service restart")
             await server.wait_closed()
 
+    def _refuse(self, socket: ServerConnection, request: Request) -> Response | None:
+        """Answer a request that must not become a connection, before it is one."""
+        headers = request.headers
+        if why := browsers.refusal(headers.get_all("Host"), headers.get_all("Origin")):
+            return socket.respond(HTTPStatus.FORBIDDEN, f"{why}\n")
+        if len(self._unauthenticated) >= MAX_UNAUTHENTICATED:
+            return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "Too many unauthenticated sockets\n")
+        return None
+
     async def _accept(self, socket: ServerConnection) -> None:
-        await Peer(self, socket).serve()
+        assert isinstance(socket, Socket)
+        peer = Peer(self, socket)
+        self._unauthenticated.add(peer)
+        try:
+            await peer.serve()
+        finally:
+            self._unauthenticated.discard(peer)
 
     async def _tick(self) -> None:
         while True:

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from ..protocol.frames import RequestFrame
 from .agents import Agents
 from .answers import LATER, Refusal
-from .params import Params
+from .params import Params, boolean, integer, nullable, string, text
 
 if TYPE_CHECKING:
     from .gateway import LocalGateway
@@ -38,17 +36,32 @@ EVENTS = (
 )
 
 READ, WRITE, ADMIN = "operator.read", "operator.write", "operator.admin"
-_ANY = Params({}, open=True)
-_SESSION = Params({"key": "string", "label": "string", "agentId": "string", "model": "string"}, ("key",))
-_CHAT = {"sessionKey": "string", "message": "string", "idempotencyKey": "string"}
+_NONE = Params({})
+_KEY = Params({"key": text}, ("key",))
+_CHAT = Params(
+    {"sessionKey": text, "message": string, "idempotencyKey": text}, ("sessionKey", "message", "idempotencyKey")
+)
+_DECISIONS = ("allow-once", "allow-always", "deny")
+
+
+def _unchecked(method: str, params: Any) -> dict[str, Any]:
+    return params if isinstance(params, dict) else {}
+
+
+def _chat(method: str, params: Any) -> dict[str, Any]:
+    target = params.get("sessionKey") if isinstance(params, dict) else None
+    if not isinstance(target, str) or not target:
+        details = {"code": "SESSION_MUTATION_TARGET_REQUIRED", "method": method}
+        raise Refusal("INVALID_REQUEST", "session mutation target is unavailable", details)
+    return _CHAT.check(method, params)
 
 
 @dataclass(frozen=True)
 class Method:
-    """One method: the scope it needs, the params it takes, and the function that answers."""
+    """One method: the scope it needs, the check of its params, and the function that answers."""
 
     scope: str | None
-    params: Params
+    check: Callable[[str, Any], dict[str, Any]]
     answer: Callable[[Peer, str, dict[str, Any]], Any]
 
 
@@ -79,11 +92,14 @@ class Methods:
         """
         method = self._table.get(request.method)
         if method is None:
-            raise Refusal("INVALID_REQUEST", f"unknown method: {request.method}")
+            first = "connect is only valid as the first request"
+            raise Refusal(
+                "INVALID_REQUEST", first if request.method == "connect" else f"unknown method: {request.method}"
+            )
         if not peer.allows(method.scope):
             details = {"code": "MISSING_SCOPE", "missingScope": method.scope, "requiredScopes": [method.scope]}
             raise Refusal("FORBIDDEN", f"missing scope: {method.scope}", details)
-        params = method.params.check(request.method, None if request.params is msgspec.UNSET else request.params)
+        params = method.check(request.method, {} if request.params is None else request.params)
         answer = method.answer(peer, request.id, params)
         if answer is not LATER:
             peer.answer(request.id, answer)
@@ -99,42 +115,47 @@ class Methods:
 
     def _methods(self) -> dict[str, Method]:
         agents = self.agents
-        text = {"sessionKey": "string", "runId": "string"}
-        approval = Params({"id": "string", "decision": "string"}, ("id", "decision"))
+        session = {"key": text, "agentId": text}
+        create = Params({**session, "label": text, "model": text})
+        patch = Params({**session, "label": nullable(text), "model": nullable(text)}, ("key",))
+        listing = Params({"limit": integer(1), "offset": integer(0), "search": string})
+        talk = Params({"enabled": boolean, "phase": string}, ("enabled",))
+        agent = Params(
+            {"message": text, "agentId": text, "sessionKey": string, "timeout": integer(0), "idempotencyKey": text},
+            ("message", "idempotencyKey"),
+        )
+        history = Params({"sessionKey": text, "limit": integer(1, 1000)}, ("sessionKey",))
+        ask = Params({"id": text, "command": text, "timeoutMs": integer(1), "twoPhase": boolean}, open=True)
+        table: dict[str, tuple[str | None, Params | Callable[[str, Any], dict[str, Any]], Callable[..., Any]]] = {
+            "health": (None, _unchecked, self._health),
+            "status": (READ, _unchecked, self._status),
+            "system-presence": (READ, _unchecked, lambda *_: self.presence()),
+            "last-heartbeat": (READ, _unchecked, lambda *_: None),
+            "sessions.list": (READ, listing, self._list),
+            "sessions.create": (WRITE, create, self._create),
+            "sessions.patch": (WRITE, patch, self._patch),
+            "sessions.delete": (ADMIN, _KEY, self._delete),
+            "sessions.subscribe": (READ, _NONE, self._subscribe),
+            "sessions.messages.subscribe": (READ, _KEY, self._messages(True)),
+            "sessions.messages.unsubscribe": (READ, _KEY, self._messages(False)),
+            "talk.mode": ("operator.talk", talk, self._talk),
+            "agent": (WRITE, agent, agents.agent),
+            "agent.wait": (WRITE, Params({"runId": text, "timeoutMs": integer(0)}, ("runId",)), agents.wait),
+            "chat.send": (WRITE, _chat, agents.chat_send),
+            "chat.history": (READ, history, agents.history),
+            "chat.abort": (WRITE, Params({"sessionKey": text, "runId": text}, ("sessionKey",)), agents.abort),
+            "exec.approval.request": ("operator.approvals", ask, self._ask_approval),
+            "exec.approval.resolve": (
+                "operator.approvals",
+                Params({"id": text, "decision": text}, ("id", "decision")),
+                self._resolve,
+            ),
+            "device.pair.list": ("operator.pairing", _NONE, self._pairings),
+            "device.pair.approve": ("operator.pairing", Params({"requestId": text}, ("requestId",)), self._approve),
+        }
         return {
-            "health": Method(None, _ANY, self._health),
-            "status": Method(READ, _ANY, self._status),
-            "system-presence": Method(READ, _ANY, lambda *_: self.presence()),
-            "last-heartbeat": Method(READ, _ANY, lambda *_: None),
-            "sessions.list": Method(
-                READ, Params({"limit": "integer", "offset": "integer", "search": "string"}), self._list
-            ),
-            "sessions.create": Method(WRITE, Params(_SESSION.fields), self._create),
-            "sessions.patch": Method(WRITE, _SESSION, self._patch),
-            "sessions.delete": Method(ADMIN, Params({"key": "string"}, ("key",)), self._delete),
-            "sessions.subscribe": Method(READ, Params({}), self._subscribe),
-            "sessions.messages.subscribe": Method(READ, Params({"key": "string"}, ("key",)), self._messages(True)),
-            "sessions.messages.unsubscribe": Method(READ, Params({"key": "string"}, ("key",)), self._messages(False)),
-            "talk.mode": Method(
-                "operator.talk", Params({"enabled": "boolean", "phase": "string"}, ("enabled",)), self._talk
-            ),
-            "agent": Method(
-                WRITE,
-                Params({**_CHAT, "agentId": "string", "timeout": "integer"}, ("message", "idempotencyKey")),
-                agents.agent,
-            ),
-            "agent.wait": Method(WRITE, Params({"runId": "string", "timeoutMs": "integer"}, ("runId",)), agents.wait),
-            "chat.send": Method(WRITE, Params(_CHAT, ("sessionKey", "message", "idempotencyKey")), agents.chat_send),
-            "chat.history": Method(
-                READ, Params({"sessionKey": "string", "limit": "integer"}, ("sessionKey",)), agents.history
-            ),
-            "chat.abort": Method(WRITE, Params(text, ("sessionKey",)), agents.abort),
-            "exec.approval.request": Method("operator.approvals", _ANY, self._ask_approval),
-            "exec.approval.resolve": Method("operator.approvals", approval, self._resolve),
-            "device.pair.list": Method("operator.pairing", _ANY, self._pairings),
-            "device.pair.approve": Method(
-                "operator.pairing", Params({"requestId": "string"}, ("requestId",)), self._approve
-            ),
+            name: Method(scope, params.check if isinstance(params, Params) else params, answer)
+            for name, (scope, params, answer) in table.items()
         }
 
     # What the gateway is
@@ -170,17 +191,19 @@ class Methods:
     # Sessions
 
     def _list(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
-        limit = params.get("limit", 100)
-        rows = sorted(self._sessions.values(), key=lambda row: row["updatedAt"], reverse=True)
-        shown = rows[:limit]
+        limit, offset, search = params.get("limit", 100), params.get("offset", 0), params.get("search", "").lower()
+        rows = [row for row in self._sessions.values() if search in f"{row['key']} {row.get('label', '')}".lower()]
+        rows.sort(key=lambda row: row["updatedAt"], reverse=True)
+        end = offset + limit
+        shown = rows[offset:end]
         return {
             "ts": int(time.time() * 1000),
             "path": "memory",
             "count": len(shown),
             "totalCount": len(rows),
             "limitApplied": limit,
-            "nextOffset": None,
-            "hasMore": len(rows) > limit,
+            "nextOffset": end if len(rows) > end else None,
+            "hasMore": len(rows) > end,
             "defaults": {"modelProvider": "local", "model": "local-1", "contextTokens": 131072},
             "sessions": [{**row, "hasActiveRun": self.agents.is_active(row["key"])} for row in shown],
         }
@@ -209,6 +232,8 @@ class Methods:
         return {name: row[name] for name in ("sessionId", "updatedAt", "createdAt", "label") if name in row}
 
     def _create(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        if params.get("agentId", "main") != "main":
+            raise Refusal("INVALID_REQUEST", f'Unknown agent id "{params["agentId"]}"')
         row = self._touch(params.get("key") or f"agent:main:dashboard:{uuid.uuid4()}")
         row |= {name: params[name] for name in ("label", "model") if name in params}
         self._changed(row, "create")
@@ -224,7 +249,9 @@ class Methods:
 
     def _patch(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
         row = self._touch(params["key"])
-        row |= {name: params[name] for name in ("label", "model") if name in params}
+        for name, default in (("label", None), ("model", "local-1")):
+            if name in params:
+                row[name] = params[name] or default
         self._changed(row, "patch")
         resolved = {"modelProvider": "local", "model": row["model"]}
         return {"ok": True, "path": "memory", "key": row["key"], "entry": self._entry(row), "resolved": resolved}
@@ -262,7 +289,7 @@ class Methods:
         return payload
 
     def _ask_approval(self, peer: Peer, request_id: str, params: dict[str, Any]) -> Any:
-        if not isinstance(params.get("command"), str) or not params["command"]:
+        if "command" not in params:
             raise Refusal("INVALID_REQUEST", "command is required")
         now = int(time.time() * 1000)
         timeout_ms = params.get("timeoutMs", 120_000)
@@ -290,6 +317,8 @@ class Methods:
         peer.answer(request_id, {**times, "decision": decision})
 
     def _resolve(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
+        if params["decision"] not in _DECISIONS:
+            raise Refusal("INVALID_REQUEST", "invalid decision")
         decided, entry = self._approvals.get(params["id"], (None, {}))
         if decided is None or decided.done():
             details = {"reason": "APPROVAL_NOT_FOUND"}

@@ -13,7 +13,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_COMMAND = re.compile(r"(echo|count|fail|tool):(.*)", re.DOTALL)
+from . import browsers
+
+_COMMAND = re.compile(r"(?:(echo|tool):(.*))|(?:(count):(\d{1,9}(?::\d{1,9})?))|(?:(fail):([45]\d\d))", re.DOTALL)
+
+_TIME_PREFIX = re.compile(r"\[[A-Za-z]{3} \d{4}-\d\d-\d\d \d\d:\d\d[^\]]*\] *")
 
 
 class OfflineModel:
@@ -49,14 +53,29 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the notebook's output is not a server's log."""
 
+    def parse_request(self) -> bool:
+        """Read the request line and headers; refuse what a web page sends."""
+        if not super().parse_request():
+            return False
+        why = browsers.refusal(self.headers.get_all("Host", []), self.headers.get_all("Origin", []))
+        if why is not None:
+            self.close_connection = True  # its body is not read
+            self._error(403, why)
+        return why is None
+
     def do_GET(self) -> None:
         self._json(200, {"object": "list", "data": [{"id": "mock-1", "object": "model"}]})
 
     def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        kind, argument = _command(request["messages"])
+        try:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            kind, argument = _command(request["messages"])
+        except (TypeError, ValueError, KeyError, AttributeError):
+            self.close_connection = True
+            self._error(400, "the body must be a chat completion request with its length")
+            return
         if kind == "fail":
-            self._json(int(argument[:3]), {"error": {"message": "the offline model was told to fail"}})
+            self._error(int(argument), "the offline model was told to fail")
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -72,6 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
             pass  # the run was aborted
         self.close_connection = True
 
+    def _error(self, status: int, message: str) -> None:
+        self._json(status, {"error": {"message": message}})
+
     def _json(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
@@ -82,12 +104,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _command(messages: list[dict[str, Any]]) -> tuple[str, str]:
-    """Find the prompt: the gateway adds a context message of its own, and glues a line to a session's first turn."""
+    """Find the prompt: the gateway adds a context message, a line to a session's first turn, and the time before it."""
     prompts = [_text(message) for message in messages if message.get("role") == "user"]
     prompts = [text for text in prompts if "OPENCLAW_INTERNAL_CONTEXT" not in text]
     prompt = prompts[-1].partition("\n\nRuntime: ")[0] if prompts else ""
     found = _COMMAND.search(prompt)
-    return (found.group(1), found.group(2).strip()) if found else ("echo", prompt.strip())
+    if found is None:
+        return "echo", _TIME_PREFIX.sub("", prompt, count=1).strip()
+    kind, argument = (group for group in found.groups() if group is not None)
+    return kind, argument.strip()
 
 
 def _text(message: dict[str, Any]) -> str:
@@ -101,10 +126,9 @@ def _answer(kind: str, argument: str, *, after_tool: bool) -> Iterator[dict[str,
     reason = "stop"
     if kind == "count":
         number, _, pause = argument.partition(":")
-        digits = re.match(r"\d+", pause)
         for index in range(int(number)):
             yield _chunk({"role": "assistant", "content": f"{index + 1} "})
-            time.sleep(int(digits.group() if digits else 0) / 1000)
+            time.sleep(int(pause or 0) / 1000)
     elif kind == "tool" and not after_tool:
         name, _, arguments = argument.partition(":")
         function = {"name": name, "arguments": arguments or "{}"}

@@ -13,11 +13,9 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock
 
+from ..protocol.errors import OpenClawUnavailable
+
 _INSTALL_TIMEOUT = 600.0
-
-
-class OpenClawUnavailable(RuntimeError):
-    """Something of npm's can't be had, or does not run here; says what is missing."""
 
 
 def node() -> tuple[str, str]:

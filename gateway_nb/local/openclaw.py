@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..protocol.errors import OpenClawUnavailable
 from .model import OfflineModel
-from .npm import OpenClawUnavailable, installed, node, with_node
+from .npm import installed, node, with_node
 
 VERSION = "2026.9.6"
 _START_TIMEOUT = 120.0

@@ -1,65 +1,171 @@
-"""Which params the embedded gateway takes, and its words for wrong ones, as the real gateway says them."""
+"""What the embedded gateway reads: JSON as JavaScript reads it, and its shape; faults in the real gateway's words."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .answers import Refusal
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
+Shape = Callable[[Any, str], Iterator[str]]
+"""Yields what is wrong with a value, given the value and its JSON pointer."""
+
+
+def parse(data: str | bytes) -> Any:
+    """Return JSON as the real gateway reads it: ``2.0`` is an integer, and half a surrogate pair is U+FFFD.
+
+    Raises:
+        ValueError: it is not JSON, or is nested too deeply.
+    """
+    text = data if isinstance(data, str) else data.decode(errors="replace")
+    try:
+        value = _decoder.decode(text)
+        if "\\ud" in text.lower():
+            whole = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+            value = _decoder.decode(whole.decode("utf-16-le", "replace"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
+def _number(digits: str) -> int | float:
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_refuse)
 
 
 @dataclass(frozen=True)
 class Params:
-    """The params of one method.
+    """An object's shape: of a method's params, or of a part of them.
 
     Attributes:
-        fields: name -> JSON type.
+        fields: name -> the shape of its value.
         required: names that must be there, in the order in which they are asked for.
         open: other names are let through.
     """
 
-    fields: dict[str, str]
+    fields: Mapping[str, Shape]
     required: tuple[str, ...] = ()
     open: bool = False
 
     def check(self, method: str, params: Any) -> dict[str, Any]:
-        """Return the params, or refuse them in the gateway's words.
+        """Return a method's params, or refuse them in the gateway's words.
 
         Raises:
             Refusal: INVALID_REQUEST.
         """
-        if params is None:
-            params = {}
-        if not isinstance(params, dict):
-            raise _invalid(method, "must be object")
-        for name in self.required:
-            if name not in params:
-                raise _invalid(method, f"must have required property '{name}'")
-        for name, value in params.items():
-            kind = self.fields.get(name)
-            if kind is None:
-                if not self.open:
-                    raise _invalid(method, f"at root: unexpected property '{name}'")
-            elif not _is(value, kind):
-                raise _invalid(method, f"at /{name}: must be {kind}")
-            elif name == "limit" and value < 1:
-                raise _invalid(method, "at /limit: must be >= 1")
-        return params
+        if faults := "; ".join(self(params, "")):
+            raise Refusal("INVALID_REQUEST", f"invalid {method} params: {faults}")
+        checked: dict[str, Any] = params
+        return checked
+
+    def __call__(self, value: Any, path: str) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield _at(path, "must be object")
+            return
+        if missing := [name for name in self.required if name not in value]:
+            yield _at(path, f"must have required property '{missing[0]}'")
+        if not self.open and (unexpected := [name for name in value if name not in self.fields]):
+            yield f"at {path or 'root'}: unexpected property '{unexpected[0]}'"
+        for name, shape in self.fields.items():
+            if name in value:
+                yield from shape(value[name], f"{path}/{name}")
 
 
-def _is(value: Any, kind: str) -> bool:
-    if isinstance(value, bool) and kind != "boolean":
-        return False
-    return isinstance(value, _KINDS[kind])
+def anything(value: Any, path: str) -> Iterator[str]:
+    """Any value."""
+    return iter(())
 
 
-def _invalid(method: str, what: str) -> Refusal:
-    return Refusal("INVALID_REQUEST", f"invalid {method} params: {what}")
+def string(value: Any, path: str) -> Iterator[str]:
+    """A string, which may be empty."""
+    if not isinstance(value, str):
+        yield _at(path, "must be string")
+
+
+def text(value: Any, path: str) -> Iterator[str]:
+    """A string of at least one character."""
+    yield from string(value, path)
+    if value == "":
+        yield _at(path, "must not have fewer than 1 characters")
+
+
+def nullable(shape: Shape) -> Shape:
+    """Return the shape of such a value, or null."""
+
+    def or_null(value: Any, path: str) -> Iterator[str]:
+        if value is not None and (faults := list(shape(value, path))):
+            yield from faults
+            yield _at(path, "must be null")
+            yield _at(path, "must match a schema in anyOf")
+
+    return or_null
+
+
+def boolean(value: Any, path: str) -> Iterator[str]:
+    """True or false."""
+    if not isinstance(value, bool):
+        yield _at(path, "must be boolean")
+
+
+def integer(least: int, most: int | None = None) -> Shape:
+    """Return the shape of an integer within limits."""
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        if not isinstance(value, int) or isinstance(value, bool):
+            yield _at(path, "must be integer")
+        elif value < least:
+            yield _at(path, f"must be >= {least}")
+        elif most is not None and value > most:
+            yield _at(path, f"must be <= {most}")
+
+    return shape
+
+
+def choice(*allowed: str) -> Shape:
+    """Return the shape of one of these strings."""
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        if value not in allowed:
+            what = "must be equal to one of the allowed values" if len(allowed) > 1 else "must be equal to constant"
+            yield _at(path, what)
+
+    return shape
+
+
+def array(items: Shape) -> Shape:
+    """Return the shape of a list of such values."""
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        if not isinstance(value, list):
+            yield _at(path, "must be array")
+            return
+        for index, item in enumerate(value):
+            yield from items(item, f"{path}/{index}")
+
+    return shape
+
+
+def mapping(values: Shape) -> Shape:
+    """Return the shape of an object with any names."""
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield _at(path, "must be object")
+            return
+        for name, item in value.items():
+            yield from values(item, f"{path}/{name}")
+
+    return shape
+
+
+def _at(path: str, what: str) -> str:
+    return f"at {path}: {what}" if path else what

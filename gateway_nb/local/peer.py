@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 
 from ..protocol import frames
 from .admission import Admitted
-from .answers import Refusal
+from .answers import Refusal, WrongCredential
+from .params import Params, anything, choice, parse, string, text
 
 if TYPE_CHECKING:
     from .gateway import LocalGateway
 
 MAX_BUFFERED_BYTES = 50 * 1024 * 1024
+MAX_BYTES_BEFORE_SIGN_IN = 64 * 1024
 HANDSHAKE_TIMEOUT = 15.0
+_REQUEST = Params(
+    {"type": choice("req"), "id": text, "method": text, "params": anything, "traceparent": string},
+    ("type", "id", "method"),
+)
+
+
+class Socket(ServerConnection):
+    """A connection that reads little before its client has signed in."""
+
+    signed_in = False
+    _bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read, unless it is too much for a client that nobody knows."""
+        if self.request is not None and not self.signed_in:
+            self._bytes += len(data)
+            if self._bytes > MAX_BYTES_BEFORE_SIGN_IN:
+                self.transport.pause_reading()
+                self._closing = asyncio.ensure_future(self.close(1009, "preauth payload too large"))
+                return
+        super().data_received(data)
 
 
 class Peer:
@@ -30,7 +53,7 @@ class Peer:
         socket: its open socket.
     """
 
-    def __init__(self, gateway: LocalGateway, socket: ServerConnection) -> None:
+    def __init__(self, gateway: LocalGateway, socket: Socket) -> None:
         self.conn_id = str(uuid.uuid4())
         self.client: Admitted | None = None
         self.session_events = False
@@ -45,7 +68,7 @@ class Peer:
             if await self._welcome():
                 self._gateway.welcomed(self)
                 async for data in self._socket:
-                    self._take(data if isinstance(data, str) else None)
+                    self._take(data)
         except (ConnectionClosed, TimeoutError):
             pass
         finally:
@@ -67,9 +90,9 @@ class Peer:
         """Send a response that is ok."""
         self._write(frames.encode({"type": "res", "id": request_id, "ok": True, "payload": payload}))
 
-    def refuse(self, request_id: str, refusal: Refusal, payload: Any = None) -> None:
+    def refuse(self, request_id: Any, refusal: Refusal, payload: Any = None) -> None:
         """Send a response that is not ok."""
-        response = {"type": "res", "id": request_id, "ok": False}
+        response: dict[str, Any] = {"type": "res", "id": request_id, "ok": False}
         if payload is not None:
             response["payload"] = payload
         self._write(frames.encode({**response, "error": refusal.shape()}))
@@ -118,28 +141,41 @@ class Peer:
         async with asyncio.timeout(HANDSHAKE_TIMEOUT):
             data = await self._socket.recv()
         try:
-            request = frames.decode_request(data.encode() if isinstance(data, str) else data)
-        except frames.MalformedFrame:
+            frame = parse(data)
+        except ValueError:
+            return False
+        if any(_REQUEST(frame, "")):
+            await self._socket.close(1008, "invalid request frame")
             return False
         try:
-            if request.method != "connect":
+            if frame["method"] != "connect":
                 raise Refusal("INVALID_REQUEST", "invalid handshake: first request must be connect", close=1008)
-            self.client = self._gateway.admission.admit(
-                None if request.params is msgspec.UNSET else request.params, nonce
-            )
+            self.client = self._gateway.admission.admit(frame.get("params"), nonce)
         except Refusal as refusal:
-            self.refuse(request.id, refusal)
+            if isinstance(refusal, WrongCredential):
+                await self._delay(self._gateway.admission.failure_delay.next(time.monotonic()))
+            self.refuse(frame["id"], refusal)
             await self._socket.close(refusal.close or 1008, refusal.message[:120])
             return False
-        self.answer(request.id, self._gateway.hello(self))
+        self._socket.signed_in = True
+        self.answer(frame["id"], self._gateway.hello(self))
         return True
 
-    def _take(self, data: str | None) -> None:
+    async def _delay(self, seconds: float) -> None:
+        """Wait, but not for a client that has gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._socket.wait_closed()
+
+    def _take(self, data: str | bytes) -> None:
         try:
-            request = frames.decode_request((data or "").encode())
-        except frames.MalformedFrame:
+            frame = parse(data)
+        except ValueError:
             return
+        request_id = frame.get("id", "invalid") if isinstance(frame, dict) else "invalid"
         try:
-            self._gateway.call(self, request)
+            if faults := "; ".join(_REQUEST(frame, "")):
+                raise Refusal("INVALID_REQUEST", f"invalid request frame: {faults}")
+            self._gateway.call(self, frames.RequestFrame(request_id, frame["method"], frame.get("params")))
         except Refusal as refusal:
-            self.refuse(request.id, refusal)
+            self.refuse(request_id, refusal)

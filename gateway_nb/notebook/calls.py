@@ -15,7 +15,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, clear_output, display
 
 from ..bridge import RequestHandle
-from ..client.runs import ABORT_SECONDS, FINISH, run_of
+from ..client.runs import ABORT_SECONDS, FINISH, STARTED, run_of
 from ..facade import Gateway
 from ..protocol.errors import GatewayError, GatewayRequestError, RunAbortedError, printable
 from ..protocol.frames import encode_request
@@ -53,9 +53,10 @@ class Running:
         self._listening = ExitStack()
         self._began = time.monotonic()
         self._ended: float | None = None
-        if call.final and call.method in FINISH:
+        if call.method in FINISH:
             self._params = {"idempotencyKey": str(uuid.uuid4()), **(params or {})}
-            self.view = RunView(call.method, run_of(self._params)[0])
+            if call.final:
+                self.view = RunView(call.method, run_of(self._params)[0])
         self._options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         self._sent: RequestHandle[Any] | None = None
 
@@ -79,13 +80,24 @@ class Running:
 
     @property
     def state(self) -> str:
-        """``running``, ``ok``, ``failed``, ``cancelled`` or ``aborted``."""
+        """``running``, ``ok``, ``failed``, ``cancelled``, ``aborted``, or what the gateway says of a run it began."""
         if self._sent is None or not self._sent.done():
             return "running"
         if self._handle.cancelled():
             return "cancelled"
         error = self._handle.exception()
-        return "ok" if error is None else "aborted" if isinstance(error, RunAbortedError) else "failed"
+        if error is not None:
+            return "aborted" if isinstance(error, RunAbortedError) else "failed"
+        return str(self._goes_on.get("status", "ok"))
+
+    @property
+    def _goes_on(self) -> dict[str, Any]:
+        """The answer, where it is only that a run has begun."""
+        if not self._handle.done() or self._handle.cancelled() or self._handle.exception() is not None:
+            return {}
+        answer = self._handle.result()
+        begun = isinstance(answer, dict) and "runId" in answer and answer.get("status") in STARTED
+        return answer if begun else {}
 
     @property
     def started(self) -> bool:
@@ -129,7 +141,7 @@ class Running:
         if self._sent is not None:
             self._sent.cancel()
         self._end()
-        if self.view is None or self._params is None:
+        if self.call.method not in FINISH or self._params is None:
             return "nobody waits for the answer any more"
         run_id, session = run_of(self._params)
         try:
@@ -138,7 +150,8 @@ class Running:
             )
         except GatewayError as error:
             return f"the run could not be aborted: {error}"
-        self.view.state = "aborted"
+        if self.view is not None:
+            self.view.state = "aborted"
         aborted = isinstance(answer, dict) and answer.get("aborted")
         return "the gateway aborted the run" if aborted else "the gateway had no such run to abort"
 
@@ -189,6 +202,8 @@ class Running:
     def __repr__(self) -> str:
         last = f" · last event: {self.view.last_event}" if self.view is not None and self.view.last_event else ""
         recall = f"%gateway result {self.number} shows the answer"
+        if run := self._goes_on.get("runId"):
+            recall = f"run {run} goes on; --final --bg follows it to its end · {recall}"
         return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · {recall}")
 
 

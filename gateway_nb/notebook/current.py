@@ -42,4 +42,5 @@ def chosen(configured: str) -> str:
 
 def latest(gateway: Gateway) -> Gateway:
     """Return the connection that has a gateway's name now: running its cell again made a new one."""
-    return connecting.connections().get(gateway.name, gateway)
+    now = connecting.names_of(gateway).gateways.get(gateway.name, gateway)
+    return gateway if now.closed else now

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..capture.runs import AgentRun, take
 from ..client.events import Event
+from ..client.runs import answer_after
 from ..protocol.errors import printable
 from ..protocol.frames import MalformedFrame
 
@@ -45,9 +46,7 @@ class RunView:
             return
         self.last_event = f"{event.event} {payload.get('stream') or payload.get('state') or ''}".strip()
         take(self._runs, event.received, event.event, event.raw)
-        delta = payload.get("deltaText")
-        if event.event == "chat" and payload.get("state") == "delta" and isinstance(delta, str):
-            self.text = delta if payload.get("replace") is True else self.text + delta
+        self.text = answer_after(event.event, payload, self.text)
 
     @property
     def caption(self) -> str:

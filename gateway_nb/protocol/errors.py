@@ -1,14 +1,16 @@
 """Everything that can go wrong, as one small tree under `GatewayError`.
 
 Each error is one line that says what happened, why, and what to do next. In a notebook only that line
-is shown (`_render_traceback_` is what IPython asks for); ``%tb`` still gives the whole traceback.
+is shown (`_render_traceback_` is what IPython asks for); ``%tb`` shows the whole traceback.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -46,6 +48,7 @@ class GatewayError(Exception):
     """
 
     excerpt: str = ""
+    _rendered: TracebackType | None = None
 
     def __init__(
         self,
@@ -67,6 +70,10 @@ class GatewayError(Exception):
         self.retry_after = retry_after
 
     def _render_traceback_(self) -> list[str]:
+        # IPython asks once when a cell ends with the error; if it asks for the same traceback again, that is %tb.
+        if self._rendered is not None and self._rendered is self.__traceback__:
+            return printable("".join(traceback.format_exception(self))).splitlines()
+        self._rendered = self.__traceback__
         return [f"{type(self).__name__}: {self}", *printable(self.excerpt).splitlines()]
 
 
@@ -155,6 +162,10 @@ class RunAbortedError(RunFailedError):
 
 class CaptureError(GatewayError):
     """Events could not be written to, or read from, a capture."""
+
+
+class OpenClawUnavailable(GatewayError, RuntimeError):
+    """The real gateway, or something else of npm's, can't be installed or does not run here."""
 
 
 class FrameTooLargeError(GatewayRequestError, ValueError):

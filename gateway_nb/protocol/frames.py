@@ -82,7 +82,6 @@ class MalformedFrame(ValueError):
 
 
 _incoming = msgspec.json.Decoder(EventFrame | ResponseFrame)
-_requests = msgspec.json.Decoder(RequestFrame)
 _any = msgspec.json.Decoder()
 
 
@@ -98,18 +97,6 @@ def decode(data: bytes) -> EventFrame | ResponseFrame:
             # A payload is a view of its frame, and would keep all of it: a padded one costs what it shows.
             frame.payload = frame.payload.copy()
         return frame
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise MalformedFrame(str(error)) from None
-
-
-def decode_request(data: bytes) -> RequestFrame:
-    """Return a request frame, as a gateway reads it.
-
-    Raises:
-        MalformedFrame: bad JSON, bad UTF-8, or a wrong shape.
-    """
-    try:
-        return _requests.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise MalformedFrame(str(error)) from None
 
@@ -188,8 +175,7 @@ def encode_request(request_id: str, method: str, params: Any = None) -> bytes:
     Raises:
         BadParamsError: the params are no mapping, are not JSON, or hold NaN or infinity.
     """
-    if not isinstance(method, str) or not method:
-        raise BadParamsError(f"method must be a non-empty string, not {method!r}")
+    check_method(method)
     if params is None:
         return msgspec.json.encode(RequestFrame(request_id, method))
     if not isinstance(params, Mapping):
@@ -202,6 +188,16 @@ def encode_request(request_id: str, method: str, params: Any = None) -> bytes:
         return msgspec.json.encode(RequestFrame(request_id, method, params), enc_hook=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise BadParamsError(f"{method}: params cannot be sent as JSON: {error}", method=method) from None
+
+
+def check_method(method: object) -> None:
+    """Check that this can be a method's name.
+
+    Raises:
+        BadParamsError: it is no text, or an empty one.
+    """
+    if not isinstance(method, str) or not method or not method.isprintable():
+        raise BadParamsError(f"method must be a non-empty string of printable characters, not {method!r}")
 
 
 def encode(message: Any) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from gateway_nb.local.npm import OpenClawUnavailable, installed, node, with_node
+from gateway_nb.local.npm import installed, node, with_node
+from gateway_nb.protocol.errors import OpenClawUnavailable
 
 PACKAGES = ("@openclaw/gateway-client@2026.9.1", "@openclaw/gateway-protocol@2026.9.1", "ws@8")
 

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from typing import Any
 
-from gateway_nb.local.npm import OpenClawUnavailable
 from gateway_nb.local.openclaw import OpenClaw, install
+from gateway_nb.protocol.errors import OpenClawUnavailable
 from tests.support import SESSION_PROCESSES, missing
 
 

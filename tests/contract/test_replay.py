@@ -64,15 +64,51 @@ def test_speed_and_gaps(tmp_path: Path) -> None:
         assert (gw.status.counters.gaps, gw.status.counters.missed) == (1, 4)
 
 
-def test_a_request_that_was_not_recorded(tmp_path: Path) -> None:
-    """Another request of a recorded method is refused by name; methods that were not recorded still answer."""
+@pytest.mark.parametrize("requests", [True, False])
+def test_what_was_not_recorded(tmp_path: Path, requests: bool) -> None:
+    """A replay advertises what was recorded, and refuses anything else by name, instead of inventing an answer."""
     path = tmp_path / "run.jsonl"
-    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw, gw.capture(path, requests=True):
+    with (
+        gnb.LocalGateway() as local,
+        gnb.connect(local.url, token=local.token) as gw,
+        gw.capture(path, requests=requests),
+    ):
         gw.request("sessions.list", {"limit": 3})
+        gw.request("talk.mode", {"enabled": True})
+        until(lambda: len(gw.events.where("talk.mode")))
     with gnb.load(path).replay(speed=None) as replay, gnb.connect(replay.url, token=replay.token) as gw:
-        assert gw.request("health")["ok"] is True
-        with pytest.raises(gnb.GatewayRequestError, match="this request was not recorded"):
-            gw.request("sessions.list", {"limit": 4})
+        assert gw.methods == (("sessions.list", "talk.mode") if requests else ())
+        assert gw.event_names == ("talk.mode",)
+        for method, params in (("health", None), ("sessions.list", {"limit": 4}), ("agent", {"message": "x"})):
+            with pytest.raises(gnb.GatewayRequestError, match=f"{method} was not recorded") as caught:
+                gw.request(method, params)
+            assert caught.value.code == "UNAVAILABLE"
+
+
+def test_an_answer_that_was_not_recorded(tmp_path: Path) -> None:
+    """A request whose answer the recording does not have is refused, instead of waited for."""
+    path = tmp_path / "run.jsonl"
+    path.write_text('{"t":1.0,"epoch":1,"kind":"request","payload":{"id":"1","method":"health"}}\n')
+    with gnb.load(path).replay(speed=None) as replay, gnb.connect(replay.url, token=replay.token) as gw:
+        for _ in range(2):
+            with pytest.raises(gnb.GatewayRequestError, match="the answer was not recorded"):
+                gw.request("health", timeout=20)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"kind":"request"',
+        '"kind":"request","payload":{"id":5,"method":"health"}',
+        '"kind":"answer","payload":{"id":"1","ok":false,"answer":5}',
+        '"kind":"gap","payload":{"expected":"x"}',
+    ],
+)
+def test_lines_that_cannot_be_replayed(tmp_path: Path, line: str) -> None:
+    """A line of a wrong shape is one line of error when the replay is made, not a replay that ends in the middle."""
+    (tmp_path / "run.jsonl").write_text(f'{{"t":1.0,"epoch":1,{line}}}\n')
+    with pytest.raises(gnb.CaptureError, match="can't be replayed"):
+        gnb.load(tmp_path / "run.jsonl").replay()
 
 
 @pytest.mark.parametrize("speed", [0, -1])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.notebook.runs import RunView
 from tests.contract.conftest import AnyGateway
+from tests.contract.real import RealGateway
 from tests.support import async_test
 
 
@@ -30,6 +34,44 @@ def test_a_run(gateway: AnyGateway) -> None:
         assert run.done()
 
 
+def test_tokens(gateway: AnyGateway) -> None:
+    """The output tokens of a run of many model calls are those of its final answer, in a frame and in a cell."""
+    with gnb.connect(gateway.url, token=gateway.token, caps=["tool-events"]) as gw:
+        run = gw.run("tool:no_such_tool:{}", session=session())
+        used = run.result(60).usage["output"]
+        row = gw.events.runs().set_index("run").loc[run.run_id]
+        assert row["tokens"] == used
+        view = RunView("agent", run.run_id)
+        for event in run.events:
+            view.take(event)
+        assert f"{used} output tokens" in view.caption
+
+
+def test_an_answer_without_pieces(gateway: AnyGateway) -> None:
+    """A short answer, which a gateway may send whole and at its end, is yielded and shown, too."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        run = gw.run("echo:a", session=session())
+        assert "".join(run) == "a"
+        view = RunView("agent", run.run_id)
+        for event in run.events:
+            view.take(event)
+        assert view.text == "a"
+
+
+def test_an_answer_that_is_taken_back(real: RealGateway) -> None:
+    """Where a gateway replaces what it sent, the whole answer follows on a line of its own, and `text` has it alone."""
+    with gnb.connect(real.url, token=real.token) as gw:
+        run = gw.run("echo:[Thu 2026-11-26 06:42 UTC] hello there", session=session())
+        lines = "".join(run).splitlines()
+        assert (lines[-1], run.text, run.result(30).text) == ("hello there", "hello there", "hello there")
+
+
+def test_the_first_example(gateway: AnyGateway) -> None:
+    """The loop that README shows prints the answer, and nothing else."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        assert "".join(gw.run("hello", session=session())) == "hello"
+
+
 @async_test
 async def test_an_echo(gateway: AnyGateway) -> None:
     """The async run gives the same result."""
@@ -46,6 +88,46 @@ async def test_a_failing_run(gateway: AnyGateway) -> None:
             await run.result()
         assert caught.value.run_id == run.run_id
         assert not isinstance(caught.value, gnb.RunAbortedError)
+
+
+WAYS: dict[str, Callable[[gnb.Gateway, str, str], Any]] = {
+    "run": lambda gw, message, key: gw.run(message, session=key).result(30),
+    "iterate": lambda gw, message, key: list(gw.run(message, session=key)),
+    "agent": lambda gw, message, key: gw.request("agent", {"message": message, "sessionKey": key}, expect_final=True),
+    "chat": lambda gw, message, key: gw.request(
+        "chat.send", {"message": message, "sessionKey": key}, expect_final=True
+    ),
+    "submit": lambda gw, message, key: gw.submit(
+        "agent", {"message": message, "sessionKey": key}, expect_final=True
+    ).result(30),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_class_for_a_run_that_fails(gateway: AnyGateway, way: str) -> None:
+    """However a run is asked for, its failure is a RunFailedError, and a refusal a GatewayRequestError."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        with pytest.raises(gnb.RunFailedError, match="LLM request failed") as caught:
+            WAYS[way](gw, "fail:400", session())
+        assert (caught.value.code, bool(caught.value.run_id)) == ("RUN_FAILED", True)
+    with gnb.connect(gateway.url, token=gateway.token, scopes=["operator.read"]) as gw:
+        with pytest.raises(gnb.MissingScopeError) as refused:
+            WAYS[way](gw, "hello", session())
+        assert refused.value.missing_scope == "operator.write"
+
+
+def test_a_result_that_is_not_there_yet(gateway: AnyGateway) -> None:
+    """Waiting too shortly for a run or a request is one line that says what it is of, and waiting again goes on."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        run = gw.run("count:5:60", session=session())
+        handle = gw.submit("agent.wait", {"runId": "nobody", "timeoutMs": 300})
+        for wait in (run.result, handle.result, handle.exception):
+            with pytest.raises(gnb.GatewayTimeoutError, match=r"(run .*|agent\.wait): no result within 0\.01 s"):
+                wait(0.01)
+        with pytest.raises(TypeError, match="timeout must be a number of seconds"):
+            run.result("soon")  # type: ignore[arg-type]
+        assert run.result(30).text == "1 2 3 4 5"
+        assert handle.result(30)["status"] == "timeout"
 
 
 @async_test
@@ -110,7 +192,7 @@ async def test_agent_to_its_end(gateway: AnyGateway) -> None:
         key = session()
         final = await agw.request("agent", {"message": "count:3:50", "sessionKey": key}, expect_final=True)
         assert (final["status"], final["result"]["payloads"][0]["text"]) == ("ok", "1 2 3")
-        with pytest.raises(gnb.GatewayRequestError, match="LLM request failed"):
+        with pytest.raises(gnb.RunFailedError, match="LLM request failed"):
             await agw.request("agent", {"message": "fail:400", "sessionKey": key}, expect_final=True)
         run_id = str(uuid.uuid4())
         params = {"message": "count:100:60", "sessionKey": key, "idempotencyKey": run_id}

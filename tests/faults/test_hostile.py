@@ -279,7 +279,7 @@ async def test_a_run_that_never_starts() -> None:
                 await asyncio.wait_for(
                     agw.request("agent", {"message": "x", "sessionKey": "s"}, expect_final=True, timeout=30), 10
                 )
-            with pytest.raises(gnb.RunFailedError, match="busy"):
+            with pytest.raises(gnb.GatewayRequestError, match="busy"):
                 await asyncio.wait_for(agw.run("x", timeout=30).result(), 10)
         async with gnb.AsyncGateway(url, device_identity=None) as agw:
             with pytest.raises(gnb.GatewayTimeoutError, match="and was not accepted by then"):
@@ -319,7 +319,7 @@ async def test_a_final_answer_that_is_unreadable() -> None:
             await agw.request("health")
         with pytest.raises(gnb.GatewayRequestError, match="agent: the answer can't be read"):
             await agw.request("agent", {"message": "x", "sessionKey": "s"}, expect_final=True)
-        with pytest.raises(gnb.RunFailedError, match="the answer can't be read"):
+        with pytest.raises(gnb.GatewayRequestError, match="the answer can't be read"):
             await agw.run("x").result()
 
 

@@ -33,20 +33,12 @@ def test_demo() -> None:
     assert gnb.load(figures["saved"]).stats.events["talk.mode"] == 1000
 
 
-def test_demo_for_people(local: gnb.LocalGateway) -> None:
-    """Against a gateway of the user's the demo prints the frame's head, and no token."""
-    done = run("demo", "--url", local.url, "--token-env", "T", T=local.token)
-    assert done.returncode == 0
-    assert "payload" in done.stdout
-    assert "events, 0 gaps" in done.stdout
-    assert local.token not in done.stdout + done.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
         (["demo", "--url", "ws://127.0.0.1:1"], 1, "gateway-nb: nothing listens on ws://127.0.0.1:1"),
         (["demo", "--url", "ws://10.0.0.1"], 1, "gateway-nb: refused plain ws://"),
+        (["demo", "--agent"], 2, "--agent goes with --url"),
         (["demo", "--token-env", "NO_SUCH", "--url", "ws://127.0.0.1:1"], 2, "no such variable"),
         (["call", "bad!name"], 1, "is no method name"),
         (["capture", "ws://127.0.0.1:1", "-o", "x.jsonl", "--duration", "soon"], 2, "like 90s, 30m or 1h"),

@@ -174,6 +174,26 @@ def test_in_the_background(connected: Kernel) -> None:
     assert connected.run("print(aborted.state)").text == "aborted\n"
 
 
+def test_a_run_in_the_background(connected: Kernel) -> None:
+    """--bg without --final tells of a run that it began and goes on, and cancelling it aborts it."""
+    connected.run("%%gateway agent --bg -o begun\nmessage: count:1000:50\nsessionKey: agent:main:main")
+    shown = connected.run("answer = await begun; print(begun, answer['runId'])").text
+    assert re.match(r"agent · accepted · .* · run (\S+) goes on; --final --bg follows it to its end .* \1\n", shown)
+    assert connected.run("print(begun.cancel())").text == "the gateway aborted the run\n"
+
+
+def test_a_run_that_fails(connected: Kernel) -> None:
+    """A failed run is the same error in a cell as in Python, one line, and %tb shows the whole traceback."""
+    cell = connected.run("%%gateway agent --final\nmessage: fail:400\nsessionKey: agent:main:main")
+    python = connected.run("gw.run('fail:400').result()")
+    for outcome in (cell, python):
+        assert len(outcome.error) == 1
+        assert re.match(r"RunFailedError: run \S+ failed: LLM request failed", outcome.error[0])
+    whole = connected.run("%tb")
+    assert "Traceback (most recent call last)" in whole.everything
+    assert "handles.py" in whole.everything
+
+
 def test_captures_of_others(connected: Kernel, local: gnb.LocalGateway, tmp_path: Path) -> None:
     """Stop ends what was started here, never what another kernel captures, unless that is named."""
     theirs = tmp_path / "theirs.jsonl"

@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "connecting": {"facade", "capture", "client", "protocol"},
     "facade": {"handles", "detached", "bridge", "client", "capture", "protocol"},
     "handles": {"schema", "bridge", "client", "protocol"},
-    "bridge": set(),
+    "bridge": {"protocol"},
     "capture": {"local", "client", "protocol"},
     "local": {"protocol"},
     "schema": {"protocol"},

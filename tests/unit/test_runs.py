@@ -38,7 +38,7 @@ def agent(run: str, stream: str, **data: Any) -> dict[str, Any]:
 
 
 def test_runs() -> None:
-    """Each run has its session, times, end, tokens, tool calls and pieces; other events are no runs."""
+    """Each run has its session, times, end, tool calls, pieces and tokens (a total); other events are no runs."""
     log = log_of(
         (0.0, "agent", agent("a", "lifecycle", phase="start")),
         (0.5, "agent", agent("b", "lifecycle", phase="start")),
@@ -47,7 +47,9 @@ def test_runs() -> None:
         (1.5, "agent", agent("a", "assistant", delta="x")),
         (1.6, "agent", agent("a", "assistant", delta="y")),
         (1.7, "agent", agent("a", "usage", outputTokens=5)),
-        (1.8, "agent", agent("a", "usage", outputTokens=2)),
+        (1.75, "agent", agent("a", "lifecycle", phase="finishing")),  # a retry begins
+        (1.77, "agent", agent("a", "lifecycle", phase="start")),
+        (1.8, "agent", agent("a", "usage", outputTokens=7)),
         (2.0, "agent", agent("a", "lifecycle", phase="end", aborted=False)),
         (2.1, "chat", {"runId": "a", "state": "final"}),
         (2.5, "chat", {"runId": "b", "state": "aborted"}),
@@ -60,6 +62,7 @@ def test_runs() -> None:
     runs = log.runs()
     assert {name: str(dtype) for name, dtype in runs.dtypes.items()} == COLUMNS
     assert list(runs["run"]) == ["a", "b", "c", "d"]
+    assert runs["tokens"].isna().tolist() == [False, True, True, True]
     assert list(runs["status"]) == ["ok", "aborted", "error", "running"]
     first = runs.iloc[0]
     assert (first["session"], first["deltas"], first["tool_calls"], first["tokens"]) == ("session-a", 2, 1, 7)

@@ -61,6 +61,7 @@ class ConnectForm(LiveWidget):
         self._stop = threading.Event()
         self._pairing: PairingRequiredError | None = None
         self._failure: str | None = None
+        self._names = connecting.names()  # of whoever made the form: it connects on a thread of its own
         self._said: Any = None
         super().__init__()
 
@@ -166,7 +167,7 @@ class ConnectForm(LiveWidget):
         try:
             while not stop.is_set():
                 try:
-                    connecting.enter(gateway, gateway.connect)
+                    self._names.replace(gateway, gateway.connect)
                     current.made(gateway)
                     break
                 except PairingRequiredError as error:
