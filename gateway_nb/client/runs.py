@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ STARTED = ("accepted", "started", "in_flight")
 _LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
+LONGEST_TEXT = 4 * 1024 * 1024
+"""Characters of an answer that are kept while it grows."""
+MAX_EVENTS_BYTES = 64 * 1024 * 1024
 ABORT_SECONDS = 2.0  # for who was interrupted: a gateway that is stuck must not hold Ctrl-C
 _COMES_BACK = ("connected", "reconnecting", "restarting")
 
@@ -74,7 +78,7 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
     ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def look(event: Event) -> None:
-        payload = _payload_of(event, run_id)
+        payload = _payload(event) if is_of_run(event, run_id) else {}
         if payload.get("state") in ("final", "error", "aborted") and not ended.done():
             ended.set_result(payload)
 
@@ -228,7 +232,8 @@ class AsyncRun:
     Attributes:
         run_id: the run's id, known from the start (it is the request's idempotency key).
         session: session key.
-        events: every event of this run so far.
+        events: the events of this run so far; beyond 64 MiB the oldest give way.
+        events_dropped: how many did.
     """
 
     def __init__(
@@ -237,18 +242,22 @@ class AsyncRun:
         self.run_id = str(uuid.uuid4())
         self.session = session or f"agent:{agent}:main"
         self.events: list[Event] = []
+        self.events_dropped = 0
+        self._events_bytes = 0
         self._gateway = gateway
         self._message = message
         self._agent = agent
         self._timeout = timeout
-        self._deltas: asyncio.Queue[str | None] = asyncio.Queue()
+        self._pieces: deque[str] = deque()
+        self._pieces_length = 0
+        self._news = asyncio.Event()
         self._text = ""
         self._yielded = ""  # of the answer, since it was taken back last
         self._task: asyncio.Task[RunResult] | None = None
 
     @property
     def text(self) -> str:
-        """The answer so far."""
+        """The answer so far; of one that grows beyond `LONGEST_TEXT` characters the beginning."""
         return self._text
 
     def start(self) -> asyncio.Task[RunResult]:
@@ -275,10 +284,19 @@ class AsyncRun:
         the next piece is then a line break and the whole answer so far. `text` is always the answer alone.
         """
         task = self.start()
-        while (delta := await self._deltas.get()) is not None:
-            yield delta
-        self._deltas.put_nowait(None)  # for whoever iterates again: there is nothing more
+        while self._pieces or not task.done():
+            if self._pieces:
+                piece = self._pieces.popleft()
+                self._pieces_length -= len(piece)
+                yield piece
+                continue
+            self._news.clear()
+            task.add_done_callback(self._notify)
+            await self._news.wait()
         await task
+
+    def _notify(self, _: object) -> None:
+        self._news.set()
 
     async def abort(self) -> bool:
         """Ask the gateway to abort the run; return whether there was something to abort."""
@@ -292,33 +310,47 @@ class AsyncRun:
             "sessionKey": self.session,
             "idempotencyKey": self.run_id,
         }
-        try:
-            with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
-                final = await _final_of_agent(self._gateway, params, self._timeout)
-                result = _judged(final, self.run_id, self._text)
-                self._text = result.text
-                self._yield(result.text)
-                return result
-        finally:
-            self._deltas.put_nowait(None)
+        with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
+            final = await _final_of_agent(self._gateway, params, self._timeout)
+            result = _judged(final, self.run_id, self._text)
+            self._text = result.text
+            self._yield(result.text)
+            return result
 
     def _take(self, event: Event) -> None:
-        payload = _payload_of(event, self.run_id)
-        if not payload:
+        if not is_of_run(event, self.run_id):
             return
+        self._keep(event)
+        if event.event == "chat":
+            self._text = answer_after(event.event, _payload(event), self._text)[:LONGEST_TEXT]
+            self._yield(self._text)
+
+    def _keep(self, event: Event) -> None:
         self.events.append(event)
-        self._text = answer_after(event.event, payload, self._text)
-        self._yield(self._text)
+        self._events_bytes += event.size
+        if self._events_bytes > MAX_EVENTS_BYTES:
+            count = max(len(self.events) // 4, 1)  # some at once: a list is slow to take from at its beginning
+            self._events_bytes -= sum(old.size for old in self.events[:count])
+            del self.events[:count]
+            self.events_dropped += count
 
     def _yield(self, text: str) -> None:
         """Yield what the answer has beyond what was yielded."""
         if self._yielded.startswith(text):
             return
         if text.startswith(self._yielded):
-            self._deltas.put_nowait(text[len(self._yielded) :])
+            self._add_piece(text[len(self._yielded) :])
         elif not _without_blanks(self._yielded).endswith(_without_blanks(text)):
-            self._deltas.put_nowait(f"\n{text}")
+            self._add_piece(f"\n{text}")
         self._yielded = text
+
+    def _add_piece(self, piece: str) -> None:
+        if self._pieces_length + len(piece) > 2 * LONGEST_TEXT:  # taken back again and again, and nobody reads
+            self._pieces.clear()
+            self._pieces_length = 0
+        self._pieces.append(piece)
+        self._pieces_length += len(piece)
+        self._news.set()
 
 
 def answer_after(event: str, payload: dict[str, Any], text: str) -> str:
@@ -345,13 +377,28 @@ def _without_blanks(text: str) -> str:
     return "".join(text.split())
 
 
-def _payload_of(event: Event, run_id: str) -> dict[str, Any]:
-    """Return the payload of an event of this run; empty for another's."""
+class _RunId(msgspec.Struct, rename="camel"):
+    """What every event is looked at for; the rest of its payload is skipped."""
+
+    run_id: str
+
+
+_run_ids = msgspec.json.Decoder(_RunId)
+
+
+def is_of_run(event: Event, run_id: str) -> bool:
+    """Return whether an event is one of a run."""
     try:
-        payload = _dict(event.payload)
+        return _run_ids.decode(event.raw).run_id == run_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _payload(event: Event) -> dict[str, Any]:
+    try:
+        return _dict(event.payload)
     except MalformedFrame:
         return {}
-    return payload if payload.get("runId") == run_id else {}
 
 
 def _dict(payload: Any) -> dict[str, Any]:
