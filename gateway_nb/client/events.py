@@ -8,6 +8,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..protocol.frames import NULL, decode_payload
+from .redact import hidden
+
+_REPR_TEXT = 80
+_REPR_BYTES = 16_384
 
 
 class Event(msgspec.Struct, gc=False, frozen=True):
@@ -44,5 +48,6 @@ class Event(msgspec.Struct, gc=False, frozen=True):
         return dt.datetime.fromtimestamp(self.received, dt.UTC)
 
     def __repr__(self) -> str:
-        text = bytes(self.raw).decode("utf-8", "replace")
-        return f"Event({self.event!r}, seq={self.seq}, payload={text if len(text) <= 80 else text[:79] + '…'})"
+        text = bytes(memoryview(self.raw)[:_REPR_BYTES]).decode("utf-8", "replace")
+        name = hidden(self.event, _REPR_TEXT)
+        return f"Event({name!r}, seq={self.seq}, payload={hidden(text, _REPR_TEXT)})"

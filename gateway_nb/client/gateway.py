@@ -22,10 +22,11 @@ from ..protocol.errors import (
 from ..protocol.frames import decode_answer, encode, encode_request
 from ..protocol.handshake import HelloOk
 from . import options as options_
-from .connection import Connection
+from .connection import Connection, E
 from .events import Event
 from .handlers import EventStream, Subscription
 from .options import ConnectOptions
+from .redact import Redactor
 from .runs import FINISH, AsyncRun
 from .status import Status
 from .subscriptions import Subscriptions
@@ -82,14 +83,11 @@ class AsyncGateway:
             options=options,
         )
         self._connect_timeout = options_.timeout(timeout)
-        self._supervisor = Supervisor(self.settings, self._welcome)
+        self._supervisor = Supervisor(self.settings, lambda connection: self._subscriptions.make_again(connection))
         self._streams: set[EventStream] = set()
         self._subscriptions = Subscriptions(self.settings.request_timeout, self._supervisor.log)
         if "on_event" in self.settings.callbacks:
             self._supervisor.handlers.add("*", self.settings.callbacks["on_event"])
-
-    def _welcome(self, connection: Connection) -> None:
-        self._subscriptions.make_again(connection)
 
     # Connecting
 
@@ -191,7 +189,10 @@ class AsyncGateway:
         """
         if expect_final and method in FINISH and isinstance(params, Mapping):
             keyed = {"idempotencyKey": str(uuid.uuid4()), **params}
-            return await FINISH[method](self, keyed, self._limit(timeout, True))
+            try:
+                return await FINISH[method](self, keyed, self._limit(timeout, True))
+            except GatewayError as error:  # what it says of the run is the gateway's, as in a refusal
+                raise self.clean(error) from None
         raw = await self.request_raw(method, params, timeout=timeout, expect_final=expect_final)
         return decode_answer(method, raw)
 
@@ -228,9 +229,8 @@ class AsyncGateway:
         return answer
 
     def _record(self, what: str, request_id: str, about: object, data: bytes) -> None:
-        clean = self._supervisor.log.without_secrets(data)
         for recorder in self._supervisor.recorders:
-            getattr(recorder, what)(request_id, about, clean)
+            getattr(recorder, what)(request_id, about, data)
 
     async def _ask(
         self,
@@ -367,16 +367,21 @@ class AsyncGateway:
         """Note what went wrong beside the connection: in the log as a warning, and in `status` from now on."""
         self._supervisor.problem(error)
 
-    def without_secrets(self, data: bytes) -> bytes:
-        """Return JSON without the secrets that this client knows, and without those that a field names."""
-        return self._supervisor.log.without_secrets(data)
+    @property
+    def redactor(self) -> Redactor:
+        """What takes this client's secrets out of what is shown, written or exported."""
+        return self._supervisor.log.redactor
+
+    def clean(self, error: E) -> E:
+        """Return an error without this client's secrets."""
+        return self._supervisor.clean(error)
 
     def add_sink(self, sink: Sink) -> Callable[[], None]:
         """Give every event to a sink, before any handler; return the way to take it out again."""
         return self._supervisor.add_sink(sink)
 
     def add_recorder(self, recorder: Recorder) -> Callable[[], None]:
-        """Give every request and its answer to a recorder, without secrets; return the way to take it out again."""
+        """Give every request and its answer to a recorder; return the way to take it out again."""
         self._supervisor.recorders = (*self._supervisor.recorders, recorder)
 
         def remove() -> None:

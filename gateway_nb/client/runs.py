@@ -291,6 +291,8 @@ class AsyncRun:
                 return result
         except GatewayRequestError as error:
             raise _run_error(RunFailedError, self.run_id, f"run failed: {error}", error.details) from None
+        except RunFailedError as error:
+            raise self._gateway.clean(error) from None
         finally:
             self._deltas.put_nowait(None)
 

@@ -45,7 +45,7 @@ class Sink(Protocol):
 
 
 class Recorder(Protocol):
-    """Something that keeps requests and answers; what it is given holds no secret."""
+    """Something that keeps requests and answers; it takes the secrets out of them, away from the loop."""
 
     def asked(self, request_id: str, method: str, params: bytes) -> None:
         """A request is made; its params are JSON."""
@@ -251,7 +251,7 @@ class Supervisor:
             )
             return await self._opening.run()
         except GatewayConnectError as error:
-            return Ended(close_codes.ABNORMAL, "", error)
+            return Ended(close_codes.ABNORMAL, "", self.clean(error))
         finally:
             if self._opening is not None:
                 self._frames += self._opening.frames
@@ -305,8 +305,9 @@ class Supervisor:
     def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
         """A handshake is done: the connection is open for requests."""
         assert self._opening is not None
-        self.log.hide(secrets)
+        self.log.redactor.hide(secrets)
         self._auth.welcomed(hello)
+        hello = self.log.clean_hello(hello)
         self._backoff.reset()
         self._shutdown_reason = None
         self.epoch += 1
@@ -358,6 +359,10 @@ class Supervisor:
         """Return an error that says no secret, whatever the gateway said."""
         return self.log.clean_error(error)
 
+    def clean_text(self, text: str) -> str:
+        """Return a close reason that says no secret."""
+        return self.log.clean(text)
+
     def lost(self, code: int) -> None:
         """The socket is closed: whoever sees a request fail sees the state that goes with it."""
         if self.connection is not None:
@@ -377,7 +382,8 @@ class Supervisor:
             payload = event.payload if isinstance(event.payload, dict) else {}
             expected = payload.get("restartExpectedMs")
             when = f", back in about {expected / 1000:.0f} s" if isinstance(expected, (int, float)) else ""
-            reason = payload.get("reason") or "no reason given"
+            reason = payload.get("reason")
+            reason = reason if isinstance(reason, str) and reason else "no reason given"
             self._shutdown_reason = self.log.clean(f"the gateway shuts down: {reason}{when}")
             self._set_state("restarting", self._shutdown_reason)
 

@@ -154,7 +154,7 @@ async def _handshake(
         if not life.done():
             return HandshakeTimeoutError(f"no answer within {limit * 2:g} s; is the gateway busy?")
         ended = life.result()
-        return ended.error or GatewayConnectError(close_codes.describe(ended.code, probe.log.clean(ended.reason)))
+        return ended.error or GatewayConnectError(close_codes.describe(ended.code, ended.reason))
     finally:
         life.cancel()
         transport.abort()
@@ -273,13 +273,16 @@ class _Probe:
         return self._auth.answer(challenge)
 
     def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
-        self.log.hide(secrets)
+        self.log.redactor.hide(secrets)
         if self._auth.replaces(hello):
             self._auth.welcomed(hello)
-        self.hello.set_result(hello)
+        self.hello.set_result(self.log.clean_hello(hello))
 
     def clean(self, error: E) -> E:
         return self.log.clean_error(error)
+
+    def clean_text(self, text: str) -> str:
+        return self.log.clean(text)
 
     def events(self, frames: list[EventFrame]) -> None: ...
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .auth import Secret
-from .errors import one_line
+from .errors import UNREDACTED, one_line
 
 PROTOCOL_RANGE = (3, 4)
 CLIENT_IDS = (
@@ -28,8 +28,6 @@ CLIENT_IDS = (
 )
 CLIENT_MODES = ("backend", "cli", "ui", "webchat", "node", "probe", "test")
 DEFAULT_TICK_INTERVAL = 30.0
-
-_REDACTED = "…"
 
 
 def device_payload(
@@ -217,7 +215,7 @@ class HelloOk:
         tick_interval: seconds between ticks.
         max_payload: largest frame the gateway takes, bytes.
         device_token: a device token to keep, or ``None``.
-        raw: the whole payload, with secrets replaced.
+        raw: the whole payload, with its secrets until the client has taken them out.
     """
 
     protocol: int
@@ -259,7 +257,7 @@ def read_hello(payload: Any, *, max_payload: int) -> HelloOk | None:
         tick_interval=tick / 1000 if isinstance(tick, (int, float)) and tick > 0 else DEFAULT_TICK_INTERVAL,
         max_payload=largest if isinstance(largest, int) and largest > 0 else max_payload,
         device_token=Secret(token) if isinstance(token, str) and token else None,
-        raw=_without_secrets(payload),
+        raw=payload,
     )
 
 
@@ -275,28 +273,15 @@ def hello_secrets(payload: Any) -> list[str]:
     return [value for value in found if isinstance(value, str) and value]
 
 
-def _without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
-    secrets = set(hello_secrets(payload))
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: clean(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [clean(item) for item in value]
-        return _REDACTED if isinstance(value, str) and value in secrets else value
-
-    cleaned: dict[str, Any] = clean(payload)
-    return cleaned
-
-
 def _mapping(payload: dict[str, Any], name: str) -> dict[str, Any]:
     value = payload.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def _string(value: Any) -> str | None:
-    return one_line(value) if isinstance(value, str) else None
+    return one_line(value, UNREDACTED) if isinstance(value, str) else None
 
 
 def _strings(value: Any) -> tuple[str, ...]:
-    return tuple(one_line(item) for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+    texts = value if isinstance(value, list) else ()
+    return tuple(one_line(text, UNREDACTED) for text in texts if isinstance(text, str))

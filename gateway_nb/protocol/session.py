@@ -46,6 +46,7 @@ HELLO_TIMEOUT = 15.0
 MAX_IN_FLIGHT = 128
 LONGEST_TIMER = 2_147_483.647
 """Seconds; longer deadlines are clamped to what a timer can hold."""
+_LARGEST_DETAILS = 65_536  # bytes; an error's are read, and searched for secrets, on the loop
 
 
 class Phase(enum.Enum):
@@ -390,12 +391,14 @@ def _status(payload: msgspec.Raw) -> str | None:
 
 def _error(method: str, frame: ResponseFrame, methods: Sequence[str] = ()) -> GatewayRequestError:
     shape = frame.error or frames.ErrorShape()
+    size = len(shape.details)
+    details = f"{size:,} bytes, left out" if size > _LARGEST_DETAILS else frames.decode_payload(shape.details)
     return request_error(
         method,
         frame.id,
         code=shape.code,
         message=shape.message,
-        details=frames.decode_payload(shape.details),
+        details=details,
         retryable=shape.retryable is True,
         retry_after_ms=shape.retry_after_ms,
         methods=methods,
