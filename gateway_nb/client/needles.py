@@ -15,6 +15,7 @@ from .shapes import MARK, NAME_HINT
 SHORTEST_SECRET = 8
 """Characters. Shorter ones may be ordinary words, and are hidden only in fields that are named like a secret."""
 _HEAD = 12  # a secret that was cut short is recognized by as many of its first characters
+_HEAD_OF_URL = 64  # others begin as this one
 _NESTED = 3  # JSON in strings in JSON
 _LARGE = 16_384  # bytes from which one pass of RE2 costs less than a search for each form
 # Printable ASCII that an encoder need not have escaped: there a secret can be seen only when it is decoded.
@@ -28,7 +29,7 @@ class Forms:
     Attributes:
         plain: as it is, or encoded.
         inside: as a part of longer base64, by the bytes before it; the characters that it shares with others left out.
-        head: characters by which a form is recognized where it was cut short; ``None`` for all of them.
+        head: characters by which a form is recognized, also where it was cut short.
     """
 
     def __init__(self, value: str) -> None:
@@ -43,7 +44,7 @@ class Forms:
         for before, shared in ((0, 0), (1, 2), (2, 3)):
             text = base64.b64encode(bytes(before) + data)[shared : (before + len(data)) * 8 // 6].decode()
             self.inside |= {text, text.replace("+", "-").replace("/", "_")}
-        self.head = None if "://" in value else _HEAD  # other URLs begin as this one
+        self.head = _HEAD_OF_URL if "://" in value else _HEAD
 
 
 class Needles:
@@ -67,9 +68,10 @@ class Needles:
                     self._forms.setdefault(form[: forms.head], []).append(form)
                 self._inside |= {form[: forms.head] for form in forms.inside}
         self.overlap = max(map(len, self._forms), default=1) - 1
-        self._heads = [head.encode("utf-8", "surrogatepass") for head in self._forms]
+        self._hints = sorted({head[-_HEAD:] for head in self._forms})  # RE2 is quick as long as they are short
+        self._hint_bytes = [hint.encode("utf-8", "surrogatepass") for hint in self._hints]
         odd = [_ESCAPE if all(map(str.isascii, values)) else r"\\[/u]"]
-        odd += [rf'{NAME_HINT}[^"\\]*\\*"\s*:\s*\\*"{re.escape(value)}' for value in self.short]
+        odd += [rf'{NAME_HINT}[^"\\]*\\*"\s*:\s*\\*"{re.escape(json.dumps(value)[1:-1])}' for value in self.short]
         self._odd = "|".join(odd)
 
     def __bool__(self) -> bool:
@@ -78,7 +80,7 @@ class Needles:
     @functools.cached_property
     def expression(self) -> str:
         """A regular expression of RE2 for JSON in which one of them may be."""
-        return "|".join([self._odd, *map(re.escape, self._forms)])
+        return "|".join([self._odd, *map(re.escape, self._hints)])
 
     def suspects(self, data: bytes) -> bool:
         """Return whether JSON may hold one of them, at the price of one look at it."""
@@ -86,7 +88,7 @@ class Needles:
             return False
         if len(data) >= _LARGE:
             return self._holds(data)
-        return any(head in data for head in self._heads) or re.search(self._odd.encode(), data) is not None
+        return any(hint in data for hint in self._hint_bytes) or re.search(self._odd.encode(), data) is not None
 
     def _holds(self, data: bytes) -> bool:
         """One look at all of it, without a copy; other threads go on meanwhile."""

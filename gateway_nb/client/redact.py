@@ -26,9 +26,9 @@ E = TypeVar("E", bound=GatewayError)
 
 EXAMINED = 16_384
 """Characters of a message that are looked at; what comes after them is dropped."""
-_RECENT = 64
-_MOST_AT_ONCE = 32
-_LONGEST_RECENT = 4096  # no gateway's token, nonce or URL is that long
+_RECENT = 32
+_MOST_AT_ONCE = 8
+_LONGEST_RECENT = 1024  # no token, nonce or URL of a gateway is that long
 _NESTED = 3  # JSON in strings in JSON
 _JSON_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:(")(\s*:)?|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -70,10 +70,10 @@ class Redactor:
             self._needles = Needles(self._recent | self._own)
 
     def hide(self, values: Iterable[str]) -> None:
-        """Hide these from now on, the newest 64 of those that came this way.
+        """Hide these from now on, the newest 32 of those that came this way.
 
         Args:
-            values: what a gateway gave: a device token, a nonce. At most 32 of them, of at most 4,096 characters each.
+            values: what a gateway gave: a device token, a nonce. At most 8 of them, of at most 1,024 characters each.
         """
         with self._lock:
             for value in islice(values, _MOST_AT_ONCE):

@@ -332,3 +332,47 @@ def test_log_levels(caplog: pytest.LogCaptureFixture) -> None:
     log.info(f"hello {TOKEN}")
     assert log.lines == ("info: hello [secret]",)
     assert caplog.messages == ["hello [secret]"]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [TOKEN, ODD, "two\nlines of\tit", "häßlich-\u20ac-\U0001f600", "\x00\x01\x7f-with-controls", "[a](b)*+?{2}|^$"],
+)
+@pytest.mark.parametrize("short", [(), ("main", 'a"b\\', "\n")])
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_lines(secret: str, short: tuple[str, ...], size: int) -> None:
+    """Of many lines those that hold a secret lose it, and the others are the same bytes, in small and large batches."""
+    redactor = Redactor([secret, *short])
+    plain = [json.dumps({"n": number, "x": "y" * 80, "agent": "main"}).encode() for number in range(size // 100)]
+    guilty = [json.dumps({"x": f"<{secret}>"}, ensure_ascii=ascii_only).encode() for ascii_only in (True, False)]
+    lines = [*plain, *guilty, *plain, b'{"password": "main", "x": "main"}']
+    found = redactor.lines(b"".join(line + b"\n" for line in lines)).splitlines()
+    hidden = b"[secret]" if short else b"main"
+    assert found == [
+        *plain,
+        b'{"x": "<[secret]>"}',
+        b'{"x": "<[secret]>"}',
+        *plain,
+        b'{"password": "%b", "x": "main"}' % hidden,
+    ]
+    assert redactor.lines(b"\n".join(plain)) == b"\n".join(plain)
+
+
+def test_a_hostile_number_of_urls() -> None:
+    """Secrets of a gateway's choice do not make the search slow: thirty times an ordinary one's price at most."""
+    rnd = random.Random(3)
+    text = "".join(rnd.choices(string.ascii_letters + string.digits + ' {}":,.-_/%', k=100_000)).encode() * 10
+
+    def price(*values: str) -> float:
+        redactor = Redactor([TOKEN])
+        for at in range(0, len(values), 8):
+            redactor.hide(values[at : at + 8])
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            assert redactor.lines(text) is text
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    odd = ["http://" + "".join(rnd.choices('"\\/+ é%&?' + string.ascii_letters, k=1000)) for _ in range(64)]
+    assert price(*odd) < 30 * price() + 0.05
