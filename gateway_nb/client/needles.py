@@ -8,16 +8,20 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from .shapes import MARK, NAME_HINT
+
+if TYPE_CHECKING:
+    from .sieve import Sieve
 
 SHORTEST_SECRET = 8
 """Characters. Shorter ones may be ordinary words, and are hidden only in fields that are named like a secret."""
 _HEAD = 12  # a secret that was cut short is recognized by as many of its first characters
 _HEAD_OF_URL = 64  # others begin as this one
 _NESTED = 3  # JSON in strings in JSON
-_LARGE = 16_384  # bytes from which one pass of RE2 costs less than a search for each form
+LARGE = 16_384
 # Printable ASCII that an encoder need not have escaped: there a secret can be seen only when it is decoded.
 _ESCAPE = r"\\(?:/|u00[2-7])"
 _AFTER_BASE64 = re.compile(r"[A-Za-z0-9+/_-]?={0,2}")
@@ -68,8 +72,8 @@ class Needles:
                     self._forms.setdefault(form[: forms.head], []).append(form)
                 self._inside |= {form[: forms.head] for form in forms.inside}
         self.overlap = max(map(len, self._forms), default=1) - 1
-        self._hints = sorted({head[-_HEAD:] for head in self._forms})  # RE2 is quick as long as they are short
-        self._hint_bytes = [hint.encode("utf-8", "surrogatepass") for hint in self._hints]
+        hints = sorted({head[-_HEAD:] for head in self._forms})  # RE2 is quick as long as they are short
+        self._hints = [hint.encode("utf-8", "surrogatepass") for hint in hints]
         odd = [_ESCAPE if all(map(str.isascii, values)) else r"\\[/u]"]
         odd += [rf'{NAME_HINT}[^"\\]*\\*"\s*:\s*\\*"{re.escape(json.dumps(value)[1:-1])}' for value in self.short]
         self._odd = "|".join(odd)
@@ -80,24 +84,27 @@ class Needles:
     @functools.cached_property
     def expression(self) -> str:
         """A regular expression of RE2 for JSON in which one of them may be."""
-        return "|".join([self._odd, *map(re.escape, self._hints)])
+        return "|".join([self._odd, *(re.escape(hint.decode("utf-8", "surrogatepass")) for hint in self._hints)])
 
-    def suspects(self, data: bytes) -> bool:
-        """Return whether JSON may hold one of them, at the price of one look at it."""
+    @functools.cached_property
+    def _sieve(self) -> Sieve:
+        from .sieve import Sieve  # numpy is not imported before there is that much to look at
+
+        return Sieve(self._hints)
+
+    def suspects(self, data: bytes, large: int = LARGE) -> bool:
+        """Return whether JSON may hold one of them, at the price of one look at it.
+
+        Args:
+            data: JSON.
+            large: bytes from which numpy and pyarrow are imported for it.
+        """
         if not self:
             return False
-        if len(data) >= _LARGE:
-            return self._holds(data)
-        return any(hint in data for hint in self._hint_bytes) or re.search(self._odd.encode(), data) is not None
-
-    def _holds(self, data: bytes) -> bool:
-        """One look at all of it, without a copy; other threads go on meanwhile."""
-        import pyarrow as pa
-        import pyarrow.compute as compute
-
-        ends = pa.py_buffer(struct.pack("2q", 0, len(data)))
-        whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(data)])
-        return bool(compute.match_substring_regex(whole, self.expression)[0])
+        if len(data) < large:
+            return any(hint in data for hint in self._hints) or re.search(self._odd.encode(), data) is not None
+        rest = [re.escape(hint.decode("utf-8", "surrogatepass")) for hint in self._sieve.too_short]
+        return _matches(data, self.expression if self._sieve.suspects(data) else "|".join([self._odd, *rest]))
 
     def suspected(self, pieces: Sequence[bytes]) -> list[bool]:
         """Return which of many may hold one."""
@@ -134,6 +141,16 @@ class Needles:
             else:
                 yield start, end
             start = text.find(head, end)
+
+
+def _matches(data: bytes, expression: str) -> bool:
+    """Return whether RE2 finds it, without a copy; other threads go on meanwhile."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    ends = pa.py_buffer(struct.pack("2q", 0, len(data)))
+    whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(data)])
+    return bool(compute.match_substring_regex(whole, expression)[0])
 
 
 def _common(text: str, start: int, form: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from ..protocol.errors import GatewayError, one_line
 from ..protocol.handshake import HelloOk
-from .needles import Forms, Needles
+from .needles import SHORTEST_SECRET, Forms, Needles
 from .shapes import MARK, is_secret_name, is_secret_option, without_shapes
 
 LOGGER = logging.getLogger("gateway_nb")
@@ -30,6 +30,7 @@ _RECENT = 32
 _MOST_AT_ONCE = 8
 _LONGEST_RECENT = 1024  # no token, nonce or URL of a gateway is that long
 _NESTED = 3  # JSON in strings in JSON
+_LARGE_LINES = 1024  # bytes; whoever writes many lines has numpy and pyarrow already
 _JSON_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:(")(\s*:)?|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -67,27 +68,30 @@ class Redactor:
         """
         with self._lock:
             self._own |= {value: Forms(value) for value in values if value and value not in self._own}
-            self._needles = Needles(self._recent | self._own)
+            self._renew()
 
     def hide(self, values: Iterable[str]) -> None:
         """Hide these from now on, the newest 32 of those that came this way.
 
         Args:
-            values: what a gateway gave: a device token, a nonce. At most 8 of them, of at most 1,024 characters each.
+            values: what a gateway gave: a device token, a nonce. At most 8 of them, of 8 to 1,024 characters.
         """
+        usable = (value for value in islice(values, _MOST_AT_ONCE) if SHORTEST_SECRET <= len(value) <= _LONGEST_RECENT)
         with self._lock:
-            for value in islice(values, _MOST_AT_ONCE):
-                if value and len(value) <= _LONGEST_RECENT:
-                    self._recent[value] = self._recent.pop(value) if value in self._recent else Forms(value)
-            while len(self._recent) > _RECENT:
-                del self._recent[next(iter(self._recent))]
-            self._needles = Needles(self._recent | self._own)
+            for value in usable:
+                self._recent[value] = self._recent.pop(value) if value in self._recent else Forms(value)
+            self._renew()
+
+    def _renew(self) -> None:
+        self._recent = dict(list(self._recent.items())[-_RECENT:])
+        self._needles = Needles(self._recent | self._own)
 
     def keep_also(self, other: Redactor) -> None:
         """Hide what another one hides, too: the same log goes on with another connection."""
-        if other is not self:
-            self.keep(other._own)
-            self.hide(other._recent)
+        with self._lock:
+            self._own = other._own | self._own
+            self._recent = other._recent | self._recent
+            self._renew()
 
     @property
     def expression(self) -> str | None:
@@ -152,7 +156,7 @@ class Redactor:
             data: whole lines.
         """
         needles = self._needles
-        if not needles.suspects(data):
+        if not needles.suspects(data, large=_LARGE_LINES):
             return data
         lines = data.splitlines(keepends=True)
         return b"".join(

@@ -22,6 +22,7 @@ from ..protocol.errors import (
 )
 from ..protocol.frames import MalformedFrame, decode_answer
 from .events import Event
+from .redact import EXAMINED, hidden
 
 if TYPE_CHECKING:
     from .gateway import AsyncGateway
@@ -47,6 +48,9 @@ class RunResult:
     run_id: str
     text: str
     payload: dict[str, Any] = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"RunResult(run_id={self.run_id!r}, text={hidden(self.text, EXAMINED)!r})"
 
     @property
     def usage(self) -> dict[str, Any]:

@@ -18,7 +18,9 @@ import pytest
 
 from gateway_nb.client.events import Event
 from gateway_nb.client.redact import EXAMINED, LOGGER, Log, Redactor
+from gateway_nb.client.runs import RunResult
 from gateway_nb.client.shapes import MARK, is_secret_name, without_shapes
+from gateway_nb.client.sieve import Sieve
 from gateway_nb.protocol.errors import GatewayError, request_error
 
 TOKEN = "long-enough-to-be-known-everywhere"
@@ -302,9 +304,11 @@ def test_what_cannot_be_searched() -> None:
 def test_another_connection() -> None:
     """A log that goes on with another connection hides the former one's secrets, too."""
     former, now = Redactor(["the former one's"]), Redactor(["today's secret"])
-    former.hide(["a former nonce"])
+    for number in range(30):
+        former.hide([f"a former nonce {number:02}"])
     now.keep_also(former)
-    assert now.text("the former one's, today's secret, a former nonce") == "[secret], [secret], [secret]"
+    found = now.text("the former one's, today's secret, a former nonce 07, a former nonce 29")
+    assert found == "[secret], [secret], [secret], [secret]"
 
 
 def test_reprs_and_tracebacks(caplog: pytest.LogCaptureFixture) -> None:
@@ -376,3 +380,26 @@ def test_a_hostile_number_of_urls() -> None:
 
     odd = ["http://" + "".join(rnd.choices('"\\/+ é%&?' + string.ascii_letters, k=1000)) for _ in range(64)]
     assert price(*odd) < 30 * price() + 0.05
+
+
+@pytest.mark.parametrize("size", [11, 12, 40])
+@pytest.mark.parametrize("offset", range(16))
+def test_the_first_look(size: int, offset: int) -> None:
+    """A string is seen wherever it begins and whatever follows; what has no such string passes."""
+    wanted = bytes(range(65, 65 + size))
+    sieve = Sieve([wanted, b"too short"])
+    assert sieve.too_short == [b"too short"]
+    for after in range(10):
+        assert sieve.suspects(b"x" * offset + wanted + b"y" * after)
+        assert sieve.suspects(b"x" * (offset + 1_000_000) + wanted + b"y" * after)
+    assert not sieve.suspects(b"x" * 1_000_000 + wanted[:3] + wanted[9:])
+    assert not sieve.suspects(b"")
+
+
+def test_the_result_of_a_run() -> None:
+    """An answer that repeats the token is shown without it, and is the agent's word in Python."""
+    redactor = Redactor([TOKEN])
+    result = RunResult("r", f"it is {TOKEN}", {})
+    assert repr(result) == "RunResult(run_id='r', text='it is [secret]')"
+    assert result.text == f"it is {TOKEN}"
+    assert redactor.text(TOKEN) == MARK
