@@ -35,7 +35,7 @@ _JSON_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:(")(\s*:)?|\\?\Z)|[\[{]|[
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-_live: weakref.WeakSet[Redactor] = weakref.WeakSet()
+_live: weakref.WeakValueDictionary[int, Redactor] = weakref.WeakValueDictionary()
 
 
 class Redactor:
@@ -58,7 +58,7 @@ class Redactor:
         self._recent: dict[str, Forms] = {}
         self._needles = Needles({})
         self.keep(values)
-        _live.add(self)
+        _live[id(self)] = self
 
     def keep(self, values: Iterable[str]) -> None:
         """Hide these from now on, and never forget them.
@@ -88,9 +88,10 @@ class Redactor:
 
     def keep_also(self, other: Redactor) -> None:
         """Hide what another one hides, too: the same log goes on with another connection."""
+        with other._lock:
+            own, recent = other._own.copy(), other._recent.copy()
         with self._lock:
-            self._own = other._own | self._own
-            self._recent = other._recent | self._recent
+            self._own, self._recent = own | self._own, recent | self._recent
             self._renew()
 
     @property
@@ -124,7 +125,7 @@ class Redactor:
         overlap = self._needles.overlap
         window = text[: limit + overlap]
         window = self.json_text(window) if json else self.text(window)
-        return window if len(text) <= limit + overlap else window[: len(window) - overlap] + "…"
+        return window if len(text) <= limit + overlap else window[: max(len(window) - overlap, 0)] + "…"
 
     def starts(self, texts: Sequence[str], limit: int, *, json: bool = False) -> Sequence[str]:
         """Return what `start` does of many texts; the texts as they are where none of them holds a secret."""
@@ -269,7 +270,7 @@ def hidden(text: str, limit: int) -> str:
         text: any.
         limit: characters.
     """
-    redactors = list(_live)
+    redactors = [redactor for reference in _live.valuerefs() if (redactor := reference()) is not None]
     overlap = max((redactor.overlap for redactor in redactors), default=0)
     window = text[: limit + overlap]
     for redactor in redactors:

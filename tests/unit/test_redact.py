@@ -260,6 +260,19 @@ def test_no_part_at_a_cut(before: str, secret: str) -> None:
         assert str(shown).endswith("…")
 
 
+@pytest.mark.parametrize("part", range(1, 64, 7))
+@pytest.mark.parametrize("limit", [0, 1, 50, 160])
+@pytest.mark.parametrize("json_", [False, True])
+def test_the_beginning_of_a_text(part: int, limit: int, json_: bool) -> None:
+    """However much shorter the replacements are, what follows them is no part of a secret that was cut."""
+    url = "http://127.0.0.1:18789/cap/" + "0123456789abcdef" * 3
+    redactor = Redactor([LONG, url])
+    for secret in (LONG, url):
+        text = '"' * json_ + "~" * part + secret * 20
+        shown = redactor.start(text[: limit + redactor.overlap + 1], limit, json=json_)
+        assert re.fullmatch(r'"?~*(\[secret\])*(\[[secrt]*)?…?', shown)
+
+
 def test_what_an_error_holds() -> None:
     """No attribute of an error repeats a secret: code, message, details, scopes."""
     log = Log()
