@@ -109,7 +109,7 @@ def _show_demo(result: Any, frame: Any, agent: str | None, *, yours: bool) -> No
 @_token_env
 @click.option("--final", is_flag=True, help="Wait for the last answer of a two-phase method.")
 def call(method: str, params: str | None, url: str | None, token_env: str | None, final: bool) -> None:
-    """Call METHOD with PARAMS (a JSON object) and print the answer as JSON."""
+    """Call METHOD with PARAMS (a JSON object) and print the answer as JSON, without this connection's secrets."""
     from .connecting import connect
     from .notebook.grammar import parse_cell
 
@@ -118,7 +118,7 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
     if isinstance(given, str):
         raise click.UsageError(f"PARAMS must be a JSON object, not {given}")
     with connect(url, token=_secret(token_env), name="cli") as gateway:
-        answer = gateway.request(parsed.method, given, expect_final=final)
+        answer = gateway.redactor.value(gateway.request(parsed.method, given, expect_final=final))
     click.echo(printable(json.dumps(answer, indent=2, ensure_ascii=False)))
 
 

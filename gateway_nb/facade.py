@@ -17,6 +17,7 @@ from .client.events import Event
 from .client.gateway import STOP_TIMEOUT, AsyncGateway
 from .client.handlers import Subscription
 from .client.options import ConnectOptions, portable
+from .client.redact import Redactor
 from .client.status import Status
 from .detached import DetachedCapture
 from .detached import start as start_capture
@@ -55,7 +56,6 @@ class Gateway:
     ) -> None:
         self.name = name
         self.closed = False
-        self.events = EventLog()
         self.call = MethodPath(self, "")
         self._client = AsyncGateway(
             url,
@@ -66,6 +66,7 @@ class Gateway:
             timeout=timeout,
             **options,
         )
+        self.events = EventLog(redactor=self._client.redactor)
         self._captures: weakref.WeakSet[Capture] = weakref.WeakSet()
         self._dispatcher = Dispatcher()
         self._client.dispatch_with(self._dispatcher.call)
@@ -134,6 +135,8 @@ class Gateway:
     def adopt_events(self, log: EventLog) -> None:
         """Go on with another connection's event log, as `gateway_nb.connect` does when a cell is run again."""
         self._remove_log()
+        self.redactor.keep_also(log.redactor)
+        log.redactor = self.redactor
         self.events = log
         self._remove_log = self._client.add_sink(log)
 
@@ -299,7 +302,9 @@ class Gateway:
             if requests:
                 raise ValueError("requests=True keeps this process's requests, and detached=True is another process")
             return start_capture(portable(self._client.settings), file, events=patterns, append=append, rotate=rotate)
-        capture = Capture(file, patterns, append=append, rotate=rotate, on_error=self._client.problem)
+        capture = Capture(
+            file, patterns, append=append, rotate=rotate, redactor=self.redactor, on_error=self._client.problem
+        )
         removals = [self._client.add_sink(capture)]
         if requests:
             removals.append(self._client.add_recorder(capture))
@@ -342,9 +347,10 @@ class Gateway:
         """The event names the gateway advertised."""
         return self._client.event_names
 
-    def without_secrets(self, data: bytes) -> bytes:
-        """Return JSON without the secrets that this connection knows, and without those that a field names."""
-        return self._client.without_secrets(data)
+    @property
+    def redactor(self) -> Redactor:
+        """What takes this connection's secrets out of what is shown, written or exported."""
+        return self._client.redactor
 
     @property
     def log(self) -> tuple[str, ...]:

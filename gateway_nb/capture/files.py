@@ -156,11 +156,19 @@ def _open_write(path: Path, *, append: bool) -> io.FileIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         if append and path.exists():
             _cut_torn_end(path)
-        return io.FileIO(path, "ab" if append else "xb")
+        return io.FileIO(path, "ab" if append else "xb", opener=_open_private)
     except OSError as error:
         if isinstance(error, FileExistsError) and path.is_file():
             raise CaptureError(f"{path} exists; choose another name, or pass append=True") from None
         raise CaptureError(f"{path} can't be written: {error.strerror}") from None
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open a file that no other user can read: it holds conversations."""
+    file = os.open(path, flags, 0o600)
+    if os.name == "posix":
+        os.fchmod(file, 0o600)  # one that was there before
+    return file
 
 
 def _compressed(file: io.FileIO) -> Any:

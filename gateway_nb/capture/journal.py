@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from ..client.events import Event
 from ..client.handlers import matches
-from ..client.redact import LOGGER
+from ..client.redact import LOGGER, Redactor
 from ..protocol.errors import CaptureError
 from ..protocol.frames import encode
 from .files import Output, parse_rotation
@@ -57,6 +57,12 @@ class CaptureStats:
     error: str | None
 
 
+class _Call(NamedTuple):
+    """The line of a request or an answer, in which a secret may be that nobody knows by value yet."""
+
+    line: bytes
+
+
 class Capture:
     """Writes events to a file from a thread of its own, until `stop`. A context manager.
 
@@ -65,6 +71,7 @@ class Capture:
         events: patterns of the event names to keep.
         append: go on with a file that exists, not with a compressed one.
         rotate: ``"100MB"`` or ``"1h"``: go on in another file then, ``run-00001.jsonl``, ``run-00002.jsonl``, ...
+        redactor: takes the secrets out of what is written.
         on_error: called on the writer's thread with the `CaptureError` if the disk fails.
 
     Raises:
@@ -83,6 +90,7 @@ class Capture:
         *,
         append: bool = False,
         rotate: str | None = None,
+        redactor: Redactor | None = None,
         on_error: Callable[[CaptureError], object] | None = None,
     ) -> None:
         self._patterns = (events,) if isinstance(events, str) else tuple(events)
@@ -92,10 +100,11 @@ class Capture:
         self.asked_for = Path(path)
         self._output = Output(self.asked_for, append=append, rotation=rotation)
         self._files = [self._output.path]
+        self._redactor = redactor or Redactor()
         self._on_error = on_error
         self.detach: Callable[[], object] = _nothing
         self._every = "*" in self._patterns
-        self._queue: deque[list[Event] | bytes] = deque()
+        self._queue: deque[list[Event] | bytes | _Call] = deque()
         self._queued = self._taken = 0
         self._wake = threading.Event()
         self._events = self._bytes = self._dropped = self._untold = 0
@@ -132,16 +141,18 @@ class Capture:
 
     def asked(self, request_id: str, method: str, params: bytes) -> None:
         """Take a request."""
-        self._put(_marker("request", 0, {"id": request_id, "method": method, "params": msgspec.Raw(params)}))
+        line = _marker("request", 0, {"id": request_id, "method": method, "params": msgspec.Raw(params)})
+        self._put(_Call(line))
 
     def answered(self, request_id: str, ok: bool, answer: bytes) -> None:
         """Take an answer."""
-        self._put(_marker("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(on_one_line(answer))}))
+        line = _marker("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(on_one_line(answer))})
+        self._put(_Call(line))
 
     def _wants(self, name: str) -> bool:
         return any(matches(pattern, name) for pattern in self._patterns)
 
-    def _put(self, line: bytes) -> None:
+    def _put(self, line: bytes | _Call) -> None:
         with self._putting:
             if not self._stopped:
                 self._tell_dropped()
@@ -248,12 +259,14 @@ class Capture:
             before = self._taken
             while self._queue and self._taken - before < _LARGEST_WRITE:
                 item = self._queue.popleft()
-                if isinstance(item, bytes):
+                if isinstance(item, _Call):
+                    pieces.append(self._redactor.json(item.line, guess=True))
+                elif isinstance(item, bytes):
                     pieces.append(item)
                 else:
                     pieces += _lines(item)
                     self._taken += len(item)
-            self._put_down(b"".join(pieces))
+            self._put_down(self._redactor.lines(b"".join(pieces)))
             self._events += self._taken - before
 
     def _put_down(self, data: bytes) -> None:

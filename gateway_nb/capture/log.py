@@ -16,10 +16,11 @@ import msgspec
 import pyarrow as pa
 
 from ..client.events import Event
+from ..client.redact import Redactor
 from ..protocol.errors import printable
 from ..protocol.frames import encode
 from .frame import FrameBuilder
-from .table import EMPTY, Marker, Row, frame_of, joined, table_of
+from .table import EMPTY, Marker, Row, frame_of, joined, redacted, table_of
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -62,12 +63,16 @@ class EventLog(EventView):
     Args:
         max_rows: the oldest rows give way beyond this many.
         max_bytes: and beyond this many bytes.
+        redactor: takes the secrets out of what is shown; the data itself is the gateway's, unchanged.
 
     Example:
         >>> gw.events.df.groupby("event").size()         # doctest: +SKIP
     """
 
-    def __init__(self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES, *, redactor: Redactor | None = None
+    ) -> None:
+        self.redactor = redactor or Redactor()
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         # One attribute, replaced as a whole: a reader always sees what belongs together.
@@ -189,11 +194,13 @@ class EventLog(EventView):
 
     def __repr__(self) -> str:
         counts = self.stats.events
-        names = ", ".join(f"{name}: {count:,}" for name, count in list(counts.items())[:6])
+        shown = list(counts.items())[:6]
+        texts = self.redactor.starts([name for name, _ in shown], _SHOWN_TEXT)
+        names = ", ".join(f"{text[:_SHOWN_TEXT]}: {count:,}" for text, (_, count) in zip(texts, shown, strict=True))
         return printable(f"<EventLog {len(self):,} rows{' · ' + names if names else ''}>")
 
     def _repr_html_(self) -> str:
-        shown = self.tail(_SHOWN_ROWS)
+        shown = frame_of(redacted(self._newest(_SHOWN_ROWS), self.redactor))
         shown["payload"] = shown["payload"].str.slice(0, _SHOWN_TEXT)
         caption = html.escape(repr(self).strip("<>"))
         return f"<div>{caption}</div>" + shown.to_html(escape=True, index=False, border=0)

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
+from ..client.redact import Redactor
 from ..protocol.errors import CaptureError
 from .files import Output, open_read
 from .journal import REQUEST_KINDS
@@ -330,6 +331,7 @@ class _Held:
     dropped = 0
 
     def __init__(self, recording: Recording) -> None:
+        self.redactor = Redactor()
         self._recording = recording
         whole = recording.to_arrow()
         self._chunks = tuple(whole.slice(at, CHUNK_ROWS) for at in range(0, whole.num_rows, CHUNK_ROWS))

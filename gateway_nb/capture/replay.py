@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..client.shapes import MARK
 from ..local.answers import Refusal
 from ..local.gateway import LocalGateway
 from ..protocol.errors import CaptureError
@@ -35,12 +36,16 @@ class _Asked(msgspec.Struct):
     params: Any = None
 
     @property
+    def lasting(self) -> Any:
+        """Its params without the idempotency key."""
+        if not isinstance(self.params, dict):
+            return self.params
+        return {name: value for name, value in self.params.items() if name != "idempotencyKey"}
+
+    @property
     def key(self) -> bytes:
         """What makes it the same request again: method and params, without the idempotency key."""
-        params = self.params
-        if isinstance(params, dict):
-            params = {name: value for name, value in params.items() if name != "idempotencyKey"}
-        return msgspec.json.encode([self.method, params], order="sorted")
+        return msgspec.json.encode([self.method, self.lasting], order="sorted")
 
     @property
     def idempotency_key(self) -> str | None:
@@ -159,7 +164,7 @@ class ReplayGateway(LocalGateway):
             Refusal: UNAVAILABLE, the request or its answer was not recorded.
         """
         again = _Asked(request.id, request.method, request.params)
-        to_come = self._to_come.get(again.key)
+        to_come = self._to_come.get(again.key) or self._without_secrets(again)
         if not to_come:
             with_these = " with these params" if request.method in self._methods else ""
             raise Refusal("UNAVAILABLE", f"{request.method} was not recorded{with_these}; this is a replay")
@@ -174,6 +179,11 @@ class ReplayGateway(LocalGateway):
             self._refuse_waiting()
         assert self._wake is not None
         self._wake.set()
+
+    def _without_secrets(self, again: _Asked) -> deque[_Asked] | None:
+        """Return the recorded requests that are this one but for secrets, which a recording does not have."""
+        recorded = (to_come for to_come in self._to_come.values() if to_come[0].method == again.method)
+        return next((to_come for to_come in recorded if _same(to_come[0].lasting, again.lasting)), None)
 
     async def _play(self) -> None:
         began, first = time.monotonic(), 0.0
@@ -242,3 +252,30 @@ class ReplayGateway(LocalGateway):
         for old, new in self._renamed.items():
             payload = payload.replace(old, new)
         return payload
+
+
+def _same(recorded: Any, now: Any) -> bool:
+    """Return whether params are the recorded ones, where a mark stands for any secret."""
+    if isinstance(recorded, str) and isinstance(now, str):
+        return _fits(recorded.split(MARK), now)
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        return recorded.keys() == now.keys() and all(_same(value, now[name]) for name, value in recorded.items())
+    if isinstance(recorded, list) and isinstance(now, list):
+        return len(recorded) == len(now) and all(map(_same, recorded, now))
+    return bool(recorded == now)
+
+
+def _fits(pieces: list[str], text: str) -> bool:
+    """Return whether a text has these pieces, in this order, with anything between them."""
+    first, *between = pieces
+    if not between:
+        return text == first
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for piece in between[:-1]:
+        found = text.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return len(text) >= at + len(between[-1]) and text.endswith(between[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import msgspec
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..client.events import Event
+from ..client.redact import Redactor
 from ..protocol.frames import NULL, encode
 
 if TYPE_CHECKING:
@@ -139,6 +140,34 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     mapping: dict[Any, Any] = {pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}
     frame: pd.DataFrame = table.to_pandas(types_mapper=mapping.get)
     return frame
+
+
+def redacted(table: pa.Table, redactor: Redactor) -> pa.Table:
+    """Return rows without secrets in their names and payloads, for what is shown or exported.
+
+    Args:
+        table: rows with `SCHEMA`.
+        redactor: what knows the secrets.
+    """
+    if redactor.expression is not None:
+        for name in ("event", "kind", "payload"):
+            clean = redactor.json_text if name == "payload" else redactor.text
+            table = _cleaned(table, name, redactor.expression, clean)
+    return table
+
+
+def _cleaned(table: pa.Table, name: str, suspect: str, clean: Callable[[str], str]) -> pa.Table:
+    import pyarrow.compute as compute
+
+    texts = table.column(name).cast(pa.string())
+    found = compute.match_substring_regex(texts, suspect)
+    if not compute.any(found).as_py():
+        return table
+    pairs = zip(texts.to_pylist(), found.to_pylist(), strict=True)
+    column = pa.array([clean(text) if suspected else text for text, suspected in pairs], pa.string())
+    field = table.schema.field(name)
+    column = column.dictionary_encode() if pa.types.is_dictionary(field.type) else column
+    return table.set_column(table.schema.names.index(name), field, column)
 
 
 def typed_column(values: list[Any]) -> Any:

@@ -60,6 +60,9 @@ class Owner(Protocol):
     def clean(self, error: E) -> E:
         """Return an error that says no secret, whatever the gateway said."""
 
+    def clean_text(self, text: str) -> str:
+        """Return a close reason that says no secret."""
+
     def lost(self, code: int) -> None:
         """The socket is closed; open requests fail next."""
 
@@ -294,7 +297,7 @@ class Connection:
         self._owner.lost(code)
         self._perform(self._session.closed(code, reason))
         error = self._close.error if self._close else None
-        return Ended(code, reason, self._owner.clean(error) if error else None)
+        return Ended(code, self._owner.clean_text(reason), self._owner.clean(error) if error else None)
 
     def _arm(self) -> None:
         """Call the session's timer when it wants to be called; later than armed for is never a change."""

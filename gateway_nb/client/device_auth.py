@@ -44,7 +44,7 @@ class DeviceAuth:
         """Why a stored token that is there can't be sent, with what to do."""
         self.selected: Selected | None = None
         given = settings.credentials
-        log.hide(
+        log.redactor.keep(
             value.reveal()
             for value in (given.token, given.bootstrap_token, given.device_token, given.password)
             if value is not None
@@ -96,9 +96,7 @@ class DeviceAuth:
             now_ms=int(time.time() * 1000),
             signer=Signer(identity.device_id, identity.public_key, identity.sign) if identity else None,
         )
-        self._log.hide([challenge.nonce])
-        if "device" in params:
-            self._log.hide([params["device"]["signature"]])
+        self._log.redactor.hide([challenge.nonce, *([params["device"]["signature"]] if "device" in params else ())])
         return params
 
     def replaces(self, hello: HelloOk) -> bool:
@@ -183,7 +181,7 @@ class DeviceAuth:
             )
         if kept is None:
             return None
-        self._log.hide([kept.token])
+        self._log.redactor.hide([kept.token])
         return StoredToken(Secret(kept.token), kept.scopes)
 
     def _cannot_send(self, why: str) -> None:

@@ -8,8 +8,12 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..protocol.frames import NULL, decode_payload
+from .redact import hidden
 
-_OBJECT_BYTES = 256  # an event's own, with its name
+_REPR_TEXT = 80
+_REPR_BYTES = 16_384
+
+_OBJECT_BYTES = 256  # an event's own, without name and payload
 
 
 class Event(msgspec.Struct, gc=False, frozen=True):
@@ -43,7 +47,7 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     @property
     def size(self) -> int:
         """Bytes that it takes in memory, about."""
-        return len(self.raw) + _OBJECT_BYTES
+        return len(self.raw) + len(self.event) + _OBJECT_BYTES
 
     @property
     def time(self) -> dt.datetime:
@@ -51,8 +55,9 @@ class Event(msgspec.Struct, gc=False, frozen=True):
         return dt.datetime.fromtimestamp(self.received, dt.UTC)
 
     def __repr__(self) -> str:
-        text = bytes(self.raw).decode("utf-8", "replace")
-        return f"Event({self.event!r}, seq={self.seq}, payload={text if len(text) <= 80 else text[:79] + '…'})"
+        text = bytes(memoryview(self.raw)[:_REPR_BYTES]).decode("utf-8", "replace")
+        name = hidden(self.event, _REPR_TEXT)
+        return f"Event({name!r}, seq={self.seq}, payload={hidden(text, _REPR_TEXT)})"
 
 
 class Dropped(Event, gc=False, frozen=True):

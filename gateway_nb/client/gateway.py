@@ -21,25 +21,23 @@ from ..protocol.errors import (
     is_unknown_method,
     suggest_methods,
 )
-from ..protocol.frames import check_method, decode_answer, encode, encode_request
+from ..protocol.frames import check_method, decode_answer
 from ..protocol.handshake import HelloOk
 from ..protocol.names import closest
 from . import options as options_
-from .connection import Connection
+from .connection import E
 from .events import Event
+from .feed import Sink
 from .handlers import EventStream, Subscription
 from .options import ConnectOptions
+from .redact import Redactor
+from .requests import Recorder
 from .runs import FINISH, AsyncRun
 from .status import Status
-from .subscriptions import Subscriptions
-from .supervisor import Recorder, Sink, Supervisor
+from .supervisor import Supervisor
 
 STOP_TIMEOUT = 1.0
-NEEDS_IDEMPOTENCY_KEY = frozenset({"agent", "chat.send", "send", "poll", "message.action", "node.invoke"})
-_FIRST_RETRY_PAUSE = 0.1
 _PAIRING_PAUSE = 1.0
-_LONGEST_RETRY_PAUSE = 5.0
-_LONGEST_RETRY_WAIT = 300.0  # seconds; a gateway that wants more is no wait that anybody expects of a call
 
 
 class AsyncGateway:
@@ -87,14 +85,10 @@ class AsyncGateway:
             options=options,
         )
         self._connect_timeout = options_.timeout(timeout)
-        self._supervisor = Supervisor(self.settings, self._welcome)
+        self._supervisor = Supervisor(self.settings)
         self._streams: set[EventStream] = set()
-        self._subscriptions = Subscriptions(self.settings.request_timeout, self._supervisor.log)
         if "on_event" in self.settings.callbacks:
-            self._supervisor.handlers.add("*", self.settings.callbacks["on_event"])
-
-    def _welcome(self, connection: Connection) -> None:
-        self._subscriptions.make_again(connection)
+            self._supervisor.feed.handlers.add("*", self.settings.callbacks["on_event"])
 
     # Connecting
 
@@ -201,7 +195,10 @@ class AsyncGateway:
         check_method(method)
         if expect_final and method in FINISH and isinstance(params, Mapping):
             keyed = {"idempotencyKey": str(uuid.uuid4()), **params}
-            return await FINISH[method](self, keyed, self._limit(timeout, True))
+            try:
+                return await FINISH[method](self, keyed, self._limit(timeout, True))
+            except GatewayError as error:  # what it says of the run is the gateway's, as in a refusal
+                raise self.clean(error) from None
         try:
             raw = await self.request_raw(method, params, timeout=timeout, expect_final=expect_final)
         except GatewayRequestError as error:
@@ -220,64 +217,10 @@ class AsyncGateway:
         on_acknowledged: Callable[[msgspec.Raw], None] | None = None,
     ) -> msgspec.Raw:
         """Like `request`, but the payload stays JSON bytes."""
-        check_method(method)
-        if method in NEEDS_IDEMPOTENCY_KEY and isinstance(params, Mapping) and "idempotencyKey" not in params:
-            params = {**params, "idempotencyKey": str(uuid.uuid4())}
-        if not self._supervisor.recorders:
-            return await self._ask(method, params, timeout, expect_final, on_acknowledged)
-        request_id = str(uuid.uuid4())
-        encode_request(request_id, method, params)  # what can't be sent is not recorded either
-        self._record("asked", request_id, method, encode(params))
-        try:
-            answer = await self._ask(method, params, timeout, expect_final, on_acknowledged)
-        except GatewayRequestError as error:
-            shape = {
-                "code": error.code,
-                "message": error.gateway_message,
-                "details": error.details,
-                "retryable": error.retryable,
-                "retry_after_ms": None if error.retry_after is None else error.retry_after * 1000,
-            }
-            self._record("answered", request_id, False, encode(shape))
-            raise
-        self._record("answered", request_id, True, bytes(answer))
-        return answer
-
-    def _record(self, what: str, request_id: str, about: object, data: bytes) -> None:
-        clean = self._supervisor.log.without_secrets(data)
-        for recorder in self._supervisor.recorders:
-            getattr(recorder, what)(request_id, about, clean)
-
-    async def _ask(
-        self,
-        method: str,
-        params: Mapping[str, Any] | None,
-        timeout: float | EllipsisType | None,
-        expect_final: bool,
-        on_acknowledged: Callable[[msgspec.Raw], None] | None,
-    ) -> msgspec.Raw:
-        """Ask, and ask again where the gateway wishes so, until the deadline."""
         limit = self._limit(timeout, expect_final)
-        deadline = None if limit is None else time.monotonic() + limit
-        pause, left = _FIRST_RETRY_PAUSE, limit
-        while True:
-            connection = self._connection(method)
-            try:
-                payload = await connection.request(
-                    method, params, timeout=left, expect_final=expect_final, on_acknowledged=on_acknowledged
-                )
-            except GatewayRequestError as error:
-                wait = max(pause, error.retry_after or 0.0)
-                late = deadline is not None and time.monotonic() + wait >= deadline
-                if not error.retryable or late or wait > _LONGEST_RETRY_WAIT:
-                    raise
-                self._supervisor.retries += 1
-                await asyncio.sleep(wait)
-                pause = min(pause * 2, _LONGEST_RETRY_PAUSE)
-                left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            else:
-                self._subscriptions.remember(method, params)
-                return payload
+        return await self._supervisor.requests.ask(
+            method, params, limit, expect_final=expect_final, on_acknowledged=on_acknowledged
+        )
 
     def submit(
         self,
@@ -308,13 +251,6 @@ class AsyncGateway:
             return None if expect_final else self.settings.request_timeout
         return options_.timeout(timeout)
 
-    def _connection(self, method: str) -> Connection:
-        connection = self._supervisor.connection
-        if connection is None:
-            why = self._supervisor.why_not_connected()
-            raise GatewayClosedError(f"{method}: gateway not connected: {why}", method=method)
-        return connection
-
     # Listening
 
     def on(self, event: str, handler: Callable[[Event], object]) -> Subscription:
@@ -324,11 +260,11 @@ class AsyncGateway:
             event: name or glob pattern.
             handler: called with an `Event`; what it raises is logged.
         """
-        return self._supervisor.handlers.add(event, handler)
+        return self._supervisor.feed.handlers.add(event, handler)
 
     def listen(self, event: str, listener: Callable[[Event], object]) -> Subscription:
         """Like `on`, for this package's own listeners: always on the loop, never dispatched elsewhere."""
-        return self._supervisor.handlers.listen(event, listener)
+        return self._supervisor.feed.handlers.listen(event, listener)
 
     def dispatch_with(self, dispatch: Callable[[Callable[[], object], int], bool]) -> None:
         """Call handlers and callbacks through this function, instead of on the loop.
@@ -337,7 +273,7 @@ class AsyncGateway:
             dispatch: calls what it is given, soon and in order; returns whether it will. Its second argument is how
                 many bytes that keeps in memory until then.
         """
-        self._supervisor.handlers.dispatch = dispatch
+        self._supervisor.feed.handlers.dispatch = dispatch
 
     async def stream(self, event: str = "*") -> AsyncGenerator[Event, None]:
         """Yield events as they come, until the client is closed.
@@ -351,7 +287,7 @@ class AsyncGateway:
         stream = EventStream()
         self._streams.add(stream)
         try:
-            with self._supervisor.handlers.listen(event, stream.put):
+            with self._supervisor.feed.handlers.listen(event, stream.put):
                 async for item in stream:
                     yield item
         finally:
@@ -389,20 +325,26 @@ class AsyncGateway:
         """Note what went wrong beside the connection: in the log as a warning, and in `status` from now on."""
         self._supervisor.problem(error)
 
-    def without_secrets(self, data: bytes) -> bytes:
-        """Return JSON without the secrets that this client knows, and without those that a field names."""
-        return self._supervisor.log.without_secrets(data)
+    @property
+    def redactor(self) -> Redactor:
+        """What takes this client's secrets out of what is shown, written or exported."""
+        return self._supervisor.log.redactor
+
+    def clean(self, error: E) -> E:
+        """Return an error without this client's secrets."""
+        return self._supervisor.clean(error)
 
     def add_sink(self, sink: Sink) -> Callable[[], None]:
         """Give every event to a sink, before any handler; return the way to take it out again."""
-        return self._supervisor.add_sink(sink)
+        return self._supervisor.feed.add_sink(sink)
 
     def add_recorder(self, recorder: Recorder) -> Callable[[], None]:
-        """Give every request and its answer to a recorder, without secrets; return the way to take it out again."""
-        self._supervisor.recorders = (*self._supervisor.recorders, recorder)
+        """Give every request and its answer to a recorder; return the way to take it out again."""
+        requests = self._supervisor.requests
+        requests.recorders = (*requests.recorders, recorder)
 
         def remove() -> None:
-            self._supervisor.recorders = tuple(one for one in self._supervisor.recorders if one is not recorder)
+            requests.recorders = tuple(one for one in requests.recorders if one is not recorder)
 
         return remove
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,9 @@ from ..protocol.errors import (
     RunFailedError,
 )
 from ..protocol.frames import MalformedFrame, decode_answer
+from .answer import Answer, answer_after
 from .events import Event
+from .redact import EXAMINED, hidden
 
 if TYPE_CHECKING:
     from .gateway import AsyncGateway
@@ -32,8 +33,6 @@ STARTED = ("accepted", "started", "in_flight")
 _LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
-LONGEST_TEXT = 4 * 1024 * 1024
-"""Characters of an answer that are kept while it grows."""
 MAX_EVENTS_BYTES = 64 * 1024 * 1024
 ABORT_SECONDS = 2.0  # for who was interrupted: a gateway that is stuck must not hold Ctrl-C
 _COMES_BACK = ("connected", "reconnecting", "restarting")
@@ -52,6 +51,9 @@ class RunResult:
     run_id: str
     text: str
     payload: dict[str, Any] = field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"RunResult(run_id={self.run_id!r}, text={hidden(self.text, EXAMINED)!r})"
 
     @property
     def usage(self) -> dict[str, Any]:
@@ -248,17 +250,14 @@ class AsyncRun:
         self._message = message
         self._agent = agent
         self._timeout = timeout
-        self._pieces: deque[str] = deque()
-        self._pieces_length = 0
+        self._answer = Answer()
         self._news = asyncio.Event()
-        self._text = ""
-        self._yielded = ""  # of the answer, since it was taken back last
         self._task: asyncio.Task[RunResult] | None = None
 
     @property
     def text(self) -> str:
-        """The answer so far; of one that grows beyond `LONGEST_TEXT` characters the beginning."""
-        return self._text
+        """The answer so far; of one that grows beyond four million characters the beginning."""
+        return self._answer.text
 
     def start(self) -> asyncio.Task[RunResult]:
         """Start the run if it is not started; return the task whose result is the run's."""
@@ -284,19 +283,15 @@ class AsyncRun:
         the next piece is then a line break and the whole answer so far. `text` is always the answer alone.
         """
         task = self.start()
-        while self._pieces or not task.done():
-            if self._pieces:
-                piece = self._pieces.popleft()
-                self._pieces_length -= len(piece)
+        task.add_done_callback(lambda _: self._news.set())
+        while True:
+            while (piece := self._answer.next_piece()) is not None:
                 yield piece
-                continue
+            if task.done():
+                break
             self._news.clear()
-            task.add_done_callback(self._notify)
             await self._news.wait()
         await task
-
-    def _notify(self, _: object) -> None:
-        self._news.set()
 
     async def abort(self) -> bool:
         """Ask the gateway to abort the run; return whether there was something to abort."""
@@ -310,20 +305,22 @@ class AsyncRun:
             "sessionKey": self.session,
             "idempotencyKey": self.run_id,
         }
-        with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
-            final = await _final_of_agent(self._gateway, params, self._timeout)
-            result = _judged(final, self.run_id, self._text)
-            self._text = result.text
-            self._yield(result.text)
-            return result
+        try:
+            with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
+                final = await _final_of_agent(self._gateway, params, self._timeout)
+                result = _judged(final, self.run_id, self._answer.text)
+                self._answer.replace(result.text)
+                return result
+        except RunFailedError as error:
+            raise self._gateway.clean(error) from None
 
     def _take(self, event: Event) -> None:
         if not is_of_run(event, self.run_id):
             return
         self._keep(event)
         if event.event == "chat":
-            self._text = answer_after(event.event, _payload(event), self._text)[:LONGEST_TEXT]
-            self._yield(self._text)
+            self._answer.replace(answer_after(event.event, _payload(event), self._answer.text))
+            self._news.set()
 
     def _keep(self, event: Event) -> None:
         self.events.append(event)
@@ -333,48 +330,6 @@ class AsyncRun:
             self._events_bytes -= sum(old.size for old in self.events[:count])
             del self.events[:count]
             self.events_dropped += count
-
-    def _yield(self, text: str) -> None:
-        """Yield what the answer has beyond what was yielded."""
-        if self._yielded.startswith(text):
-            return
-        if text.startswith(self._yielded):
-            self._add_piece(text[len(self._yielded) :])
-        elif not _without_blanks(self._yielded).endswith(_without_blanks(text)):
-            self._add_piece(f"\n{text}")
-        self._yielded = text
-
-    def _add_piece(self, piece: str) -> None:
-        if self._pieces_length + len(piece) > 2 * LONGEST_TEXT:  # taken back again and again, and nobody reads
-            self._pieces.clear()
-            self._pieces_length = 0
-        self._pieces.append(piece)
-        self._pieces_length += len(piece)
-        self._news.set()
-
-
-def answer_after(event: str, payload: dict[str, Any], text: str) -> str:
-    """Return a run's answer after one of its events.
-
-    Args:
-        event: the event's name.
-        payload: its payload.
-        text: the answer before.
-    """
-    if event != "chat":
-        return text
-    delta = payload.get("deltaText")
-    if payload.get("state") == "delta" and isinstance(delta, str):
-        return delta if payload.get("replace") is True else text + delta
-    if payload.get("state") == "final":  # a short answer comes without deltas
-        content = _dict(payload.get("message")).get("content")
-        parts = [_dict(part).get("text") for part in content] if isinstance(content, list) else []
-        return "".join(part for part in parts if isinstance(part, str)) or text
-    return text
-
-
-def _without_blanks(text: str) -> str:
-    return "".join(text.split())
 
 
 class _RunId(msgspec.Struct, rename="camel"):

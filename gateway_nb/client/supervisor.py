@@ -6,8 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from ..protocol import close_codes
 from ..protocol.auth import Recovery
@@ -18,6 +17,7 @@ from ..protocol.errors import (
     GatewayError,
     GatewayTimeoutError,
     HandshakeTimeoutError,
+    IdentityError,
     PairingRequiredError,
     closed_early,
 )
@@ -26,33 +26,14 @@ from ..protocol.handshake import Challenge, HelloOk
 from .connection import Connection, E, Ended
 from .device_auth import DeviceAuth
 from .events import Event
-from .handlers import Handlers
+from .feed import Feed
 from .options import Settings
 from .redact import LOGGER, Log
+from .requests import Requests
 from .status import Counters, Status
 from .transport.opening import open_transport
 
 _PROBLEMS_KEPT = 10
-
-
-class Sink(Protocol):
-    """Something that keeps events: the event log, a journal."""
-
-    def extend(self, events: list[Event]) -> None:
-        """Keep events that came together. Called on the loop thread: it must be quick."""
-
-    def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
-        """Keep a note in the events' order: ``gap`` or ``reconnect``, with what is known of it."""
-
-
-class Recorder(Protocol):
-    """Something that keeps requests and answers; what it is given holds no secret."""
-
-    def asked(self, request_id: str, method: str, params: bytes) -> None:
-        """A request is made; its params are JSON."""
-
-    def answered(self, request_id: str, ok: bool, answer: bytes) -> None:
-        """It was answered, with a payload or an error; both are JSON."""
 
 
 class Supervisor:
@@ -60,29 +41,24 @@ class Supervisor:
 
     Args:
         settings: checked options.
-        on_connected: called after every hello-ok with the connection; the first has epoch 1.
 
     Attributes:
         connection: the live connection, or ``None``.
         epoch: number of connections that reached hello-ok.
         hello: the last hello-ok.
         log: the client's log.
-        handlers: the user's handlers.
-        retries: requests sent again; counted by the caller of the connection.
-        recorders: who keeps requests and answers.
+        feed: where its events go.
+        requests: makes the client's calls.
     """
 
-    def __init__(self, settings: Settings, on_connected: Callable[[Connection], None]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.connection: Connection | None = None
         self.epoch = 0
         self.hello: HelloOk | None = None
         self.log = Log()
-        self.handlers = Handlers(self.log)
-        self.retries = 0
-        self._continues = False
-        self.recorders: tuple[Recorder, ...] = ()
+        self.feed = Feed(self.log)
+        self.requests = Requests(self._live_connection, settings.request_timeout, self.log)
         self._settings = settings
-        self._on_connected = on_connected
         self._auth = DeviceAuth(settings, self.log)
         self._backoff = Backoff()
         self._opening: Connection | None = None
@@ -96,8 +72,7 @@ class Supervisor:
         self._stopping = False
         self._problems: deque[str] = deque(maxlen=_PROBLEMS_KEPT)  # apart from the status: other threads add to it
         self._next_attempt: float | None = None
-        self._sinks: tuple[Sink, ...] = ()
-        self._frames = self._events = self._gaps = self._missed = self._jumps = self._malformed = self._late = 0
+        self._frames = self._malformed = self._late = 0
 
     async def connect(self, limit: float | None, *, waits_for_owner: bool = True) -> HelloOk:
         """Connect within so many seconds, and keep the connection alive from then on.
@@ -114,7 +89,6 @@ class Supervisor:
         if self.connection is not None and self.hello is not None:
             return self.hello
         await self._end()
-        await asyncio.to_thread(self._auth.load_identity)
         self._backoff.reset()
         self._stopping = False
         self._waits_for_owner, self._pairing = waits_for_owner, None
@@ -144,9 +118,7 @@ class Supervisor:
             GatewayTimeoutError: the line was not cut within `timeout` seconds.
         """
         connection, self.connection, self._stopping = self.connection, None, True
-        if self._continues:
-            self._continues = False
-            self._mark("stop", {})
+        self.feed.stop(self.epoch)
         try:
             if connection is not None:
                 async with asyncio.timeout(timeout):
@@ -167,33 +139,24 @@ class Supervisor:
         self.log.warning(said)
         self._problems.append(said)
 
-    def add_sink(self, sink: Sink) -> Callable[[], None]:
-        """Give every event to a sink, before any handler; return the way to take it out again."""
-        self._sinks = (*self._sinks, sink)
-
-        def remove() -> None:
-            self._sinks = tuple(other for other in self._sinks if other is not sink)
-
-        return remove
-
     @property
     def status(self) -> Status:
         """A frozen snapshot; may be read from any thread."""
         connection = self.connection
         counters = Counters(
             frames=self._frames + (connection.frames if connection else 0),
-            events=self._events,
-            gaps=self._gaps,
-            missed=self._missed,
-            jumps=self._jumps,
+            events=self.feed.events,
+            gaps=self.feed.gaps,
+            missed=self.feed.missed,
+            jumps=self.feed.jumps,
             late=self._late,
             malformed=self._malformed + (connection.binary_frames if connection else 0),
             reconnects=max(self.epoch - 1, 0),
-            retries=self.retries,
+            retries=self.requests.retries,
             in_flight=connection.in_flight if connection else 0,
             queued=connection.queued if connection else 0,
-            handler_errors=self.handlers.errors,
-            handler_missed=self.handlers.missed,
+            handler_errors=self.feed.handlers.errors,
+            handler_missed=self.feed.handlers.missed,
         )
         waits = self._status.state in ("reconnecting", "restarting") and connection is None
         left = None if self._next_attempt is None else max(self._next_attempt - time.monotonic(), 0.0)
@@ -214,6 +177,12 @@ class Supervisor:
         if status.retry_in is not None:
             return f"{status.state}, next attempt in {status.retry_in:.1f} s: {status.reason}"
         return "connect first" if status.state == "closed" else status.state
+
+    def _live_connection(self, method: str) -> Connection:
+        if self.connection is None:
+            why = self.why_not_connected()
+            raise GatewayClosedError(f"{method}: gateway not connected: {why}", method=method)
+        return self.connection
 
     async def _end(self, reason: str | None = None) -> None:
         task, self._task = self._task, None
@@ -239,6 +208,12 @@ class Supervisor:
                 self._first.set_exception(error)
 
     async def _live(self) -> None:
+        try:
+            await asyncio.to_thread(self._auth.load_identity)
+        except IdentityError as error:
+            if self._first is not None and not self._first.done():
+                self._first.set_exception(error)
+            return
         while True:
             before = self.epoch
             ended = await self._attempt()
@@ -267,7 +242,7 @@ class Supervisor:
             )
             return await self._opening.run()
         except GatewayConnectError as error:
-            return Ended(close_codes.ABNORMAL, "", error)
+            return Ended(close_codes.ABNORMAL, "", self.clean(error))
         finally:
             if self._opening is not None:
                 self._frames += self._opening.frames
@@ -308,7 +283,7 @@ class Supervisor:
     def _call(self, name: str, *arguments: object) -> None:
         callback = self._settings.callbacks.get(name)
         if callback is not None:
-            self.handlers.call(name, callback, *arguments)
+            self.feed.handlers.call(name, callback, *arguments)
 
     # What the connection tells (`connection.Owner`)
 
@@ -319,8 +294,9 @@ class Supervisor:
     def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
         """A handshake is done: the connection is open for requests."""
         assert self._opening is not None
-        self.log.hide(secrets)
+        self.log.redactor.hide(secrets)
         has_token = self._auth.welcomed(hello)
+        hello = self.log.clean_hello(hello)
         self._backoff.reset()
         self._shutdown_reason = None
         self.epoch += 1
@@ -338,9 +314,8 @@ class Supervisor:
         self._missing_scopes = self._auth.missing_scopes(hello)
         for problem in self._scope_problem():
             self.log.warning(problem)
-        self._mark("reconnect" if self._continues else "start", {"bootId": hello.boot_id})
-        self._continues = True
-        self._on_connected(self.connection)
+        self.feed.start(self.epoch, {"bootId": hello.boot_id})
+        self.requests.subscriptions.make_again(self.connection)
         self.connection.spawn(self._finish_connecting(hello, has_token))
         self._call("on_hello_ok", hello)
 
@@ -355,27 +330,19 @@ class Supervisor:
         """Events came: sinks first, then handlers."""
         now, epoch = time.time(), self.epoch
         events = [Event(now, epoch, frame.event, frame.seq, frame.payload) for frame in frames]
-        self._events += len(events)
-        for sink in self._sinks:
-            sink.extend(events)
+        self.feed.extend(events)
         for event in events:
             if event.event == "shutdown":
                 self._note_shutdown(event)
-        self.handlers(events)
 
     def gap(self, expected: int, received: int) -> None:
         """Events are missing."""
-        self._gaps += 1
-        self._missed += received - expected
-        self.log.warning(f"missed {received - expected} events: expected {expected}, received {received}")
-        self._mark("gap", {"expected": expected, "received": received})
+        self.feed.gap(self.epoch, expected, received)
         self._call("on_gap", expected, received)
 
     def jump(self, expected: int, received: int) -> None:
         """An event's number is not the next, and not one of those soon after it."""
-        self._jumps += 1
-        self.log.warning(f"the events' numbers jump: expected {expected}, received {received}")
-        self._mark("jump", {"expected": expected, "received": received})
+        self.feed.jump(self.epoch, expected, received)
         if received > expected:
             self._call("on_gap", expected, received)
 
@@ -397,6 +364,10 @@ class Supervisor:
         """Return an error that says no secret, whatever the gateway said."""
         return self.log.clean_error(error)
 
+    def clean_text(self, text: str) -> str:
+        """Return a close reason that says no secret."""
+        return self.log.clean(text)
+
     def lost(self, code: int) -> None:
         """The socket is closed: whoever sees a request fail sees the state that goes with it."""
         if self.connection is not None:
@@ -407,10 +378,6 @@ class Supervisor:
         restarting = starting or code == close_codes.RESTART or self._status.state == "restarting"
         return "restarting" if restarting else "reconnecting"
 
-    def _mark(self, kind: str, detail: dict[str, Any]) -> None:
-        for sink in self._sinks:
-            sink.mark(kind, self.epoch, detail)
-
     def _note_shutdown(self, event: Event) -> None:
         try:
             payload = decode_payload(event.raw)
@@ -419,7 +386,8 @@ class Supervisor:
         fields = payload if isinstance(payload, dict) else {}
         expected = seconds(fields.get("restartExpectedMs"))
         when = "" if expected is None else f", back in about {expected:.0f} s"
-        reason = fields.get("reason") or "no reason given"
+        reason = fields.get("reason")
+        reason = reason if isinstance(reason, str) and reason else "no reason given"
         self._shutdown_reason = self.log.clean(f"the gateway shuts down: {reason}{when}")
         self._set_state("restarting", self._shutdown_reason)
 

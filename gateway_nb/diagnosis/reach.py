@@ -156,7 +156,7 @@ class _Attempt:
     @property
     def refused(self) -> GatewayConnectError:
         """Why there was no hello-ok."""
-        why = close_codes.describe(self.code, self._log.clean(self._reason))
+        why = close_codes.describe(self.code, self._reason)
         return self.error or closed_early(why, self._settings.client.role)
 
     async def make(self, limit: float) -> None:
@@ -228,11 +228,14 @@ class _Attempt:
         return self._auth.answer(challenge)
 
     def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
-        self._log.hide(secrets)
-        self.hello.set_result(hello)
+        self._log.redactor.hide(secrets)
+        self.hello.set_result(self._log.clean_hello(hello))
 
     def clean(self, error: E) -> E:
         return self._log.clean_error(error)
+
+    def clean_text(self, text: str) -> str:
+        return self._log.clean(text)
 
     def events(self, frames: list[EventFrame]) -> None: ...
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,6 +15,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, clear_output, display
 
 from ..bridge import RequestHandle
+from ..client.redact import EXAMINED, Redactor, hidden
 from ..client.runs import ABORT_SECONDS, FINISH, STARTED, run_of
 from ..facade import Gateway
 from ..protocol.errors import GatewayError, GatewayRequestError, RunAbortedError, printable
@@ -56,7 +57,7 @@ class Running:
         if call.method in FINISH:
             self._params = {"idempotencyKey": str(uuid.uuid4()), **(params or {})}
             if call.final:
-                self.view = RunView(call.method, run_of(self._params)[0])
+                self.view = RunView(call.method, run_of(self._params)[0], gateway.redactor)
         self._options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         self._sent: RequestHandle[Any] | None = None
 
@@ -72,6 +73,11 @@ class Running:
     def _handle(self) -> RequestHandle[Any]:
         assert self._sent is not None, "start it first"
         return self._sent
+
+    @property
+    def redactor(self) -> Redactor:
+        """What takes the connection's secrets out of what is shown."""
+        return self._gateway.redactor
 
     @property
     def seconds(self) -> float:
@@ -223,7 +229,7 @@ def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     params = bind(call.body, names)
     for finding in () if call.dry_run else known().findings(call.method, params):
-        print(f"{call.method}: {finding}", file=sys.stderr)
+        print(hidden(f"{call.method}: {finding}", EXAMINED), file=sys.stderr)
     return params
 
 
@@ -299,7 +305,7 @@ def _finish(running: Running, payload: Any, shown: DisplayHandle | None) -> None
 
 
 def presented(running: Running, payload: Any) -> Any:
-    """Return what is shown for an answer.
+    """Return what is shown for an answer: without the secrets, since what is shown is saved.
 
     Args:
         running: the call.
@@ -309,7 +315,7 @@ def presented(running: Running, payload: Any) -> Any:
         CommandError: the answer has no such part, or it has no rows.
     """
     call = running.call
-    part = part_at(payload, call.path)
+    part = part_at(running.redactor.value(payload), call.path)
     if call.format == "raw":
         return part
     where = "" if call.connection in (None, "default") else f" · {call.connection}"
@@ -338,23 +344,23 @@ def kept(call: Call, payload: Any) -> Any:
     return frame_of_rows(rows)
 
 
-def dry_run(call: Call, params: dict[str, Any] | None, scopes: tuple[str, ...], clean: Callable[[bytes], bytes]) -> str:
+def dry_run(call: Call, params: dict[str, Any] | None, scopes: tuple[str, ...], redactor: Redactor) -> str:
     """Return what would be sent, and what is known of it; nothing is sent.
 
     Args:
         call: the parsed cell.
         params: its params, bound.
         scopes: what the connection was granted.
-        clean: takes the secrets out of JSON.
+        redactor: what knows the secrets; what looks like one is hidden, too.
     """
     facts = known()
     method = facts.methods.get(call.method)
     needed = method.scope if method is not None and method.scope else "unknown"
     granted = "granted" if needed in scopes or "operator.admin" in scopes else "NOT granted"
     lines = [
-        f"would send: {clean(encode_request('(a new id)', call.method, params)).decode()}",
+        f"would send: {redactor.json(encode_request('(a new id)', call.method, params), guess=True).decode()}",
         f"scope: needs {needed}" + (f", {granted}" if needed != "unknown" else ""),
-        *(f"looks wrong: {finding}" for finding in facts.findings(call.method, params)),
+        *(f"looks wrong: {redactor.text(finding)}" for finding in facts.findings(call.method, params)),
         f"known from: {facts.source}" if method is not None else f"{call.method} is not in {facts.source}",
     ]
     return "\n".join(lines)

@@ -106,7 +106,7 @@ class GatewayMagics(Magics):
         params = calls.prepared(call, self._variables)
         gateway = self._gateway(call.connection)
         if call.dry_run:
-            print(calls.dry_run(call, params, gateway.status.scopes, gateway.without_secrets))
+            print(calls.dry_run(call, params, gateway.status.scopes, gateway.redactor))
             return None
         running = calls.Running(gateway, call, params, self.default_timeout if call.timeout is None else call.timeout)
         if call.background:

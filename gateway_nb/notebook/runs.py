@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..capture.runs import AgentRun, take
+from ..client.answer import answer_after
 from ..client.events import Event
-from ..client.runs import answer_after
+from ..client.redact import Redactor
 from ..protocol.errors import printable
 from ..protocol.frames import MalformedFrame
 
@@ -22,6 +23,7 @@ class RunView:
     Attributes:
         method: what started it.
         run_id: the run's id.
+        redactor: takes the secrets out of what is shown.
         seconds: since it began, set by whoever shows it.
         state: ``running``, ``ok``, ``failed`` or ``aborted``.
         text: the answer so far.
@@ -30,6 +32,7 @@ class RunView:
 
     method: str
     run_id: str
+    redactor: Redactor
     seconds: float = 0.0
     state: str = "running"
     text: str = ""
@@ -60,14 +63,16 @@ class RunView:
         return " · ".join(parts)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        text = self.text if len(self.text) <= _LONGEST else "… " + self.text[-_LONGEST:]
+        text = self.redactor.text(self.text)
+        text = text if len(text) <= _LONGEST else "… " + text[-_LONGEST:]
+        caption = self.redactor.text(self.caption)
         return {
             "text/plain": repr(self),
             "text/html": (
                 '<div style="color:var(--jp-ui-font-color2,#666);font-size:90%">'
-                f'{html.escape(self.caption)}</div><div style="white-space:pre-wrap">{html.escape(text)}</div>'
+                f'{html.escape(caption)}</div><div style="white-space:pre-wrap">{html.escape(text)}</div>'
             ),
         }
 
     def __repr__(self) -> str:
-        return printable(f"{self.text}\n{self.caption}" if self.text else self.caption)
+        return printable(self.redactor.text(f"{self.text}\n{self.caption}" if self.text else self.caption))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import one_line
+from .errors import UNREDACTED, one_line
 
 NORMAL = 1000
 PROTOCOL_ERROR = 1002
@@ -33,5 +33,5 @@ def hint(code: int) -> str | None:
 
 def describe(code: int, reason: str) -> str:
     """Return ``gateway closed (CODE): REASON``, with the meaning of the code where the peer gave no reason."""
-    said = one_line(reason) or hint(code) or "no reason given"
+    said = one_line(reason, UNREDACTED) or hint(code) or "no reason given"
     return f"gateway closed ({code}): {said}"

@@ -17,16 +17,23 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 _LONGEST_MESSAGE = 600
 _METHODS_ADVICE = "; gw.methods lists what this gateway advertises"
+UNREDACTED = 32_768
+"""Characters kept of a gateway's text until the secrets are out of it: cut shorter before, a part of one would stay."""
 
 
-def one_line(text: object) -> str:
+def one_line(text: object, longest: int = _LONGEST_MESSAGE) -> str:
     """Turn text of a gateway into one printable line.
 
     What a gateway says is hostile until shown otherwise: line breaks, terminal escapes and
     direction marks become blanks, and a page becomes a line.
+
+    Args:
+        text: any; no more than `UNREDACTED` characters of it are looked at.
+        longest: characters of the line.
     """
-    line = _CONTROL.sub(" ", str(text)).strip()
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
+    whole = str(text)
+    line = _CONTROL.sub(" ", whole[:UNREDACTED]).strip()
+    return line if len(line) <= longest and len(whole) <= UNREDACTED else line[: longest - 1] + "…"
 
 
 def printable(text: str) -> str:
@@ -61,7 +68,7 @@ class GatewayError(Exception):
         retryable: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(one_line(message))
+        super().__init__(one_line(message, UNREDACTED))
         self.code = code
         self.method = method
         self.request_id = request_id
@@ -74,7 +81,7 @@ class GatewayError(Exception):
         if self._rendered is not None and self._rendered is self.__traceback__:
             return printable("".join(traceback.format_exception(self))).splitlines()
         self._rendered = self.__traceback__
-        return [f"{type(self).__name__}: {self}", *printable(self.excerpt).splitlines()]
+        return [one_line(f"{type(self).__name__}: {self}"), *printable(self.excerpt).splitlines()]
 
 
 class GatewayRequestError(GatewayError):
@@ -197,8 +204,8 @@ def request_error(
         retryable: the gateway's flag.
         retry_after: seconds to wait.
     """
-    text = one_line(message or "unknown error")
-    code = code or "UNAVAILABLE"
+    text = one_line(message or "unknown error", UNREDACTED)
+    code = one_line(code or "UNAVAILABLE", UNREDACTED)
     kind: type[GatewayRequestError] = GatewayRequestError
     advice = ""
     scope = _missing_scope(text, details)
@@ -211,7 +218,7 @@ def request_error(
     elif text.startswith("unknown method"):
         advice = _METHODS_ADVICE
     error = kind(
-        f"{method}: {text} [{one_line(code)}]{advice}",
+        f"{method}: {text} [{code}]{advice}",
         code=code,
         method=method,
         request_id=request_id,
@@ -244,7 +251,7 @@ def suggest_methods(error: GatewayRequestError, near: Sequence[str]) -> None:
 def _missing_scope(text: str, details: Any) -> str | None:
     """Return the scope that is missing; old gateways say it in the message only (protocol.md, 6)."""
     if isinstance(details, dict) and details.get("code") == "MISSING_SCOPE":
-        return one_line(details.get("missingScope") or "?")
+        return one_line(details.get("missingScope") or "?", UNREDACTED)
     found = re.match(r"missing scope: (\S+)", text)
     return found.group(1) if found else None
 
@@ -323,14 +330,15 @@ def _connect_kind(code: str | None) -> tuple[type[GatewayConnectError], str]:
 
 
 def _scopes(value: Any) -> tuple[str, ...]:
-    return tuple(one_line(scope) for scope in value) if isinstance(value, list) else ()
+    return tuple(one_line(scope, UNREDACTED) for scope in value) if isinstance(value, list) else ()
 
 
 def _add_pairing(error: PairingRequiredError, details: dict[str, Any]) -> None:
     request_id = details.get("requestId")
     valid = isinstance(request_id, str) and _REQUEST_ID.match(request_id) is not None
     error.request_id = request_id if valid else None
-    error.reason = one_line(details["reason"]) if isinstance(details.get("reason"), str) else None
+    reason = details.get("reason")
+    error.reason = one_line(reason, UNREDACTED) if isinstance(reason, str) else None
     error.requested_scopes = _scopes(details.get("requestedScopes"))
     error.approved_scopes = _scopes(details.get("approvedScopes"))
     if valid:

@@ -21,10 +21,11 @@ LONGEST_TIMER = 2_147_483.647
 """Seconds; longer times are clamped to what a timer can hold."""
 NULL = msgspec.Raw(b"null")
 
-MAX_NAME = 256
+MAX_NAME = 1024
 """Characters of an event's name; the longest of today's gateways has 31."""
 _SPARE_BYTES = 1024
 _LARGE_PAYLOAD = 1024 * 1024
+_LARGEST_DETAILS = 65_536  # bytes; an error's are read, and searched for secrets, on the loop
 MAX_CONTAINERS = 4_000_000
 """Lists and objects in a payload: making more of them would hold up every thread of the process for too long."""
 
@@ -83,6 +84,7 @@ class MalformedFrame(ValueError):
 
 _incoming = msgspec.json.Decoder(EventFrame | ResponseFrame)
 _any = msgspec.json.Decoder()
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def decode(data: bytes) -> EventFrame | ResponseFrame:
@@ -125,19 +127,27 @@ def decode_payload(raw: msgspec.Raw | bytes) -> Any:
 def read_error(raw: msgspec.Raw) -> ErrorShape:
     """Return what an ``error`` says; a field of another type is as good as missing, and the answer still counts."""
     try:
-        error = decode_payload(raw)
-    except MalformedFrame:
-        error = None
-    if not isinstance(error, dict):
-        return ErrorShape(message=error if isinstance(error, str) else None)
-    code, message = error.get("code"), error.get("message")
+        fields: dict[str, msgspec.Raw] = _fields.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        fields = {}
+    size = len(fields.get("details", b""))
+    code, message, retryable, retry_after = (
+        _value(fields, name) for name in ("code", "message", "retryable", "retryAfterMs")
+    )
     return ErrorShape(
         code=code if isinstance(code, str) else None,
         message=message if isinstance(message, str) else None,
-        details=error.get("details"),
-        retryable=error.get("retryable") is True,
-        retry_after=seconds(error.get("retryAfterMs")),
+        details=_value(fields, "details") if size <= _LARGEST_DETAILS else f"{size:,} bytes, left out",
+        retryable=retryable is True,
+        retry_after=seconds(retry_after),
     )
+
+
+def _value(fields: dict[str, msgspec.Raw], name: str) -> Any:
+    try:
+        return decode_payload(fields.get(name, NULL))
+    except MalformedFrame:
+        return None
 
 
 def seconds(milliseconds: object) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .auth import Secret
-from .errors import one_line
+from .errors import UNREDACTED, one_line
 from .frames import seconds
 
 PROTOCOL_RANGE = (3, 4)
@@ -32,8 +32,6 @@ DEFAULT_TICK_INTERVAL = 30.0
 LONGEST_TICK_INTERVAL = 600.0  # a gateway that promises to be silent for longer would never be missed
 _PLATFORMS = ("aix", "android", "cygwin", "darwin", "freebsd", "linux", "netbsd", "openbsd", "sunos", "win32")
 """As Node names them."""
-
-_REDACTED = "…"
 
 
 def device_payload(
@@ -234,7 +232,7 @@ class HelloOk:
         tick_interval: seconds between ticks.
         max_payload: largest frame the gateway takes, bytes.
         device_token: a device token to keep, or ``None``.
-        raw: the whole payload, with secrets replaced.
+        raw: the whole payload, with its secrets until the client has taken them out.
     """
 
     protocol: int
@@ -276,7 +274,7 @@ def read_hello(payload: Any, *, max_payload: int) -> HelloOk | None:
         tick_interval=min(tick or DEFAULT_TICK_INTERVAL, LONGEST_TICK_INTERVAL),
         max_payload=largest if isinstance(largest, int) and largest > 0 else max_payload,
         device_token=Secret(token) if isinstance(token, str) and token else None,
-        raw=_without_secrets(payload),
+        raw=payload,
     )
 
 
@@ -292,28 +290,15 @@ def hello_secrets(payload: Any) -> list[str]:
     return [value for value in found if isinstance(value, str) and value]
 
 
-def _without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
-    secrets = set(hello_secrets(payload))
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: clean(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [clean(item) for item in value]
-        return _REDACTED if isinstance(value, str) and value in secrets else value
-
-    cleaned: dict[str, Any] = clean(payload)
-    return cleaned
-
-
 def _mapping(payload: dict[str, Any], name: str) -> dict[str, Any]:
     value = payload.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def _string(value: Any) -> str | None:
-    return one_line(value) if isinstance(value, str) else None
+    return one_line(value, UNREDACTED) if isinstance(value, str) else None
 
 
 def _strings(value: Any) -> tuple[str, ...]:
-    return tuple(one_line(item) for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+    texts = value if isinstance(value, list) else ()
+    return tuple(one_line(text, UNREDACTED) for text in texts if isinstance(text, str))

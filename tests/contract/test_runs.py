@@ -41,7 +41,7 @@ def test_tokens(gateway: AnyGateway) -> None:
         used = run.result(60).usage["output"]
         row = gw.events.runs().set_index("run").loc[run.run_id]
         assert row["tokens"] == used
-        view = RunView("agent", run.run_id)
+        view = RunView("agent", run.run_id, gw.redactor)
         for event in run.events:
             view.take(event)
         assert f"{used} output tokens" in view.caption
@@ -52,7 +52,7 @@ def test_an_answer_without_pieces(gateway: AnyGateway) -> None:
     with gnb.connect(gateway.url, token=gateway.token) as gw:
         run = gw.run("echo:a", session=session())
         assert "".join(run) == "a"
-        view = RunView("agent", run.run_id)
+        view = RunView("agent", run.run_id, gw.redactor)
         for event in run.events:
             view.take(event)
         assert view.text == "a"

@@ -241,7 +241,7 @@ async def test_an_answer_that_is_replaced() -> None:
 
     async with socket_server(change_its_mind) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
         run = agw.run("x")
-        assert [piece async for piece in run] == ["wrong", "right", " now"]
+        assert [piece async for piece in run] == ["wrong", "\nright", " now"]
         result = await run.result()
         assert (result.text, result.usage) == ("right now", {})
 

@@ -60,6 +60,13 @@ def test_call(local: gnb.LocalGateway) -> None:
     assert json.loads(done.stdout)["limitApplied"] == 2
 
 
+def test_call_without_secrets(local: gnb.LocalGateway) -> None:
+    """An answer that repeats the connection's token is printed without it."""
+    params = json.dumps({"enabled": True, "phase": f"is {local.token} it"})
+    done = run("call", "talk.mode", params, "--url", local.url, "--token-env", "T", T=local.token)
+    assert json.loads(done.stdout)["phase"] == "is [secret] it"
+
+
 @pytest.mark.parametrize("text", ["costs $HOME", "${1 + 1}", "$$"])
 def test_call_sends_what_stands_there(local: gnb.LocalGateway, text: str) -> None:
     """What looks like a reference is only text in a shell: nothing is evaluated, nothing is replaced."""

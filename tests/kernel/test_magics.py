@@ -106,6 +106,33 @@ def test_a_dry_run(connected: Kernel, local: gnb.LocalGateway) -> None:
     assert said.count("/limti") == 1
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%%gateway sessions.list -o found",
+        "%%gateway sessions.list -o found -f json",
+        "%%gateway sessions.list -o found -f raw",
+        "%%gateway sessions.list -o found --path /sessions",
+        "%%gateway agent --final -o found\nmessage: echo:$secret\nsessionKey: agent:main:main",
+        "%%gateway sessions.list -o found --bg",
+        "%gateway call sessions.list -o found",
+        "%%gateway sessions.list\nlimit: $secret",
+    ],
+)
+def test_secrets_in_answers(connected: Kernel, local: gnb.LocalGateway, cell: str) -> None:
+    """What a cell shows of an answer, a run or an error holds no secret; what -o keeps is the gateway's word."""
+    connected.run(f"secret = {local.token!r}")
+    connected.run('%%gateway sessions.create --quiet\n{"label": "is $secret it"}')
+    outcome = connected.run(cell)
+    assert local.token not in outcome.everything
+    if "--bg" in cell:
+        outcome = connected.run("%gateway result")
+        assert local.token not in outcome.everything
+    assert "[secret]" in outcome.everything
+    if outcome.status == "ok" and "--bg" not in cell:
+        assert connected.run("import json; print(secret in json.dumps(found))").text == "True\n"
+
+
 def test_a_run(connected: Kernel) -> None:
     """--final shows one display that grows with the answer, at ten steps a second at most, and keeps the end."""
     outcome = connected.run("%%gateway agent --final -o answer\nmessage: count:20:100\nsessionKey: agent:main:main")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway_nb.client.redact import Log
 from gateway_nb.protocol.auth import Secret
 from gateway_nb.protocol.handshake import (
     Challenge,
@@ -95,19 +96,27 @@ def test_a_hello_without_its_secrets() -> None:
     hello = {
         "protocol": 4,
         "auth": {
-            "deviceToken": "tok-1",
-            "recoveryScope": "rec-1",
-            "deviceTokens": [{"role": "node", "deviceToken": "tok-2"}, {"token": "tok-3"}, "tok-4", {}],
+            "deviceToken": "token-of-1",
+            "recoveryScope": "recovery-1",
+            "deviceTokens": [{"role": "node", "deviceToken": "token-of-2"}, {"token": "token-of-3"}, "token-of-4", {}],
+            "password": "short",
         },
+        "features": {"methods": ["health", "is token-of-1 there"], "events": ["tick", "token-of-2"]},
+        "server": {"version": "token-of-3 and more", "connId": "c"},
         "pluginSurfaceUrls": {"canvas": "http://127.0.0.1/cap/abc"},
-        "snapshot": {"nested": ["tok-1", {"x": "rec-1"}], "fine": "text"},
+        "snapshot": {"nested": ["the token-of-1", {"recovery-1": "recovery-1"}], "fine": "text"},
     }
     secrets = hello_secrets(hello)
-    assert secrets == ["tok-1", "rec-1", "http://127.0.0.1/cap/abc", "tok-2", "tok-3", "tok-4"]
-    known = read_hello(hello, max_payload=5)
-    assert known is not None
-    assert not [secret for secret in secrets if secret in repr(known) + repr(known.raw)]
-    assert known.raw["snapshot"]["fine"] == "text"
-    assert known.max_payload == 5
-    assert known.device_token == Secret("tok-1")
+    found = ["token-of-1", "recovery-1", "http://127.0.0.1/cap/abc", "token-of-2", "token-of-3", "token-of-4"]
+    assert secrets == found
+    read = read_hello(hello, max_payload=5)
+    assert read is not None
+    log = Log()
+    log.redactor.hide(secrets)
+    shown = log.clean_hello(read)
+    assert not [secret for secret in (*secrets, "short") if secret in repr(shown) + repr(shown.raw)]
+    assert shown.raw["snapshot"]["fine"] == "text"
+    assert (shown.methods, shown.events) == (("health", "is [secret] there"), ("tick", "[secret]"))
+    assert (shown.server_version, shown.max_payload) == ("[secret] and more", 5)
+    assert shown.device_token == Secret("token-of-1")
     assert hello_secrets("no object") == []

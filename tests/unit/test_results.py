@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from gateway_nb.client.events import Event
+from gateway_nb.client.redact import Redactor
 from gateway_nb.notebook.body import CommandError
 from gateway_nb.notebook.display import Elapsed, Result
 from gateway_nb.notebook.results import frame_of_rows, part_at, rows_in
@@ -125,7 +126,7 @@ def event(name: str, **payload: Any) -> Event:
 
 def test_a_run_grows() -> None:
     """A run shows text, tools and tokens as they come; other runs and broken payloads are passed over."""
-    view = RunView("agent", "r")
+    view = RunView("agent", "r", Redactor())
     view.take(event("chat", state="delta", deltaText="Hel"))
     view.take(event("chat", state="delta", deltaText="lo <b>"))
     view.take(event("agent", stream="tool", data={"phase": "start", "toolCallId": "1", "name": "look"}))

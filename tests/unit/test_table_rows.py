@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import gateway_nb.capture.log as log_
 from gateway_nb.capture.log import EventLog
+from gateway_nb.client.redact import Redactor
 from gateway_nb.notebook.widgets.query import Condition, FilterError, Query
 from gateway_nb.notebook.widgets.rows import PREVIEW_BYTES, LogRows, Matches, marker, told
 from tests.unit.test_log import event
@@ -197,7 +198,7 @@ def test_what_is_told() -> None:
     log.extend([event(0, name="n" * 500, payload={"a": {"b": "é" * 5000}, "deep": [1, {}]})])
     log.extend([event(1, payload=None, seq=None)])
     rows.follow(*log.pieces())
-    data = told(7, *rows.take(np.array([0, 1, 99])), ["a.b", "deep", "none"])
+    data = told(7, *rows.take(np.array([0, 1, 99])), ["a.b", "deep", "none"], Redactor())
     assert data["at"] == 7
     assert data["ids"] == [0, 1]
     assert len(data["text"][0].encode()) <= PREVIEW_BYTES < data["size"][0]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from ...capture.table import Row, frame_of
+from ...capture.table import Row, frame_of, redacted
+from ...client.redact import Redactor
 from . import export
 from .live import LiveWidget, source, ticker
 from .query import FilterError, Query, steps
@@ -34,7 +35,13 @@ _INSPECTED_BYTES = 1_000_000
 
 
 class Source(Protocol):
-    """Where rows come from: an event log, or a recording's rows that are all there."""
+    """Where rows come from: an event log, or a recording's rows that are all there.
+
+    Attributes:
+        redactor: takes the secrets out of what is shown of them.
+    """
+
+    redactor: Redactor
 
     def pieces(self) -> tuple[tuple[pa.Table, ...], list[Row]]:
         """Return chunks, and the rows after them."""
@@ -143,14 +150,14 @@ class EventTable(LiveWidget):
             CaptureError: the suffix is another, the file exists, or it can't be written.
         """
         target = Path(path)
-        export.write(self._shown(), target)
+        export.write(redacted(self._shown(), self._log.redactor), target)
         return target
 
     def html(self) -> str:
         """Return the newest rows as a static table."""
         with self._lock:
             self._catch_up(_LOOK_SECONDS)
-            table = self._last_rows(_SNAPSHOT_ROWS)
+            table = redacted(self._last_rows(_SNAPSHOT_ROWS), self._log.redactor)
             count = self._rows.end - self._rows.first
         head = "".join(f"<th>{name}</th>" for name in ("time", "seq", "event", "payload"))
         lines = "".join(f"<tr>{_static(row)}</tr>" for row in table.to_pylist())
@@ -227,14 +234,19 @@ class EventTable(LiveWidget):
             "dropped": self._log.dropped,
             "done": None if matches.complete else round(matches.progress, 2),
             "later": rows.end - matches.until if matches.until is not None else 0,
-            "names": [[name[:_CHIP_TEXT], count] for name, count in rows.counts.most_common(_SHOWN_NAMES)],
+            "names": self._chips(),
             "state": self._state(),
         }
+
+    def _chips(self) -> list[tuple[str, int]]:
+        counts = self._rows.counts.most_common(_SHOWN_NAMES)
+        names = self._log.redactor.starts([name for name, _ in counts], _CHIP_TEXT)
+        return [(name[:_CHIP_TEXT], count) for name, (_, count) in zip(names, counts, strict=True)]
 
     def _told(self, start: int, stop: int) -> dict[str, Any]:
         start = max(start, self._matches.first)
         ids, table = self._rows.take(self._matches.ids(start, stop))
-        return told(start, ids, table, self._columns)
+        return told(start, ids, table, self._columns, self._log.redactor)
 
     # From the browser
 
@@ -269,7 +281,7 @@ class EventTable(LiveWidget):
         if not len(ids):
             self.tell("problem", "this row has given way to newer ones", to=view)
             return
-        row = table.to_pylist()[0]
+        row = redacted(table, self._log.redactor).to_pylist()[0]
         size = len(row["payload"].encode())
         self.tell(
             "row",

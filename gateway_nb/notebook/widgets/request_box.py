@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...client.redact import Redactor
 from ...facade import Gateway
 from ...protocol.errors import GatewayError
 from ...protocol.frames import MalformedFrame, decode_payload, encode
@@ -75,7 +76,7 @@ class RequestBox(LiveWidget):
             "body": body,
             "text": facts.describe(method) if method else "",
             "params": [{"name": name, "required": param.required, "value": param.example} for name, param in params],
-            "findings": findings,
+            "findings": [latest(self._gateway).redactor.text(finding) for finding in findings],
         }
         self.tell("about", said, to=view)
 
@@ -84,14 +85,17 @@ class RequestBox(LiveWidget):
         call = grammar.parse_cell(str(content.get("method") or ""), "")
         params = _params(body)
         began = time.perf_counter()
-        handle = latest(self._gateway).submit(call.method, params, expect_final=content.get("final") is True)
+        gateway = latest(self._gateway)
+        redactor = gateway.redactor
+        handle = gateway.submit(call.method, params, expect_final=content.get("final") is True)
         self._open[view] = handle
 
         def answered(done: RequestHandle[Any]) -> None:
             if self._open.get(view) is done:
                 del self._open[view]
             took = (time.perf_counter() - began) * 1000
-            said = {"method": call.method, "params": body, "ms": round(took, 1), **_outcome(done)}
+            said = {"method": call.method, "params": redactor.json_text(body), "ms": round(took, 1)}
+            said |= _outcome(done, redactor)
             self._history.append({name: said[name] for name in ("method", "params", "ms", "ok")})
             self.tell("answer", said, to=view)
             self.tell("history", list(self._history))
@@ -127,10 +131,10 @@ def _params(text: str) -> dict[str, Any] | None:
     return params
 
 
-def _outcome(done: RequestHandle[Any]) -> dict[str, Any]:
+def _outcome(done: RequestHandle[Any], redactor: Redactor) -> dict[str, Any]:
     """Return an answer, or why there is none, as a browser is told."""
     try:
-        text = encode(done.result()).decode()
+        text = redactor.json(encode(done.result())).decode()
     except concurrent.futures.CancelledError:
         return {"ok": False, "error": "cancelled"}
     except GatewayError as error:

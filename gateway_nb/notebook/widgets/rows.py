@@ -16,6 +16,7 @@ import pyarrow.compute as compute
 
 from ...capture.table import EMPTY, Row, table_of
 from ...capture.view import decoded, value_at
+from ...client.redact import Redactor
 from .query import SORTS, FilterError, Query, steps
 
 Numbers = npt.NDArray[np.int64]
@@ -312,14 +313,15 @@ def _key(value: Any) -> tuple[int, Any]:
     return 1, value if isinstance(value, str) else repr(value)
 
 
-def told(positions: int, ids: Numbers, table: pa.Table, paths: Sequence[str]) -> dict[str, Any]:
-    """Return what a browser is told of rows: columns, with payloads cut short.
+def told(positions: int, ids: Numbers, table: pa.Table, paths: Sequence[str], redactor: Redactor) -> dict[str, Any]:
+    """Return what a browser is told of rows: columns, with payloads cut short, without secrets.
 
     Args:
         positions: position of the first of them.
         ids: their ids.
         table: the rows.
         paths: columns out of the payloads.
+        redactor: what knows the secrets.
 
     Returns:
         Lists of equal length: `ids`, `t` (microseconds since 1970), `seq`, `epoch`, `name`, `kind`, `text` (the first
@@ -328,20 +330,31 @@ def told(positions: int, ids: Numbers, table: pa.Table, paths: Sequence[str]) ->
     payload = table.column("payload")
     columns = [steps(path) for path in paths]
     payloads = [decoded(text) for text in payload.to_pylist()] if columns else []
-    kinds = table.column("kind").to_pylist()
-    texts = [_cut(text) for text in compute.utf8_slice_codeunits(payload, 0, PREVIEW_BYTES).to_pylist()]
+    kinds = [kind or "" for kind in _names(table.column("kind").to_pylist(), redactor)]
+    starts = compute.utf8_slice_codeunits(payload, 0, PREVIEW_BYTES + redactor.overlap + 1).to_pylist()
+    texts = [_cut(text) for text in redactor.starts(starts, PREVIEW_BYTES, json=True)]
     return {
         "at": positions,
         "ids": ids.tolist(),
         "t": (table.column("time").cast(pa.int64()).to_numpy() // 1000).tolist(),
         "seq": table.column("seq").to_pylist(),
         "epoch": table.column("epoch").to_pylist(),
-        "name": [None if name is None else name[:_PREVIEW_NAME] for name in table.column("event").to_pylist()],
-        "kind": [kind[:_PREVIEW_NAME] for kind in kinds],
+        "name": _names(table.column("event").to_pylist(), redactor),
+        "kind": kinds,
         "text": [text if kind == "event" else marker(kind, text) for kind, text in zip(kinds, texts, strict=True)],
         "size": compute.binary_length(payload).to_pylist(),
-        "cells": [[_cell(value_at(value, path)) for value in payloads] for path in columns],
+        "cells": [_cells([value_at(value, path) for value in payloads], redactor) for path in columns],
     }
+
+
+def _names(names: list[str | None], redactor: Redactor) -> list[str | None]:
+    texts = iter(redactor.starts([name for name in names if name is not None], _PREVIEW_NAME))
+    return [None if name is None else next(texts)[:_PREVIEW_NAME] for name in names]
+
+
+def _cells(values: list[Any], redactor: Redactor) -> list[str]:
+    texts = ["" if value is None else value if isinstance(value, str) else str(value) for value in values]
+    return [text[:_PREVIEW_CELL] for text in redactor.starts(texts, _PREVIEW_CELL)]
 
 
 def marker(kind: str, text: str) -> str:
@@ -364,7 +377,3 @@ def marker(kind: str, text: str) -> str:
 def _cut(text: str) -> str:
     data = text.encode()
     return text if len(data) <= PREVIEW_BYTES else data[:PREVIEW_BYTES].decode(errors="ignore")
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else value[:_PREVIEW_CELL] if isinstance(value, str) else str(value)[:_PREVIEW_CELL]

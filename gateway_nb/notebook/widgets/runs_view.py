@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from ...capture.runs import RUN_EVENTS, AgentRun, take
+from ...client.redact import Redactor
 from .event_table import Source
 from .live import LiveWidget, source
 from .rows import LogRows
@@ -17,6 +18,7 @@ from .rows import LogRows
 _SHOWN_RUNS = 50
 _KEPT_RUNS = 500
 _SHOWN_TOOLS = 50
+_SHOWN_TEXT = 80
 _LOOK_SECONDS = 0.02
 _PERIOD = 0.5
 
@@ -91,13 +93,14 @@ class RunsView(LiveWidget):
             del self._runs[run]
 
     def _describe(self) -> list[dict[str, Any]]:
-        return [_told(run) for run in list(self._runs.values())[-_SHOWN_RUNS:]]
+        redactor = self._log.redactor
+        return [_told(run, redactor) for run in list(self._runs.values())[-_SHOWN_RUNS:]]
 
 
-def _told(run: AgentRun) -> dict[str, Any]:
+def _told(run: AgentRun, redactor: Redactor) -> dict[str, Any]:
     return {
-        "run": run.run[:80],
-        "session": (run.session or "")[:80],
+        "run": redactor.start(run.run, _SHOWN_TEXT)[:_SHOWN_TEXT],
+        "session": redactor.start(run.session or "", _SHOWN_TEXT)[:_SHOWN_TEXT],
         "status": run.status,
         "start": run.start,
         "end": run.end,
