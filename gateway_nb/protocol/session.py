@@ -47,7 +47,7 @@ HELLO_TIMEOUT = 15.0
 MAX_IN_FLIGHT = 128
 MAX_GAP = 1_000_000
 """Events; numbers that are farther apart were not missed, they are wrong."""
-MAX_HELLO_BYTES = 4 * 1024 * 1024
+MAX_HELLO_BYTES = 2 * 1024 * 1024
 """Of a hello-ok: today's have 20 KB."""
 
 

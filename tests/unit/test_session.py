@@ -548,7 +548,7 @@ def test_a_padded_event_keeps_its_payload_alone() -> None:
 
 
 def test_a_hello_without_end() -> None:
-    """A hello-ok of more than 4 MiB is refused before anything is made of it."""
+    """A hello-ok of more than 2 MiB is refused before anything is made of it."""
     session = Session(0.0)
     session.receive([event("connect.challenge", {"nonce": "n"})], 0.0)
     session.connect("c", {}, 0.0)
