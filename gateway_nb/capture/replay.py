@@ -9,50 +9,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..local.answers import Refusal
 from ..local.gateway import LocalGateway
+from ..protocol.errors import CaptureError
 from ..protocol.frames import RequestFrame
+from .lines import Answer, Gap, Line, Refused, Request, detail, refused
 
 if TYPE_CHECKING:
     from ..local.peer import Peer
     from .recording import Recording
-    from .table import Line
 
 _PATIENCE = 10.0
-
-
-class _Asked(msgspec.Struct):
-    """A ``request`` line."""
-
-    id: str
-    method: str
-    params: Any = None
-
-    @property
-    def key(self) -> bytes:
-        """What makes it the same request again: method and params, without the idempotency key."""
-        params = self.params
-        if isinstance(params, dict):
-            params = {name: value for name, value in params.items() if name != "idempotencyKey"}
-        return msgspec.json.encode([self.method, params], order="sorted")
-
-    @property
-    def idempotency_key(self) -> str | None:
-        """Its idempotency key, which is a run's id."""
-        found = self.params.get("idempotencyKey") if isinstance(self.params, dict) else None
-        return found if isinstance(found, str) else None
-
-
-class _Answered(msgspec.Struct):
-    """An ``answer`` line."""
-
-    id: str
-    ok: bool
-    answer: msgspec.Raw
+_LARGEST_GAP = 2**31  # however many there are, the sequence numbers stay below 2**53
 
 
 class ReplayGateway(LocalGateway):
@@ -63,6 +35,7 @@ class ReplayGateway(LocalGateway):
         speed: 1.0 keeps the gaps in time, 2.0 halves them, ``None`` leaves them out.
 
     Raises:
+        CaptureError: a line of the recording is damaged.
         ValueError: a speed that is not above 0.
     """
 
@@ -72,19 +45,22 @@ class ReplayGateway(LocalGateway):
         super().__init__()
         self._recording = recording
         self._speed = speed
-        self._to_come: defaultdict[bytes, deque[_Asked]] = defaultdict(deque)
+        self._to_come: defaultdict[bytes, deque[Request]] = defaultdict(deque)
         self._methods_recorded: set[str] = set()
         self._asked: set[str] = set()
         self._waiting: defaultdict[str, list[tuple[Peer, str]]] = defaultdict(list)
-        self._answers: dict[str, _Answered] = {}
+        self._answers: dict[str, Answer] = {}
         self._renamed: dict[bytes, bytes] = {}
         self._wake: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
-        for line in recording.lines():
-            if line.kind == "request":
-                asked = msgspec.json.decode(line.raw, type=_Asked)
-                self._to_come[asked.key].append(asked)
-                self._methods_recorded.add(asked.method)
+        try:
+            for line in recording.lines():
+                if line.kind == "request":
+                    asked: Request = detail(line)
+                    self._to_come[asked.key].append(asked)
+                    self._methods_recorded.add(asked.method)
+        except RecursionError:
+            raise CaptureError("a request of this recording is nested too deeply to be replayed") from None
 
     def welcomed(self, peer: Peer) -> None:
         """Begin when the first client is there."""
@@ -104,7 +80,7 @@ class ReplayGateway(LocalGateway):
         if request.method not in self._methods_recorded:
             super().call(peer, request)
             return
-        again = _Asked(request.id, request.method, None if request.params is msgspec.UNSET else request.params)
+        again = Request(request.id, request.method, None if request.params is msgspec.UNSET else request.params)
         to_come = self._to_come.get(again.key)
         if not to_come:
             raise Refusal("UNAVAILABLE", f"this request was not recorded: {request.method}")
@@ -119,16 +95,16 @@ class ReplayGateway(LocalGateway):
         self._wake.set()
 
     async def _play(self) -> None:
-        began, first = time.monotonic(), 0.0
+        began, first = time.monotonic(), None
         for line in self._recording.lines():
-            first = first or line.received
+            first = line.received if first is None else first
             if self._speed is not None:
                 await asyncio.sleep(began + (line.received - first) / self._speed - time.monotonic())
             if line.kind == "request":
-                waited = await self._until_asked(msgspec.json.decode(line.raw, type=_Asked).id)
+                waited = await self._until_asked(detail(line).id)
                 began += waited
             elif line.kind == "answer":
-                answered = msgspec.json.decode(line.raw, type=_Answered)
+                answered: Answer = detail(line)
                 self._answers[answered.id] = answered
                 self._answer(answered)
             else:
@@ -146,13 +122,19 @@ class ReplayGateway(LocalGateway):
                 break
         return time.monotonic() - began
 
-    def _answer(self, answered: _Answered) -> None:
+    def _answer(self, answered: Answer) -> None:
         payload = self._rename(bytes(answered.answer))
         for peer, request_id in self._waiting.pop(answered.id, []):
             if answered.ok:
                 peer.answer(request_id, msgspec.Raw(payload))
             else:
-                peer.refuse(request_id, Refusal(**msgspec.json.decode(payload)))
+                peer.refuse(request_id, Refusal(**msgspec.structs.asdict(self._refused(answered, payload))))
+
+    def _refused(self, answered: Answer, renamed: bytes) -> Refused:
+        try:
+            return refused(renamed)
+        except (ValueError, RecursionError):  # an id that is no text of its own, but a part of others
+            return refused(answered.answer)
 
     def _send(self, line: Line) -> None:
         if line.event is not None:
@@ -160,9 +142,9 @@ class ReplayGateway(LocalGateway):
             for peer in list(self.peers):
                 peer.event(line.event, payload)
         elif line.kind == "gap":
-            detail = msgspec.json.decode(line.raw)
+            gap: Gap = detail(line)
             for peer in self.peers:
-                peer.skip(detail["received"] - detail["expected"])
+                peer.skip(min(gap.missed, _LARGEST_GAP))
 
     def _rename(self, payload: bytes) -> bytes:
         """A run has another id this time: its events and answers are told with the new one."""

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..client.events import Event
-from ..protocol.frames import NULL, encode
+from ..protocol.frames import encode
+from .lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,17 +35,6 @@ class Marker(msgspec.Struct, gc=False, frozen=True):
     received: float
     epoch: int
     raw: msgspec.Raw
-
-
-class Line(msgspec.Struct, gc=False, rename={"received": "t", "raw": "payload"}):
-    """One line of a journal, with the attributes of an event."""
-
-    received: float
-    epoch: int
-    event: str | None = None
-    kind: str = "event"
-    seq: int | None = None
-    raw: msgspec.Raw = NULL
 
 
 Row: TypeAlias = Event | Marker | Line

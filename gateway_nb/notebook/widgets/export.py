@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -10,6 +9,7 @@ from typing import IO, Any
 import msgspec
 import pyarrow as pa
 
+from ...capture.files import new_file
 from ...capture.journal import on_one_line
 from ...protocol.errors import CaptureError
 from ...protocol.frames import encode
@@ -30,18 +30,8 @@ def write(table: pa.Table, path: Path) -> None:
     writer = FORMATS.get(path.suffix)
     if writer is None:
         raise CaptureError(f"{path.name}: the name must end in {', '.join(FORMATS)}")
-    try:
-        file = open(path, "xb")  # noqa: SIM115 - closed below, and removed where writing fails
-    except FileExistsError:
-        raise CaptureError(f"{path} exists; choose another name") from None
-    except OSError as error:
-        raise CaptureError(f"{path} can't be written: {error.strerror}") from None
-    try:
-        with file:
-            writer(table, file)
-    except OSError as error:
-        os.unlink(path)
-        raise CaptureError(f"{path} can't be written: {error.strerror or error}") from None
+    with new_file(path) as file:
+        writer(table, file)
 
 
 def _jsonl(table: pa.Table, file: IO[bytes]) -> None:
