@@ -102,16 +102,20 @@ def enter(gateway: Gateway, connect: Callable[[], object]) -> None:
     """Connect a gateway, and put it in the place of the one that has its name, whose events it goes on with."""
     name = gateway.name
     with _lock:
-        former = _connections.pop(name, None)
+        former = _connections.get(name)
     if former is not None and not former.closed:
         _kept_events[name] = former.events
         former.close()
     if name in _kept_events:
         gateway.adopt_events(_kept_events[name])
-    connect()
-    with _lock:
-        _connections[name] = gateway
-        _kept_events.pop(name, None)
+    try:
+        connect()
+        with _lock:
+            _connections[name] = gateway
+            _kept_events.pop(name, None)
+    except KeyboardInterrupt:  # it may have been connected by then
+        gateway.close()
+        raise
 
 
 def connections() -> dict[str, Gateway]:
