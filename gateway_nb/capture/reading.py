@@ -66,8 +66,8 @@ class _Decompressed(io.RawIOBase):
 
         self._file = file
         self._damage = zstandard.ZstdError
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
-        self._decompress = decompressor.decompressobj(read_across_frames=True).decompress
+        self._next_frame = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj
+        self._frame = self._next_frame()
         self._compressed = self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -78,11 +78,14 @@ class _Decompressed(io.RawIOBase):
             self._compressed = self._compressed or memoryview(self._file.read(_CHUNK_BYTES))
             if not self._compressed:
                 return 0
-            step, self._compressed = self._compressed[:_STEP_BYTES], self._compressed[_STEP_BYTES:]
+            step = self._compressed[:_STEP_BYTES]
             try:
-                self._ready = memoryview(self._decompress(step))
+                self._ready = memoryview(self._frame.decompress(step))
             except self._damage as error:
                 raise OSError(str(error)) from None
+            self._compressed = self._compressed[len(step) - len(self._frame.unused_data) :]
+            if self._frame.eof:
+                self._frame = self._next_frame()
         count = min(len(buffer), len(self._ready))
         buffer[:count], self._ready = self._ready[:count], self._ready[count:]
         return count
