@@ -39,6 +39,8 @@ def query(sql: str, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordB
         ImportError: DuckDB is not installed.
     """
     duckdb = _duckdb()
+    if any("\ud800" <= character <= "\udfff" for character in sql):
+        raise CaptureError("query: it holds half a surrogate pair, which is no character")
     table = _Table(schema, batches)
     with tempfile.TemporaryDirectory(prefix="gateway-nb-") as spill, duckdb.connect() as connection:
         connection.execute("set temp_directory = ?", [spill])

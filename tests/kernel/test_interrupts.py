@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from tests.kernel.scripts import running
 
@@ -84,6 +85,27 @@ def test_a_connection_that_begins() -> None:
     """
     with running("import gateway_nb.connecting\n" + _STRIKE + _dedented(code), TRIALS=str(TRIALS)) as script:
         assert script.rest(120) == ["0 True"]
+
+
+def test_a_query_that_runs(tmp_path: Path) -> None:
+    """Ctrl-C ends a query, also one that would take for ever."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b'{"t":1,"epoch":1,"event":"x","payload":1}\n' * 1000)
+    code = """
+    import os
+    import gateway_nb as gnb
+    recording = gnb.load(os.environ["JOURNAL"])
+    print(len(recording.query("from events")))
+    try:
+        recording.query("select count(*) from events a, events b, events c, events d where a.payload > d.payload")
+    except KeyboardInterrupt:
+        print("interrupted")
+    print(len(recording.query("from events")))
+    """
+    with running(_dedented(code), JOURNAL=str(path)) as script:
+        script.wait_for("1000")
+        script.interrupt()
+        assert script.rest(20) == ["interrupted", "1000"]
 
 
 def _dedented(code: str) -> str:
