@@ -15,12 +15,12 @@ import pyarrow.compute as compute
 from ..protocol.errors import CaptureError
 from .files import partial_name, unwritable
 
-OTHER = "__other__"
+_OTHER = "__other__"
 """The folder of the names that have none of their own."""
 _FOLDERS_BY = ("date", "event", "kind", "epoch")
 _MOST_NAMES = 256
 _LONGEST_NAME = 200  # bytes as a folder writes it; file systems end at 255
-_MOST_FOLDERS = 20_000
+_MOST_FOLDERS = 10_000
 
 
 def write_parquet(
@@ -97,7 +97,8 @@ class _Folders:
         key = name.casefold()  # some file systems take Chat and chat for one
         if key not in own and len(own) < _MOST_NAMES and len(quote(name, safe="")) <= _LONGEST_NAME:
             own[key] = name
-        return name if own.get(key) == name and not name.startswith("__") else OTHER
+        clear = name.isprintable() and not name.startswith("__")  # as _OTHER does, and Hive's name for nothing
+        return name if clear and own.get(key) == name else _OTHER
 
     def _count(self, table: pa.Table) -> None:
         values = table.select(self._partition_by).group_by(self._partition_by).aggregate([])

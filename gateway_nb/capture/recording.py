@@ -203,7 +203,7 @@ class Recording(EventView):
 
         Raises:
             CaptureError: the folder holds something or can't be written, a line is damaged, or there would be more
-                than 20,000 folders. Nothing is left then.
+                than 10,000 folders. Nothing is left then.
             ValueError: a column can't name folders.
         """
         write_parquet(self._plain_batches(), _PLAIN, Path(folder), tuple(partition_by))
