@@ -1,4 +1,7 @@
-"""Rows to a file: JSON lines that `gateway_nb.load` reads, Parquet, or CSV."""
+"""Rows to a file: JSON lines that `gateway_nb.load` reads, Parquet, or CSV.
+
+In CSV a text that a spreadsheet would run as a formula has a ' before it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from ...protocol.errors import CaptureError
 from ...protocol.frames import encode
 
 _BATCH_ROWS = 8192
+_FORMULA = r"^[\s\x00-\x20]*[=+\-@\t\r\n＝＋－＠]"
+_NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 
 
 def write(table: pa.Table, path: Path) -> None:
@@ -60,7 +65,21 @@ def _csv(table: pa.Table, file: IO[bytes]) -> None:
     import pyarrow.csv as csv
 
     plain = [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in table.schema]
-    csv.write_csv(table.cast(pa.schema(plain)), file)
+    table = table.cast(pa.schema(plain))
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            table = table.set_column(place, field, _defused(table.column(place)))
+    csv.write_csv(table, file)
+
+
+def _defused(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts with a ' before what a spreadsheet would run; numbers stay numbers."""
+    import pyarrow.compute as compute
+
+    runs = compute.and_not(
+        compute.match_substring_regex(cells, _FORMULA), compute.match_substring_regex(cells, _NUMBER)
+    )
+    return compute.if_else(runs, compute.binary_join_element_wise("'", cells, ""), cells)
 
 
 FORMATS: dict[str, Callable[[pa.Table, IO[bytes]], None]] = {".jsonl": _jsonl, ".parquet": _parquet, ".csv": _csv}
