@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -15,7 +19,8 @@ from gateway_nb.capture import files
 from gateway_nb.capture.files import Output, Rotation
 from gateway_nb.capture.journal import Capture
 from gateway_nb.capture.lines import MAX_LINE_BYTES, TornEndWarning
-from gateway_nb.capture.table import EMPTY
+from gateway_nb.capture.table import EMPTY, table_of
+from gateway_nb.client.events import Event
 from gateway_nb.notebook.widgets.export import FORMATS, write
 
 LINE = b'{"t":1.5,"epoch":1,"event":"x","seq":1,"payload":{}}\n'
@@ -263,3 +268,66 @@ def test_an_export_that_can_not_be_made(tmp_path: Path) -> None:
     """An export with an unknown suffix is refused with those there are."""
     with pytest.raises(gnb.CaptureError, match=r"must end in \.jsonl, \.parquet, \.csv"):
         write(pa.table({}), tmp_path / "run.xls")
+
+
+CELLS = [
+    ("=cmd|'/C calc'!A0", "'=cmd|'/C calc'!A0"),
+    ("+1+cmd", "'+1+cmd"),
+    ("-2+3", "'-2+3"),
+    ("@SUM(1)", "'@SUM(1)"),
+    ("\t=1", "'\t=1"),
+    ("\r=1", "'\r=1"),
+    ("\n=1", "'\n=1"),
+    (" =1", "' =1"),
+    ("\uff1d1", "'\uff1d1"),
+    ("a=1", "a=1"),
+    ("-5", "-5"),
+    ("+1.5e-7", "+1.5e-7"),
+    ("-5\n=1", "'-5\n=1"),
+    ('"=1"', '"=1"'),
+]
+
+
+@pytest.mark.parametrize(("text", "cell"), CELLS)
+def test_cells_that_spreadsheets_run(tmp_path: Path, text: str, cell: str) -> None:
+    """A CSV cell that a spreadsheet would run has a ' before it; numbers stay numbers, whichever column it is."""
+    line = Event(1.0, 1, text, -1, msgspec.Raw(text.encode()))
+    write(table_of([line]), tmp_path / "out.csv")
+    with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["event"], row["payload"]) == (cell, cell)
+    assert (row["seq"], row["kind"]) == ("-1", "event")
+
+
+_FULL = """
+import resource, signal, sys
+from pathlib import Path
+import duckdb, pyarrow.dataset
+import gateway_nb as gnb
+from gateway_nb.notebook.widgets.export import write
+recording, out = gnb.load(sys.argv[1]), Path(sys.argv[2])
+table = recording.to_arrow()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+for export in (
+    lambda: recording.to_jsonl(out / "a.jsonl"),
+    lambda: recording.to_jsonl(out / "a.jsonl.zst"),
+    lambda: recording.to_parquet(out / "a"),
+    *[lambda suffix=suffix: write(table, out / f"a.{suffix}") for suffix in ("csv", "jsonl", "parquet")],
+):
+    try:
+        export()
+    except gnb.CaptureError as error:
+        print("can't be written" in str(error), [file.name for file in out.iterdir()])
+"""
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """An export that the disk has no room for is our error, and nothing of it is left."""
+    source, out = tmp_path / "run.jsonl", tmp_path / "out"
+    source.write_bytes(b"".join(LINE.replace(b"{}", b'"%b"' % os.urandom(50).hex().encode()) for _ in range(2000)))
+    out.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL, str(source), str(out)], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines() == ["True []"] * 6, done.stderr

@@ -18,7 +18,7 @@ from ...protocol.errors import CaptureError
 from ...protocol.frames import encode
 
 _BATCH_ROWS = 8192
-_FORMULA = r"^[\s\x00-\x20]*[=+\-@\t\r\n＝＋－＠]"
+_FORMULA = "^[\\s\\x00-\\x20]*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"  # the last four are the wide forms
 _NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 
 
