@@ -20,7 +20,7 @@ from .capture.journal import Capture
 from .connecting import connect
 from .detached import Account, Registration
 from .facade import Gateway
-from .protocol.errors import CaptureError
+from .protocol.errors import CaptureError, printable
 
 _LOOK_EVERY = 0.5
 _TELL_EVERY = 1.0
@@ -80,7 +80,7 @@ def carry_out(job: Job, connection: Mapping[str, Any], stopped: Callable[[], thr
         writing = gateway.capture(job.output, events=job.events, append=job.append, rotate=job.rotate)
         stop = stopped()
         said = f"capturing {gateway.status.url} into {writing.path}"
-        print(f"{said}; Ctrl-C ends it", file=sys.stderr, flush=True)
+        print(printable(f"{said}; Ctrl-C ends it"), file=sys.stderr, flush=True)
         account = Account(os.getpid(), str(job.output.absolute()), gateway.status.url, time.time())
         with contextlib.closing(Registration(account)) as registration:
             try:

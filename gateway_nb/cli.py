@@ -20,6 +20,11 @@ from .protocol.errors import GatewayError, printable
 _token_env = click.option("--token-env", metavar="NAME", help="Environment variable that holds the gateway's token.")
 
 
+def _say(text: object, *, err: bool = False) -> None:
+    """Print a text in which what a gateway or a file says moves no cursor and turns no line around."""
+    click.echo(printable(str(text)), err=err)
+
+
 class _Group(click.Group):
     """Shows an expected error as its one line, with exit code 1."""
 
@@ -29,7 +34,7 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except (GatewayError, OpenClawUnavailable) as error:
-            click.echo(f"gateway-nb: {error}", err=True)
+            _say(f"gateway-nb: {error}", err=True)
             context.exit(1)
 
 
@@ -66,14 +71,14 @@ def demo(openclaw: bool, url: str | None, token_env: str | None, as_json: bool) 
         bar = tqdm(total=demo_.EVENTS, desc="events", unit="", disable=None, delay=1, leave=False)
         result, frame = demo_.run(gateway, prompt=prompt, progress=stack.enter_context(bar))
     if as_json:
-        click.echo(json.dumps(result.as_dict(), indent=2))
+        _say(json.dumps(result.as_dict(), indent=2))
         return
-    click.echo(f"connected to OpenClaw {result.server_version}, protocol {result.protocol}")
+    _say(f"connected to OpenClaw {result.server_version}, protocol {result.protocol}")
     for method, fields in result.answers.items():
-        click.echo(f"{method}: {', '.join(fields[:6])}{', …' if len(fields) > 6 else ''}")
-    click.echo(f"the agent said: {result.run}\n")
-    click.echo(frame.head().to_string(max_colwidth=60))
-    click.echo(
+        _say(f"{method}: {', '.join(fields[:6])}{', …' if len(fields) > 6 else ''}")
+    _say(f"the agent said: {result.run}\n")
+    _say(frame.head().to_string(max_colwidth=60))
+    _say(
         f"\n{result.events:,} events, {result.gaps} gaps, round trip p50 {result.rtt_p50_ms:.2f} ms, "
         f"p99 {result.rtt_p99_ms:.2f} ms, {result.seconds:.1f} s\nsaved in {result.saved}"
     )
@@ -96,7 +101,7 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
         raise click.UsageError(f"PARAMS must be a JSON object, not {given}")
     with connect(url, token=_secret(token_env), name="cli") as gateway:
         answer = gateway.request(parsed.method, given, expect_final=final)
-    click.echo(printable(json.dumps(answer, indent=2, ensure_ascii=False)))
+    _say(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 @main.command()
@@ -126,7 +131,7 @@ def capture(url: str | None, token_env: str | None, piped: bool, detach: bool, *
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it started must not be left alone
         arguments = [one for one in sys.argv[1:] if one not in ("--detach", "--connection-from-stdin")]
-        click.echo(launch(connection, [*arguments, "--connection-from-stdin"]))
+        _say(launch(connection, [*arguments, "--connection-from-stdin"]))
     else:
         capturing.carry_out(job, connection, _stopped_by_signals)
 
@@ -162,7 +167,7 @@ def update(path: Path | None, output: Path | None) -> None:
             fetch(Path(folder), "@openclaw/gateway-protocol")
             path = Path(folder, "node_modules", "@openclaw", "gateway-protocol", "protocol.schema.json")
         facts = reading.read(path)
-    click.echo(f"{len(facts.methods)} methods of {facts.source}, in {reading.update(facts, output)}")
+    _say(f"{len(facts.methods)} methods of {facts.source}, in {reading.update(facts, output)}")
 
 
 @schema.command()
@@ -171,7 +176,7 @@ def show(method: str) -> None:
     """Show what is known of METHOD."""
     from .schema.facts import known
 
-    click.echo(known().describe(method))
+    _say(known().describe(method))
 
 
 @main.command()
@@ -188,11 +193,11 @@ def fingerprint(url: str, yes: bool) -> None:
     if not endpoint.secure:
         raise click.UsageError("a fingerprint needs a wss:// URL")
     if not yes:
-        click.echo(f"whoever answers at {endpoint.display} now is who you will trust", err=True)
+        _say(f"whoever answers at {endpoint.display} now is who you will trust", err=True)
         click.confirm("Connect to it and read its certificate?", abort=True, err=True)
     found = asyncio.run(read_fingerprint(endpoint, timeout=10))
-    click.echo(":".join(found[index : index + 2] for index in range(0, 64, 2)).upper())
-    click.echo("compare it with the gateway's own before you pin it", err=True)
+    _say(":".join(found[index : index + 2] for index in range(0, 64, 2)).upper())
+    _say("compare it with the gateway's own before you pin it", err=True)
 
 
 @main.command()
@@ -212,7 +217,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
     lab_.check()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started so far
     copied, kept = lab_.copy(folder)
-    click.echo(f"notebooks: {folder} ({len(copied)} copied, {len(kept)} there already and left as they are)", err=True)
+    _say(f"notebooks: {folder} ({len(copied)} copied, {len(kept)} there already and left as they are)", err=True)
     with contextlib.ExitStack() as stack:
         token = _secret(token_env)
         refusal = None if openclaw else lab_.reachable(url, token)
@@ -222,16 +227,16 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
             server = stack.enter_context(_server(openclaw))
             url, token = server.url, server.token
             kind = "OpenClaw" if openclaw else f"a built-in one, since {refusal}"
-            click.echo(f"gateway: {url}, {kind}", err=True)
+            _say(f"gateway: {url}, {kind}", err=True)
         surroundings = lab_.environment(url, token)
         process = stack.enter_context(lab_.running(folder, surroundings, browser=not no_browser))
         stop = _stopped_by_signals()
-        click.echo("JupyterLab starts; Ctrl-C ends it, its kernels and the gateway", err=True)
+        _say("JupyterLab starts; Ctrl-C ends it, its kernels and the gateway", err=True)
         while process.poll() is None and not stop.wait(0.2):
             pass
         if process.returncode:
             raise lab_.LabError(f"JupyterLab ended with exit code {process.returncode}; what it said is above")
-    click.echo("ended", err=True)
+    _say("ended", err=True)
 
 
 @main.command()
@@ -260,7 +265,10 @@ def doctor(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(report.to_json() if as_json else "\n".join(report.lines(colour=colour)))
+    if as_json:
+        _say(report.to_json())
+    else:
+        click.echo("\n".join(report.lines(colour=colour)))  # with colours: printable but for these
     context.exit(0 if report.ok else 1)
 
 
@@ -286,11 +294,11 @@ def _stopped_by_signals() -> threading.Event:
 
 
 def _announce(server: Any, *, show_token: bool) -> None:
-    click.echo(f"url: {server.url}")
+    _say(f"url: {server.url}")
     if show_token:
-        click.echo(f"token: {server.token}")
+        _say(f"token: {server.token}")
     else:
-        click.echo("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
+        _say("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
     sys.stdout.flush()
 
 
@@ -302,7 +310,7 @@ def _server(openclaw: bool) -> Iterator[Any]:
     if openclaw:
         from .local.openclaw import OpenClaw
 
-        with OpenClaw(token=token, say=lambda line: click.echo(line, err=True)) as server:
+        with OpenClaw(token=token, say=lambda line: _say(line, err=True)) as server:
             yield server
     else:
         from .local.gateway import LocalGateway

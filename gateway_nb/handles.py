@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from .bridge import LoopThread, RequestHandle
 from .client.events import Event
 from .client.runs import ABORT_SECONDS, AsyncRun, RunResult
-from .protocol.errors import GatewayError
+from .protocol.errors import GatewayError, printable
 from .schema.facts import known
 
 
@@ -64,9 +64,9 @@ class MethodPath:
     def __repr__(self) -> str:
         name = self._advertised_name()
         if name in self._gateway.methods:
-            return f"<method {name}>"
+            return printable(f"<method {name}>")
         near = difflib.get_close_matches(name, self._gateway.methods, n=3)
-        return f"<method {name or '?'}, not advertised{'; near: ' + ', '.join(near) if near else ''}>"
+        return printable(f"<method {name or '?'}, not advertised{'; near: ' + ', '.join(near) if near else ''}>")
 
     def _advertised_name(self) -> str:
         methods = self._gateway.methods

@@ -25,7 +25,7 @@ import msgspec
 from ..client.events import Event
 from ..client.handlers import matches
 from ..client.redact import LOGGER
-from ..protocol.errors import CaptureError
+from ..protocol.errors import CaptureError, printable
 from ..protocol.frames import encode
 from .files import Output, parse_rotation
 from .lines import TornEndWarning
@@ -239,7 +239,7 @@ class Capture:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<Capture {self.path}: {self._events:,} events{', stopped' if self._stopped else ''}>"
+        return printable(f"<Capture {self.path}: {self._events:,} events{', stopped' if self._stopped else ''}>")
 
     # The writer thread
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from ..protocol.errors import CaptureError
+from ..protocol.errors import CaptureError, printable
 from .files import new_file
 from .lines import REQUEST_KINDS, DamagedLine, Dropped, Gap, Line, TornEndWarning, detail, read_line
 from .parquet import write_parquet
@@ -275,7 +275,7 @@ class Recording(EventView):
     def __repr__(self) -> str:
         names = ", ".join(file.name for file in self.files[:3])
         more = f" and {len(self.files) - 3} more" if len(self.files) > 3 else ""
-        return f"<Recording {names}{more}>"
+        return printable(f"<Recording {names}{more}>")
 
     def _lines(self, file: Path) -> Iterator[Line]:
         return (line for line, _ in self._read(file))

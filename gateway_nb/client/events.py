@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from ..protocol.errors import printable
 from ..protocol.frames import NULL, decode_payload
 
 
@@ -45,4 +46,5 @@ class Event(msgspec.Struct, gc=False, frozen=True):
 
     def __repr__(self) -> str:
         text = bytes(self.raw).decode("utf-8", "replace")
-        return f"Event({self.event!r}, seq={self.seq}, payload={text if len(text) <= 80 else text[:79] + '…'})"
+        shown = printable(text if len(text) <= 80 else text[:79] + "…")
+        return f"Event({self.event!r}, seq={self.seq}, payload={shown})"

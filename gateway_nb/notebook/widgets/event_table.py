@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...capture.table import Row, frame_of
+from ...protocol.errors import printable
 from . import export
 from .live import LiveWidget, source, ticker
 from .query import FilterError, Query, steps
@@ -158,7 +159,7 @@ class EventTable(LiveWidget):
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{lines}</table>"
 
     def __repr__(self) -> str:
-        return f"<EventTable {self._title}>"
+        return printable(f"<EventTable {self._title}>")
 
     def _shown(self) -> pa.Table:
         with self._lock:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from ...capture.runs import RUN_EVENTS, AgentRun, take
+from ...protocol.errors import printable
 from .event_table import Source
 from .live import LiveWidget, source
 from .rows import LogRows
@@ -65,7 +66,7 @@ class RunsView(LiveWidget):
         return ""
 
     def __repr__(self) -> str:
-        return f"<RunsView {self._title}>"
+        return printable(f"<RunsView {self._title}>")
 
     def _learn(self) -> None:
         """Read what came, for a short while."""
