@@ -109,8 +109,8 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The journal.")
 @click.option("--events", multiple=True, metavar="GLOB", default=("*",), help="Names to keep; may be given again.")
 @click.option("--duration", metavar="TIME", help="End after this long: 90s, 30m, 1h.")
-@click.option("--rotate", metavar="LIMIT", help="Go on in another file after 100MB, 30m or 1h.")
-@click.option("--append", is_flag=True, help="Go on with a file that exists.")
+@click.option("--rotate", metavar="LIMIT", help="Continue in another file after 100MB, 30m or 1h.")
+@click.option("--append", is_flag=True, help="Continue a capture that exists.")
 @click.option("--detach", is_flag=True, help="In the background: return when it captures, and print its process id.")
 @click.option("--connection-from-stdin", "piped", is_flag=True, hidden=True)
 @_token_env
