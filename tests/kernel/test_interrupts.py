@@ -87,6 +87,26 @@ def test_a_connection_that_begins() -> None:
         assert script.rest(120) == ["0 True"]
 
 
+def test_a_replay_that_begins(tmp_path: Path) -> None:
+    """Ctrl-C while a replay begins leaves no server that nobody can stop."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b'{"t":1,"epoch":1,"event":"x","payload":1}\n')
+    code = """
+    recording = gnb.load(os.environ["JOURNAL"])
+    servers = lambda: sum(thread.name == "gateway_nb-local" for thread in threading.enumerate())
+    left = begun = 0
+    for number in range(trials // 4):
+        replay = struck(lambda: recording.replay().start(), 0.006)
+        if replay is not None:
+            begun += 1
+            replay.stop()
+        left += not until(lambda: not servers())
+    print(left, 0 < begun < trials // 4)
+    """
+    with running(_STRIKE + _dedented(code), TRIALS=str(TRIALS), JOURNAL=str(path)) as script:
+        assert script.rest(120) == ["0 True"]
+
+
 def test_a_query_that_runs(tmp_path: Path) -> None:
     """Ctrl-C ends a query, also one that would take for ever."""
     path = tmp_path / "run.jsonl"
