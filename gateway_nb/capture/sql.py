@@ -75,7 +75,7 @@ class _Table:
     def _read(self) -> Iterator[pa.RecordBatch]:
         try:
             yield from self._batches()
-        except BaseException as error:
+        except (Exception, KeyboardInterrupt) as error:
             self.error = error
             raise
 

@@ -104,6 +104,13 @@ def test_a_mistake(recording: gnb.Recording, sql: str, message: str) -> None:
         assert "LINE 1" in shown
 
 
+def test_a_mistake_in_the_middle(recording: gnb.Recording) -> None:
+    """A query that fails before the table is read to its end has DuckDB's reason, whoever ends the reading."""
+    for _ in range(100):
+        with pytest.raises(gnb.CaptureError, match="query: Conversion Error: "):
+            recording.query("select payload::int from events")
+
+
 def test_a_table_that_is_read_twice(recording: gnb.Recording) -> None:
     """A query that names the table twice sees all of it both times."""
     (count,) = recording.query("select count(*) n from events a, events b where a.kind = b.kind")["n"]
