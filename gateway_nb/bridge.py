@@ -89,8 +89,8 @@ class LoopThread:
             )
         self._check_alive()
         waiting = _Waiting(self.loop, work)
-        self.loop.call_soon_threadsafe(waiting.start)
         try:
+            self.loop.call_soon_threadsafe(waiting.start)
             waiting.wait()
         except BaseException:
             self.loop.call_soon_threadsafe(waiting.cancel)
@@ -163,8 +163,12 @@ class _Waiting(Generic[T]):
     def cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
+        else:  # Ctrl-C came before it was to start
+            self._ended.release()
 
     def wait(self, timeout: float | None = None) -> None:
+        if self._task is not None and self._task.done():  # Ctrl-C came after the lock was taken
+            return
         if timeout is not None:
             self._ended.acquire(timeout=timeout)
         elif threading.current_thread() is threading.main_thread():

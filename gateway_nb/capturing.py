@@ -16,11 +16,11 @@ from typing import Any
 from tqdm import tqdm
 
 from .capture.files import parse_rotation
-from .capture.journal import Capture, CaptureStats
+from .capture.journal import Capture
 from .connecting import connect
 from .detached import Account, Registration
 from .facade import Gateway
-from .protocol.errors import CaptureError
+from .protocol.errors import CaptureError, printable
 
 _LOOK_EVERY = 0.5
 _TELL_EVERY = 1.0
@@ -33,8 +33,8 @@ class Job:
     Attributes:
         output: the file.
         events: patterns of the event names to keep.
-        append: go on with a file that exists.
-        rotate: when to go on in another file, like ``100MB`` or ``1h``.
+        append: continue a capture that exists.
+        rotate: when to continue in another file, like ``100MB`` or ``1h``.
         duration: how long, like ``90s`` or ``1h``; default: until it is stopped.
 
     Raises:
@@ -80,38 +80,44 @@ def carry_out(job: Job, connection: Mapping[str, Any], stopped: Callable[[], thr
         writing = gateway.capture(job.output, events=job.events, append=job.append, rotate=job.rotate)
         stop = stopped()
         said = f"capturing {gateway.status.url} into {writing.path}"
-        print(f"{said}; Ctrl-C ends it", file=sys.stderr, flush=True)
+        print(printable(f"{said}; Ctrl-C ends it"), file=sys.stderr, flush=True)
         account = Account(os.getpid(), str(job.output.absolute()), gateway.status.url, time.time())
         with contextlib.closing(Registration(account)) as registration:
-            _watch(gateway, writing, registration, account, stop, job.seconds)
             try:
-                stats = _stopped(writing)
-            except CaptureError as error:
-                registration.tell(_account(account, gateway, writing, error))
-                raise
-        missed = gateway.status.counters.missed
-    print(f"{stats.events:,} events, {stats.bytes:,} bytes, {missed:,} missed", file=sys.stderr)
+                _watch(gateway, writing, registration, account, stop, job.seconds)
+            finally:
+                error = _stopped(writing)
+                state = "ended" if error is None else "failed"
+                account = _account(account, gateway, writing, state, error)
+                registration.tell(account)
+    if error is not None:
+        raise error
+    print(f"{account.events:,} events, {account.bytes:,} bytes, {account.missed:,} missed", file=sys.stderr)
 
 
-def _stopped(writing: Capture) -> CaptureStats:
-    """End the writing, however long a slow disk takes for the rest."""
+def _stopped(writing: Capture) -> CaptureError | None:
+    """End the writing, however long a slow disk takes for the rest; return why it had ended before."""
     while True:
         try:
-            return writing.stop()
-        except CaptureError:
+            writing.stop()
+            return None
+        except CaptureError as error:
             if not writing.alive:
-                raise
+                return error
 
 
-def _account(first: Account, gateway: Gateway, writing: Capture, error: CaptureError | None = None) -> Account:
-    stats, status = writing.stats, gateway.status
+def _account(
+    first: Account, gateway: Gateway, writing: Capture, state: str, error: CaptureError | None = None
+) -> Account:
+    stats = writing.stats
     return dataclasses.replace(
         first,
-        state=status.state if error is None else "failed",
+        state=state,
         events=stats.events,
         bytes=stats.bytes,
-        missed=status.counters.missed,
+        missed=gateway.status.counters.missed,
         error=None if error is None else str(error),
+        torn=None if stats.torn is None else str(stats.torn),
     )
 
 
@@ -134,7 +140,7 @@ def _watch(
             line.update(stats.events - line.n)
             if now - told >= _TELL_EVERY:
                 told = now
-                registration.tell(_account(account, gateway, writing))
+                registration.tell(_account(account, gateway, writing, status.state))
             left = _LOOK_EVERY if end is None else min(end - now, _LOOK_EVERY)
             if left <= 0 or stop.wait(left):
                 break

@@ -20,6 +20,11 @@ from .protocol.errors import GatewayError, printable
 _token_env = click.option("--token-env", metavar="NAME", help="Environment variable that holds the gateway's token.")
 
 
+def _say(text: object, *, err: bool = False) -> None:
+    """Print a text in which what a gateway or a file says moves no cursor and turns no line around."""
+    click.echo(printable(str(text)), err=err)
+
+
 class _Group(click.Group):
     """Shows an expected error as its one line, with exit code 1."""
 
@@ -27,7 +32,7 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except GatewayError as error:
-            click.echo(f"gateway-nb: {error}", err=True)
+            _say(f"gateway-nb: {error}", err=True)
             context.exit(1)
 
 
@@ -75,7 +80,7 @@ def demo(
         bar = tqdm(total=work["events"], desc="events", unit="", disable=None, delay=1, leave=False)
         result, frame = demo_.run(gateway, progress=stack.enter_context(bar), **work)
     if as_json:
-        click.echo(json.dumps(result.as_dict(), indent=2))
+        _say(json.dumps(result.as_dict(), indent=2))
     else:
         _show_demo(result, frame, work["agent"], yours=yours)
     context.exit(1 if result.run_error else 0)
@@ -84,19 +89,19 @@ def demo(
 def _show_demo(result: Any, frame: Any, agent: str | None, *, yours: bool) -> None:
     from .demo import session_of
 
-    click.echo(f"connected to OpenClaw {result.server_version}, protocol {result.protocol}")
+    _say(f"connected to OpenClaw {result.server_version}, protocol {result.protocol}")
     for method, fields in result.answers.items():
-        click.echo(f"{method}: {', '.join(fields[:6])}{', …' if len(fields) > 6 else ''}")
+        _say(f"{method}: {', '.join(fields[:6])}{', …' if len(fields) > 6 else ''}")
     if agent is None:
-        click.echo("no agent was run, and no event caused: it is your gateway; --agent runs a turn of an agent")
+        _say("no agent was run, and no event caused: it is your gateway; --agent runs a turn of an agent")
     elif result.run_error:
-        click.echo(f"the agent's turn failed: {result.run_error}")
+        _say(f"the agent's turn failed: {result.run_error}")
     else:
-        click.echo(f"the agent said: {printable(result.run)}")
+        _say(f"the agent said: {result.run}")
     if agent is not None and yours:
-        click.echo(f"the session of the turn in your gateway: {session_of(agent)}")
-    click.echo(f"\n{frame.head().to_string(max_colwidth=60)}")
-    click.echo(
+        _say(f"the session of the turn in your gateway: {session_of(agent)}")
+    _say(f"\n{frame.head().to_string(max_colwidth=60)}")
+    _say(
         f"\n{result.events:,} events, {result.gaps} gaps, round trip p50 {result.rtt_p50_ms:.2f} ms, "
         f"p99 {result.rtt_p99_ms:.2f} ms, {result.seconds:.1f} s\nsaved in {result.saved}"
     )
@@ -119,7 +124,7 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
         raise click.UsageError(f"PARAMS must be a JSON object, not {given}")
     with connect(url, token=_secret(token_env), name="cli") as gateway:
         answer = gateway.redactor.value(gateway.request(parsed.method, given, expect_final=final))
-    click.echo(printable(json.dumps(answer, indent=2, ensure_ascii=False)))
+    _say(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 @main.command()
@@ -127,8 +132,8 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The journal.")
 @click.option("--events", multiple=True, metavar="GLOB", default=("*",), help="Names to keep; may be given again.")
 @click.option("--duration", metavar="TIME", help="End after this long: 90s, 30m, 1h.")
-@click.option("--rotate", metavar="LIMIT", help="Go on in another file after 100MB, 30m or 1h.")
-@click.option("--append", is_flag=True, help="Go on with a file that exists.")
+@click.option("--rotate", metavar="LIMIT", help="Continue in another file after 100MB, 30m or 1h.")
+@click.option("--append", is_flag=True, help="Continue a capture that exists.")
 @click.option("--detach", is_flag=True, help="In the background: return when it captures, and print its process id.")
 @click.option("--connection-from-stdin", "piped", is_flag=True, hidden=True)
 @_token_env
@@ -149,7 +154,7 @@ def capture(url: str | None, token_env: str | None, piped: bool, detach: bool, *
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it started must not be left alone
         arguments = [one for one in sys.argv[1:] if one not in ("--detach", "--connection-from-stdin")]
-        click.echo(launch(connection, [*arguments, "--connection-from-stdin"]))
+        _say(launch(connection, [*arguments, "--connection-from-stdin"]))
     else:
         capturing.carry_out(job, connection, _stopped_by_signals)
 
@@ -185,7 +190,7 @@ def update(path: Path | None, output: Path | None) -> None:
             fetch(Path(folder), "@openclaw/gateway-protocol")
             path = Path(folder, "node_modules", "@openclaw", "gateway-protocol", "protocol.schema.json")
         facts = reading.read(path)
-    click.echo(f"{len(facts.methods)} methods of {facts.source}, in {reading.update(facts, output)}")
+    _say(f"{len(facts.methods)} methods of {facts.source}, in {reading.update(facts, output)}")
 
 
 @schema.command()
@@ -194,7 +199,7 @@ def show(method: str) -> None:
     """Show what is known of METHOD."""
     from .schema.facts import known
 
-    click.echo(known().describe(method))
+    _say(known().describe(method))
 
 
 @main.command()
@@ -211,11 +216,11 @@ def fingerprint(url: str, yes: bool) -> None:
     if not endpoint.secure:
         raise click.UsageError("a fingerprint needs a wss:// URL")
     if not yes:
-        click.echo(f"whoever answers at {endpoint.display} now is who you will trust", err=True)
+        _say(f"whoever answers at {endpoint.display} now is who you will trust", err=True)
         click.confirm("Connect to it and read its certificate?", abort=True, err=True)
     found = asyncio.run(read_fingerprint(endpoint, timeout=10))
-    click.echo(":".join(found[index : index + 2] for index in range(0, 64, 2)).upper())
-    click.echo("compare it with the gateway's own before you pin it", err=True)
+    _say(":".join(found[index : index + 2] for index in range(0, 64, 2)).upper())
+    _say("compare it with the gateway's own before you pin it", err=True)
 
 
 @main.command()
@@ -236,7 +241,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
     lab_.check()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started so far
     copied, kept = lab_.copy(folder)
-    click.echo(f"notebooks: {folder} ({len(copied)} copied, {len(kept)} there already and left as they are)", err=True)
+    _say(f"notebooks: {folder} ({len(copied)} copied, {len(kept)} there already and left as they are)", err=True)
     with contextlib.ExitStack() as stack:
         token = _secret(token_env)
         refusal = None if openclaw else lab_.reachable(url, token)
@@ -247,16 +252,16 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
             server = stack.enter_context(_server(openclaw))
             url, token = server.url, server.token
             kind = "OpenClaw" if openclaw else f"a built-in one, since {refusal}"
-            click.echo(f"gateway: {url}, {kind}", err=True)
+            _say(f"gateway: {url}, {kind}", err=True)
         surroundings = lab_.environment(url, token)
         process = stack.enter_context(lab_.running(folder, surroundings, browser=not no_browser))
         stop = _stopped_by_signals()
-        click.echo("JupyterLab starts; Ctrl-C ends it, its kernels and the gateway", err=True)
+        _say("JupyterLab starts; Ctrl-C ends it, its kernels and the gateway", err=True)
         while process.poll() is None and not stop.wait(0.2):
             pass
         if process.returncode:
             raise lab_.LabError(f"JupyterLab ended with exit code {process.returncode}; what it said is above")
-    click.echo("ended", err=True)
+    _say("ended", err=True)
 
 
 @main.command()
@@ -285,7 +290,10 @@ def doctor(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(report.to_json() if as_json else "\n".join(report.lines(colour=colour)))
+    if as_json:
+        _say(report.to_json())
+    else:
+        click.echo("\n".join(report.lines(colour=colour)))  # with colours: printable but for these
     context.exit(0 if report.ok else 1)
 
 
@@ -313,11 +321,11 @@ def _stopped_by_signals() -> threading.Event:
 
 
 def _announce(server: Any, *, show_token: bool) -> None:
-    click.echo(f"url: {server.url}")
+    _say(f"url: {server.url}")
     if show_token:
-        click.echo(f"token: {server.token}")
+        _say(f"token: {server.token}")
     else:
-        click.echo("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
+        _say("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
     sys.stdout.flush()
 
 
@@ -326,7 +334,7 @@ def _server(openclaw: bool, token: str | None = None) -> Iterator[Any]:
     if openclaw:
         from .local.openclaw import OpenClaw
 
-        with OpenClaw(token=token, say=lambda line: click.echo(line, err=True)) as server:
+        with OpenClaw(token=token, say=lambda line: _say(line, err=True)) as server:
             yield server
     else:
         from .local.gateway import LocalGateway

@@ -1,30 +1,39 @@
 """Captures in processes of their own: they outlive the kernel that started them, and any of them is found again.
 
-A capturing process keeps a small file about itself, and a lock on it for as long as it lives.
+A capturing process keeps a small file about itself, its entry, and a lock on it for as long as it lives. What the
+entry said last stays for a day after that, for those who ask how it ended.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from .identity.files import home, write_private
-from .protocol.errors import CaptureError
+from .protocol.errors import CaptureError, one_line, printable
 
+_LOGGER = logging.getLogger("gateway_nb")
 _START_PATIENCE = 60.0
 _STOP_PATIENCE = 15.0
+_LOCK_PATIENCE = 10.0
 _LOOK_EVERY = 0.02
+_KEPT = 86_400.0
+_LARGEST_ENTRY = 65_536
+_mentioned: set[Path] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +45,12 @@ class Account:
         path: the file it was asked to write.
         url: the gateway.
         started: seconds since 1970.
-        state: of its connection.
+        state: of its connection; ``ended``, ``failed`` or ``killed`` after its end.
         events: events written.
         bytes: bytes written.
         missed: events that were missed.
         error: why it ended by itself, or ``None``.
+        torn: where the torn last line of the file that it appends to is now, or ``None``.
     """
 
     pid: int
@@ -52,10 +62,11 @@ class Account:
     bytes: int = 0
     missed: int = 0
     error: str | None = None
+    torn: str | None = None
 
 
 class Registration:
-    """A capturing process's own entry; gone when it ends, however it ends, unless it told of an error.
+    """A capturing process's own entry. Its lock ends with the process, however that ends; its last words stay.
 
     Args:
         account: what to tell first.
@@ -63,21 +74,19 @@ class Registration:
 
     def __init__(self, account: Account) -> None:
         self._file = _folder() / f"{account.pid}.json"
-        self._lock = FileLock(self._file.with_suffix(".lock"), mode=0o600)
-        self._lock.acquire(timeout=0)
+        self._file.unlink(missing_ok=True)  # of a former process with this id
+        self._lock = _lock(self._file)
+        self._lock.acquire(timeout=_LOCK_PATIENCE)  # whoever asks whether it is locked locks it for a moment
         self.tell(account)
 
     def tell(self, account: Account) -> None:
         """Replace what is told."""
-        self._failed = account.error is not None
-        write_private(self._file, json.dumps(asdict(account)).encode())
+        with contextlib.suppress(OSError):  # a full disk at home is no reason to end a capture elsewhere
+            write_private(self._file, msgspec.json.encode(account))
 
     def close(self) -> None:
-        """Take the entry out; one with an error stays until somebody stops that capture."""
-        if not self._failed:
-            self._file.unlink(missing_ok=True)
+        """Let go of the entry, with what was told last."""
         self._lock.release()
-        self._file.with_suffix(".lock").unlink(missing_ok=True)
 
 
 class DetachedCapture:
@@ -101,42 +110,57 @@ class DetachedCapture:
     @property
     def alive(self) -> bool:
         """Whether it still captures."""
-        return self._file.exists() and _is_locked(self._file)
+        return _is_locked(self._file) and self._told() is not None
 
     @property
     def stats(self) -> Account:
-        """What it told last; it tells once a second. `Account.error` says why it ended by itself."""
-        with contextlib.suppress(OSError, ValueError):  # it has just ended: what it told before is the last word
-            self._account = _read(self._file)
-        return self._account
+        """What it told last; it tells once a second, and when it ends. `Account.error` says why it ended by itself."""
+        alive, told = self.alive, self._told()
+        self._account = account = told or self._account
+        if alive or account.error is not None or account.state == "ended":
+            return account
+        if told is None:  # it failed, and somebody else was told so, or it is long ago
+            return dataclasses.replace(account, state="ended")
+        why = f"its process {self.pid} was killed; its file may hold more than it told: gnb.load({account.path!r})"
+        return dataclasses.replace(account, state="killed", error=why)
+
+    def _told(self) -> Account | None:
+        """Return what the entry says, unless another process with the same id has taken its place."""
+        try:
+            account = _read(self._file)
+        except (OSError, ValueError):
+            return None
+        return account if account.started == self._account.started else None
 
     def stop(self, timeout: float = _STOP_PATIENCE) -> Account:
-        """End it, and wait until its file is closed. Calling it again does nothing.
+        """End it, wait until its file is closed, and return its last account. Calling it again does nothing.
 
         Args:
             timeout: seconds to wait.
 
         Raises:
-            CaptureError: it did not end in time, or its disk had failed.
+            CaptureError: it did not end in time, its disk had failed, or its process was killed.
         """
-        last = self.stats
         if self.alive:
-            os.kill(self.pid, signal.SIGTERM)
+            # The lock proves that it lives, and so that the id is still its own.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
         until = time.monotonic() + timeout
         while self.alive:
             if time.monotonic() > until:
                 raise CaptureError(f"the capture {self.path} (process {self.pid}) did not end within {timeout:g} s")
-            last = self.stats
             time.sleep(_LOOK_EVERY)
-        if (error := self.stats.error) is not None:
-            _forget(self._file)
-            raise CaptureError(error)
+        self._account = last = self.stats
+        if last.error is not None:
+            if self._told() is not None:
+                _forget(self._file)
+            raise CaptureError(f"the capture {self.path} ended after {last.events:,} events: {last.error}")
         return last
 
     def __repr__(self) -> str:
         account = self.stats
-        state = account.error or (account.state if self.alive else "ended")
-        return f"<DetachedCapture {self.path}: {state}, {account.events:,} events, process {self.pid}>"
+        state = account.error or account.state
+        return printable(f"<DetachedCapture {self.path}: {state}, {account.events:,} events, process {self.pid}>")
 
 
 def captures() -> list[DetachedCapture]:
@@ -163,8 +187,8 @@ def start(
         connection: arguments of `gateway_nb.connect`; they go through a pipe, so that no list of processes shows them.
         path: the file to write.
         events: patterns of the event names to keep.
-        append: go on with a file that exists.
-        rotate: when to go on in another file.
+        append: continue a capture that exists.
+        rotate: when to continue in another file.
 
     Raises:
         CaptureError: it did not start; says why.
@@ -233,7 +257,8 @@ def _registered(process: subprocess.Popen[bytes], connection: bytes, said: IO[by
         process.stdin.write(connection)
         process.stdin.close()
     until = time.monotonic() + _START_PATIENCE
-    while process.poll() is None and not (_folder() / f"{process.pid}.json").exists():
+    entry = _folder() / f"{process.pid}.json"
+    while process.poll() is None and not (_is_locked(entry) and entry.exists()):
         if time.monotonic() > until:
             process.terminate()
         time.sleep(_LOOK_EVERY)
@@ -247,12 +272,18 @@ def _find(path: Path) -> DetachedCapture | None:
 
 def _running() -> Iterator[DetachedCapture]:
     for file in _folder().glob("*.json"):
-        with contextlib.suppress(OSError, ValueError):  # it has just ended
+        try:
             account = _read(file)
-            if account.error is None and not _is_locked(file):  # its process was killed
+            if account.error is not None or _is_locked(file):
+                yield DetachedCapture(file, account)
+            elif time.time() - file.stat().st_mtime > _KEPT:
                 _forget(file)
-                continue
-            yield DetachedCapture(file, account)
+        except FileNotFoundError:  # it has just been forgotten
+            continue
+        except (OSError, ValueError) as error:
+            if file not in _mentioned:
+                _mentioned.add(file)
+                _LOGGER.warning("%s is no entry of a capture, and passed over: %s", file, one_line(error))
 
 
 def _forget(file: Path) -> None:
@@ -260,16 +291,33 @@ def _forget(file: Path) -> None:
     file.with_suffix(".lock").unlink(missing_ok=True)
 
 
+def _lock(file: Path) -> FileLock:
+    return FileLock(file.with_suffix(".lock"), mode=0o600)
+
+
 def _is_locked(file: Path) -> bool:
-    try:
-        with FileLock(file.with_suffix(".lock"), timeout=0, mode=0o600):
-            return False
-    except Timeout:
-        return True
+    with FileLock(file.with_name("asking.lock"), mode=0o600):  # two that ask at once would take each other for it
+        try:
+            with _lock(file).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
 
 
 def _read(file: Path) -> Account:
-    return Account(**json.loads(file.read_bytes()))
+    """Return what an entry says; what newer versions say besides is passed over.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError, ValueError: it is none.
+    """
+    size = file.stat().st_size
+    if not file.is_file() or size > _LARGEST_ENTRY:
+        raise ValueError(f"it is no file of at most {_LARGEST_ENTRY:,} bytes")
+    account = msgspec.json.decode(file.read_bytes(), type=Account)
+    if file.stem != str(account.pid) or account.pid <= 0:
+        raise ValueError(f"it is the entry of process {account.pid}")
+    return account
 
 
 def _folder() -> Path:

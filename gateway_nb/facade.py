@@ -283,7 +283,8 @@ class Gateway:
         Args:
             path: the file; a name that ends in ``.zst`` is compressed. Default: a name with the time, in this folder.
             events: patterns of the event names to keep.
-            append: go on with a file that exists, not with a compressed one.
+            append: continue a capture that exists, not a compressed one. What a killed writer left of its last line
+                is moved to a file beside it, named in a warning and in ``stats.torn``.
             requests: keep requests and their answers, too, for a replay; secrets are replaced.
             rotate: ``"100MB"`` or ``"1h"``: go on in another file then, ``run-00001.jsonl`` and so on.
             detached: capture in a process of its own, with a connection of its own, which goes on when this kernel
@@ -293,7 +294,8 @@ class Gateway:
             A `Capture`, a context manager; ``.stop()`` ends it. Or a `DetachedCapture`; `gateway_nb.captures` finds it.
 
         Raises:
-            CaptureError: the file exists, or can't be written. If the disk fails later, `status` says so.
+            CaptureError: the file exists, its folder does not, it is no capture to append to, another capture writes
+                to it, or it can't be written. If the disk fails later, `status` says so.
             ValueError: `rotate` says no size and no time, or these options don't go together.
         """
         patterns = (events,) if isinstance(events, str) else tuple(events)
@@ -302,15 +304,30 @@ class Gateway:
             if requests:
                 raise ValueError("requests=True keeps this process's requests, and detached=True is another process")
             return start_capture(portable(self._client.settings), file, events=patterns, append=append, rotate=rotate)
-        capture = Capture(
-            file, patterns, append=append, rotate=rotate, redactor=self.redactor, on_error=self._client.problem
-        )
-        removals = [self._client.add_sink(capture)]
-        if requests:
-            removals.append(self._client.add_recorder(capture))
-        capture.detach = lambda: [remove() for remove in removals]
-        self._captures.add(capture)
-        return capture
+        attached: list[Capture] = []
+
+        def attach(capture: Capture) -> Callable[[], object]:
+            attached.append(capture)
+            self._captures.add(capture)
+            removals = [self._client.add_sink(capture)]
+            if requests:
+                removals.append(self._client.add_recorder(capture))
+            return lambda: [remove() for remove in removals]
+
+        try:
+            return Capture(
+                file,
+                patterns,
+                append=append,
+                rotate=rotate,
+                redactor=self.redactor,
+                attach=attach,
+                on_error=self._client.problem,
+            )
+        except BaseException:  # Ctrl-C between the last step and the return: nobody has the capture
+            for capture in attached:
+                capture.discard()
+            raise
 
     # Seeing
 

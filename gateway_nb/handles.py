@@ -10,7 +10,7 @@ from .bridge import LoopThread, RequestHandle
 from .client.events import Event
 from .client.options import timeout as seconds
 from .client.runs import ABORT_SECONDS, AsyncRun, RunResult
-from .protocol.errors import GatewayError
+from .protocol.errors import GatewayError, printable
 from .protocol.names import closest
 from .schema.facts import known
 
@@ -67,9 +67,9 @@ class MethodPath:
     def __repr__(self) -> str:
         name = self._advertised_name()
         if name in self._gateway.methods:
-            return f"<method {name}>"
+            return printable(f"<method {name}>")
         near = closest(name, self._gateway.methods, 3)
-        return f"<method {name or '?'}, not advertised{'; near: ' + ', '.join(near) if near else ''}>"
+        return printable(f"<method {name or '?'}, not advertised{'; near: ' + ', '.join(near) if near else ''}>")
 
     def _advertised_name(self) -> str:
         methods = self._gateway.methods

@@ -1,20 +1,32 @@
-"""The files of a journal: opened, compressed or not, one after the other, and read back."""
+"""The files that are written: a journal's, one or numbered ones, and those that are whole or not there at all.
+
+Nothing here writes over a file, or changes one that is no capture.
+"""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import itertools
 import os
 import re
 import time
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import IO, Any
 
 from ..protocol.errors import CaptureError
+from .lines import MAX_LINE_BYTES, DamagedLine, read_line
+from .reading import ZSTD_SUFFIX, not_regular, without_waiting
 
-ZSTD_SUFFIX = ".zst"
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing keeps two captures from one file
+    fcntl = None  # type: ignore[assignment]
+
 _TAIL_BYTES = 65_536
-_CHUNK_BYTES = 64 * 1024
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|s|m|h|d)")
 _BYTES = {"KB": 1e3, "MB": 1e6, "GB": 1e9}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -22,7 +34,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """When a journal goes on in another file.
+    """When a journal continues in another file.
 
     Attributes:
         bytes: largest size of a file, or ``None``.
@@ -58,33 +70,75 @@ class Output:
 
     Args:
         path: the file; a name that ends in ``.zst`` is compressed. With a rotation, ``run.jsonl`` stands for
-            ``run-00001.jsonl`` and those that follow.
-        append: go on where former files end; not in a compressed one.
+            ``run-00001.jsonl`` and those that follow; numbers that are taken are passed over.
+        append: continue a capture that exists, not a compressed one.
         rotation: when to begin another file.
 
     Raises:
-        CaptureError: it exists and is not to be gone on with, or can't be written.
+        CaptureError: it exists and is not to be continued, is no capture, is written by another one, or can't be
+            written. What was there stays as it was.
 
     Attributes:
         path: of the file that is written now.
+        torn: the file that the torn last line of a killed writer was moved to, or ``None``.
     """
 
     def __init__(self, path: Path, *, append: bool = False, rotation: Rotation | None = None) -> None:
+        self.path = path
+        self.torn: Path | None = None
         self._wanted = path
         self._rotation = rotation
-        self._number = self._last_number()
+        self._continues = append and rotation is None and os.path.lexists(path)
+        self._number = 0 if rotation is None else self._last_number()
         if self._number and not append:
             raise CaptureError(f"{self._numbered(self._number)} exists; choose another name, or pass append=True")
-        self._open(append=append and rotation is None)
+        try:
+            if self._continues:
+                self._open_again()
+            else:
+                self._open_next()
+        except FileExistsError:
+            raise CaptureError(f"{path} exists; choose another name, or pass append=True") from None
+        except OSError as error:
+            raise unwritable(self.path, error) from None
 
-    def _open(self, *, append: bool) -> None:
-        self._number += 1
-        self.path = self._numbered(self._number)
-        self._raw = _open_write(self.path, append=append)
-        self._file = _compressed(self._raw) if self.path.suffix == ZSTD_SUFFIX else self._raw
+    def _open_next(self) -> None:
+        while True:
+            self._number += 1
+            self.path = self._numbered(self._number)
+            try:
+                return self._begin(FileIO(self.path, "xb", opener=_open_private))
+            except FileExistsError:  # somebody else's; the next number may be free
+                if self._rotation is None:
+                    raise
+
+    def _open_again(self) -> None:
+        self.path = Path(os.path.realpath(self._wanted))
+        if self.path.suffix == ZSTD_SUFFIX:
+            raise CaptureError(f"{self._wanted} is compressed, and can't be continued; choose another name")
+        if self.path.exists() and not self.path.is_file():
+            raise not_regular(self._wanted)
+        file = FileIO(self.path, "ab+", opener=without_waiting)
+        self._begin(file)
+        try:
+            self.torn = _make_ready(self.path, file)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, file: FileIO) -> None:
+        try:
+            _lock(file, self.path)
+        except CaptureError:
+            file.close()
+            raise
+        if os.name == "posix":
+            os.fchmod(file.fileno(), 0o600)  # one that was there before may be open to others
+        self._raw = file
+        self._file = _compressed(file) if self.path.suffix == ZSTD_SUFFIX else file
         self._size = 0
         self._opened = time.monotonic()
-        self._inode = os.stat(self.path).st_ino
+        self._inode = os.fstat(file.fileno()).st_ino
 
     def write(self, data: bytes) -> None:
         """Write whole lines; what is written can be read, whatever comes after.
@@ -123,17 +177,24 @@ class Output:
         return too_large or (limit.seconds is not None and time.monotonic() - self._opened >= limit.seconds)
 
     def rotate(self) -> None:
-        """Go on in the next file.
+        """Continue in the next file.
 
         Raises:
             CaptureError, OSError: it can't be written.
         """
         self.close()
-        self._open(append=False)
+        self._open_next()
 
     def close(self) -> None:
         """End the file."""
+        _unlock(self._raw)
         self._file.close()
+
+    def discard(self) -> None:
+        """End the file, and remove it unless it was there before."""
+        self.close()
+        if not self._continues:
+            self.path.unlink(missing_ok=True)
 
     def _numbered(self, number: int) -> Path:
         if self._rotation is None:
@@ -142,8 +203,6 @@ class Output:
         return self._wanted.with_name(f"{stem}-{number:05}{dot}{suffixes}")
 
     def _last_number(self) -> int:
-        if self._rotation is None:
-            return 0
         stem, dot, suffixes = self._wanted.name.partition(".")
         name = re.compile(rf"{re.escape(stem)}-(\d{{5,}}){re.escape(dot + suffixes)}")
         folder = self._wanted.parent
@@ -151,92 +210,160 @@ class Output:
         return max((int(match[1]) for match in there if match), default=0)
 
 
-def _open_write(path: Path, *, append: bool) -> io.FileIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if append and path.exists():
-            _cut_torn_end(path)
-        return io.FileIO(path, "ab" if append else "xb", opener=_open_private)
-    except OSError as error:
-        if isinstance(error, FileExistsError) and path.is_file():
-            raise CaptureError(f"{path} exists; choose another name, or pass append=True") from None
-        raise CaptureError(f"{path} can't be written: {error.strerror}") from None
+def _compressed(file: IO[bytes] | FileIO, *, closefd: bool = True) -> Any:
+    import zstandard
+
+    return zstandard.ZstdCompressor().stream_writer(file, closefd=closefd)
 
 
 def _open_private(path: str, flags: int) -> int:
     """Open a file that no other user can read: it holds conversations."""
-    file = os.open(path, flags, 0o600)
-    if os.name == "posix":
-        os.fchmod(file, 0o600)  # one that was there before
-    return file
+    return os.open(path, flags, 0o600)
 
 
-def _compressed(file: io.FileIO) -> Any:
-    import zstandard
-
-    return zstandard.ZstdCompressor().stream_writer(file, closefd=True)
-
-
-def _cut_torn_end(path: Path) -> None:
-    """Cut off what a killed writer left of its last line: the next line would be glued to it."""
-    if path.suffix == ZSTD_SUFFIX:
-        raise CaptureError(f"{path} is compressed, and can't be gone on with; choose another name")
-    with open(path, "r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(end - _TAIL_BYTES, 0)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n")
-            if found >= 0:
-                file.truncate(start + found + 1)
-                return
-            end = start
-        file.truncate(0)
+def _lock(file: FileIO, path: Path) -> None:
+    """Keep other captures from a file for as long as it is open here."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CaptureError(f"another capture writes to {path}; stop that one, or choose another name") from None
+    except OSError:  # a file system without locks
+        pass
 
 
-def open_read(path: Path) -> IO[bytes]:
-    """Open a journal for reading, compressed or not.
+def _unlock(file: FileIO) -> None:
+    """Let others lock a file: a forked child may hold it open for longer."""
+    if fcntl is not None and not file.closed:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _make_ready(path: Path, file: FileIO) -> Path | None:
+    """See to it that a capture ends in a whole line: the next would be glued to a torn one.
+
+    Args:
+        path: of the file.
+        file: open for reading and appending.
+
+    Returns:
+        The file that a torn end was moved to, or ``None``.
 
     Raises:
-        CaptureError: it can't be opened.
+        CaptureError: it is no capture; it was not changed.
+    """
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
+        return None
+    start = _last_line(file, size)
+    if start is None or not _is_line(_first_line(file)):
+        raise CaptureError(f"{path} is no capture, and stays as it is; choose another name")
+    file.seek(start)
+    tail = file.read(size - start) or b""
+    if not tail:
+        return None
+    if _is_line(tail):
+        file.write(b"\n")
+        return None
+    torn = _keep(tail, path)
+    file.truncate(start)
+    return torn
+
+
+def _first_line(file: FileIO) -> bytes:
+    file.seek(0)
+    reader = BufferedReader(file)
+    try:
+        return reader.readline(MAX_LINE_BYTES)
+    finally:
+        reader.detach()
+
+
+def _last_line(file: FileIO, size: int) -> int | None:
+    """Return where the line begins that has no end; ``None`` where it is longer than a line of a capture."""
+    end = size
+    while end > max(size - MAX_LINE_BYTES, 0):
+        start = max(end - _TAIL_BYTES, 0)
+        file.seek(start)
+        found = (file.read(end - start) or b"").rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0 if end == 0 else None
+
+
+def _is_line(text: bytes) -> bool:
+    try:
+        read_line(text)
+    except DamagedLine:
+        return False
+    return True
+
+
+def _keep(tail: bytes, path: Path) -> Path:
+    """Write a torn end to a new file beside its capture."""
+    names = (path.with_name(f"{path.name}.torn-{number}") for number in itertools.count(1))
+    torn = next(name for name in names if not os.path.lexists(name))
+    with new_file(torn) as file:
+        file.write(tail)
+    return torn
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file that gets its name once it is whole; one whose name ends in ``.zst`` is compressed.
+
+    Args:
+        path: the file.
+
+    Raises:
+        CaptureError: it exists, its folder does not, or it can't be written. Nothing is left then.
+    """
+    if os.path.lexists(path):
+        raise CaptureError(f"{path} exists; choose another name")
+    part = partial_name(path)
+    try:
+        with open(part, "xb") as raw:
+            compressed = path.suffix == ZSTD_SUFFIX
+            with _compressed(raw, closefd=False) if compressed else contextlib.nullcontext(raw) as file:
+                yield file
+            raw.flush()
+            os.fsync(raw.fileno())
+        publish(part, path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
+        with contextlib.suppress(OSError):  # it has its name, or could not be opened
+            part.unlink()
+
+
+def partial_name(path: Path) -> Path:
+    """Return a name beside a file for what is not whole yet; no pattern for captures finds it."""
+    return path.with_name(f".{uuid.uuid4().hex}.part")
+
+
+def publish(part: Path, path: Path) -> None:
+    """Give a whole file its name.
+
+    Raises:
+        CaptureError: something has that name by now.
+        OSError: the folder can't be written.
     """
     try:
-        file = open(path, "rb")  # noqa: SIM115 - closed by whoever asked for it
-    except OSError as error:
-        raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None
-    return io.BufferedReader(_Decompressed(file)) if path.suffix == ZSTD_SUFFIX else file
+        try:
+            os.link(part, path)  # a rename would replace what is there
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            open(path, "xb").close()
+            os.replace(part, path)
+    except FileExistsError:
+        raise CaptureError(f"{path} exists; choose another name") from None
 
 
-class _Decompressed(io.RawIOBase):
-    """A compressed file, decompressed up to its last whole block: zstandard's own stream reader leaves out what it
-    holds back when the file ends in the middle, as a killed writer's does.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        import zstandard
-
-        self._file = file
-        self._damage = zstandard.ZstdError
-        self._decompress = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            chunk = self._file.read(_CHUNK_BYTES)
-            if not chunk:
-                return 0
-            try:
-                self._ready = memoryview(self._decompress(chunk))
-            except self._damage as error:
-                name = Path(self._file.name).name
-                raise CaptureError(f"{name} is damaged, and can't be read to its end: {error}") from None
-        count = min(len(buffer), len(self._ready))
-        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+def unwritable(path: Path, error: OSError) -> CaptureError:
+    """Return the error for a file that can't be written."""
+    if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+        return CaptureError(f"there is no folder {path.parent}; make it first, or choose another")
+    return CaptureError(f"{path} can't be written: {error.strerror or error}")

@@ -11,9 +11,12 @@ import atexit
 import contextlib
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,14 +25,14 @@ import msgspec
 from ..client.events import Event
 from ..client.handlers import matches
 from ..client.redact import LOGGER, Redactor
-from ..protocol.errors import CaptureError
+from ..protocol.errors import CaptureError, printable
 from ..protocol.frames import encode
 from .files import Output, parse_rotation
+from .lines import TornEndWarning
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REQUEST_KINDS = ("request", "answer")
 FLUSH_EVENTS = 256
 FLUSH_SECONDS = 0.05
 _LARGEST_WRITE = 8192
@@ -48,6 +51,7 @@ class CaptureStats:
         bytes: bytes written.
         dropped: events that the disk was too slow for; a marker in the file says where.
         error: why it stopped by itself, or ``None``.
+        torn: where the torn last line of the file that was appended to is now, or ``None``.
     """
 
     path: Path
@@ -55,6 +59,7 @@ class CaptureStats:
     bytes: int
     dropped: int
     error: str | None
+    torn: Path | None = None
 
 
 class _Call(NamedTuple):
@@ -69,13 +74,15 @@ class Capture:
     Args:
         path: the file; a name that ends in ``.zst`` is compressed.
         events: patterns of the event names to keep.
-        append: go on with a file that exists, not with a compressed one.
-        rotate: ``"100MB"`` or ``"1h"``: go on in another file then, ``run-00001.jsonl``, ``run-00002.jsonl``, ...
+        append: continue a capture that exists, not a compressed one.
+        rotate: ``"100MB"`` or ``"1h"``: continue in another file then, ``run-00001.jsonl``, ``run-00002.jsonl``, ...
         redactor: takes the secrets out of what is written.
+        attach: called on the writer's thread once the file is open, with this capture: connects it to where events
+            come from, and returns what disconnects it again.
         on_error: called on the writer's thread with the `CaptureError` if the disk fails.
 
     Raises:
-        CaptureError: the file exists, or can't be written.
+        CaptureError: the file exists, is no capture to append to, or can't be written.
         TypeError: the patterns are no strings.
         ValueError: `rotate` says no size and no time.
 
@@ -91,6 +98,7 @@ class Capture:
         append: bool = False,
         rotate: str | None = None,
         redactor: Redactor | None = None,
+        attach: Callable[[Capture], Callable[[], object]] | None = None,
         on_error: Callable[[CaptureError], object] | None = None,
     ) -> None:
         self._patterns = (events,) if isinstance(events, str) else tuple(events)
@@ -98,11 +106,11 @@ class Capture:
             raise TypeError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
         rotation = None if rotate is None else parse_rotation(rotate)
         self.asked_for = Path(path)
-        self._output = Output(self.asked_for, append=append, rotation=rotation)
-        self._files = [self._output.path]
+        self._open_output = partial(Output, self.asked_for, append=append, rotation=rotation)
         self._redactor = redactor or Redactor()
+        self._attach = attach
+        self._detach: Callable[[], object] = _nothing
         self._on_error = on_error
-        self.detach: Callable[[], object] = _nothing
         self._every = "*" in self._patterns
         self._queue: deque[list[Event] | bytes | _Call] = deque()
         self._queued = self._taken = 0
@@ -110,11 +118,22 @@ class Capture:
         self._events = self._bytes = self._dropped = self._untold = 0
         self._putting = threading.Lock()
         self._error: CaptureError | None = None
-        self._stopped = False
+        self._stopped = self._discarded = False
         self._put(_marker("start", 0, {}))
-        self._thread = threading.Thread(target=self._write, name="gateway_nb-capture", daemon=True)
-        self._thread.start()
-        atexit.register(self._stop_at_exit)
+        self._opened: Future[Output] = Future()
+        self._thread = threading.Thread(target=self._run, name="gateway_nb-capture", daemon=True)
+        try:
+            self._thread.start()
+            self._output = self._opened.result()
+            if self._output.torn is not None:
+                warnings.warn(
+                    f"{self.path} ended in a torn line, which is in {self._output.torn} now",
+                    TornEndWarning,
+                    stacklevel=2,
+                )
+        except BaseException:
+            self.discard()
+            raise
 
     # Called by the loop thread
 
@@ -175,7 +194,7 @@ class Capture:
         if not self._stopped:
             self._put(_marker("stop", 0, {}))
             self._stopped = True
-            self.detach()
+            self._detach()
             self._wake.set()
         self._thread.join(_STOP_PATIENCE)
         if not self.alive:
@@ -186,6 +205,16 @@ class Capture:
             left = self._queued - self._events
             raise CaptureError(f"{self.path} still lacks {left:,} events: the disk is slow; call stop() again to wait")
         return self.stats
+
+    def discard(self) -> None:
+        """End it as if it had never begun: the file is removed, unless it was there before.
+
+        For whoever was interrupted before the capture was in anybody's hands.
+        """
+        self._discarded = self._stopped = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_PATIENCE)
 
     def _stop_at_exit(self) -> None:
         with contextlib.suppress(CaptureError):  # at exit there is nobody to tell
@@ -200,7 +229,7 @@ class Capture:
     def stats(self) -> CaptureStats:
         """What was written so far."""
         error = None if self._error is None else str(self._error)
-        return CaptureStats(self._output.path, self._events, self._bytes, self._dropped, error)
+        return CaptureStats(self._output.path, self._events, self._bytes, self._dropped, error, self._output.torn)
 
     @property
     def path(self) -> Path:
@@ -221,9 +250,29 @@ class Capture:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<Capture {self.path}: {self._events:,} events{', stopped' if self._stopped else ''}>"
+        return printable(f"<Capture {self.path}: {self._events:,} events{', stopped' if self._stopped else ''}>")
 
     # The writer thread
+
+    def _run(self) -> None:
+        """Open, connect and write: all on this thread, since no Ctrl-C comes between two steps of it."""
+        if self._discarded:
+            return
+        try:
+            self._output = self._open_output()
+            self._files = [self._output.path]
+            if self._attach is not None:
+                self._detach = self._attach(self)
+            atexit.register(self._stop_at_exit)
+            self._opened.set_result(self._output)
+        except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+            self._opened.set_exception(error)
+            return
+        self._write()
+        if self._discarded:
+            self._detach()
+            self._output.discard()
+            atexit.unregister(self._stop_at_exit)
 
     def _write(self) -> None:
         synced = time.monotonic()
@@ -248,7 +297,7 @@ class Capture:
             why = getattr(error, "strerror", None) or error
             self._error = CaptureError(f"the capture {self.path} ended: {why}; what was written before is readable")
             self._stopped = True
-            self.detach()
+            self._detach()
             if self._on_error is not None:
                 self._on_error(self._error)
 

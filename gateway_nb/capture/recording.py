@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import pyarrow as pa
 
 from ..client.redact import Redactor
-from ..protocol.errors import CaptureError
-from .files import Output, open_read
-from .journal import REQUEST_KINDS
-from .table import SCHEMA, Line, frame_of, joined, table_of
+from ..protocol.errors import CaptureError, printable
+from .files import new_file
+from .lines import REQUEST_KINDS, DamagedLine, Dropped, Gap, Line, TornEndWarning, detail, read_line
+from .parquet import write_parquet
+from .reading import not_regular, open_read, texts
+from .sql import query
+from .table import SCHEMA, frame_of, joined, table_of
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -30,13 +31,8 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 64 * 1024 * 1024
-_COPY_BYTES = 1024 * 1024
 CHUNK_ROWS = 8192
-_QUERY_NAME = "events"
-
-
-class TornEndWarning(UserWarning):
-    """The last line of a journal is torn: its writer was killed. All before it is there."""
+_LEAVE_OUT = "load(..., errors='skip') leaves such lines out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +90,26 @@ def load(path: str | Path, *, errors: str = "raise") -> Recording:
 
 
 def _files(path: Path) -> list[Path]:
+    try:
+        return _regular_files(path)
+    except OSError as error:
+        raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None
+
+
+def _regular_files(path: Path) -> list[Path]:
     if path.is_dir():
-        found = sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.zst")])
-    elif path.is_file():
+        found = [*path.glob("*.jsonl"), *path.glob("*.jsonl.zst")]
+    elif path.exists():
         found = [path]
     else:
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))
-    if not found:
+        found = [Path(name) for name in glob.glob(str(path), recursive=True)]
+    files = sorted(file for file in found if not file.is_dir())
+    if not files:
         raise CaptureError(f"there is no capture {path}; give a .jsonl file, a folder of them, or a pattern")
-    return found
+    for file in files:
+        if not file.is_file():
+            raise not_regular(file)
+    return files
 
 
 class Recording(EventView):
@@ -136,7 +143,7 @@ class Recording(EventView):
                 if line.kind in REQUEST_KINDS:
                     continue
                 rows.append(line)
-                size += len(line.raw)
+                size += len(line.raw) + len(line.event or line.kind)
                 if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
                     yield table_of(rows)
                     rows, size = [], 0
@@ -169,77 +176,52 @@ class Recording(EventView):
     def query(self, sql: str) -> pd.DataFrame:
         """Return the answer of a DuckDB query over the table ``events``, streamed from the files.
 
+        The query sees this table and nothing else: no files, no network, no variables.
+
         Args:
-            sql: e.g. ``select event, count(*) from events group by event``; payloads are JSON text, so that
-                ``payload->>'$.runId'`` works.
+            sql: one statement, e.g. ``select event, count(*) from events group by event``; payloads are JSON text,
+                so that ``payload->>'$.runId'`` works.
 
         Raises:
+            CaptureError: DuckDB refuses it, or a line is damaged.
             ImportError: the extra ``query`` is not installed.
         """
-        duckdb = _duckdb()
-        reader = pa.RecordBatchReader.from_batches(_PLAIN, self._plain_batches())
-        with duckdb.connect() as connection:
-            connection.execute(
-                "set enable_progress_bar = false"
-            )  # it would be in the output of whoever prints the answer
-            connection.register(_QUERY_NAME, reader)
-            answer: pd.DataFrame = connection.execute(sql).df()
-            return answer
+        return query(sql, _PLAIN, self._plain_batches)
 
     def to_parquet(self, folder: str | Path, partition_by: Iterable[str] = ("date", "event")) -> Path:
         """Write the events as Parquet, one folder per value (Hive layout), readable by pandas, DuckDB, Dask and Spark.
 
-        A marker's `event` is its kind, since folders can't be named after nothing.
+        A marker's `event` is its kind, since folders can't be named after nothing. The first 256 names of at most 200
+        bytes have folders of their own, the others share ``event=__other__``; the column ``event_name`` holds every
+        name in full. The same goes for `kind`.
 
         Args:
-            folder: where to; it must be empty or new.
-            partition_by: columns, of those of `df` and ``date`` (of the receive time, UTC).
+            folder: where to; it must be empty or new, and the folder around it must exist.
+            partition_by: columns, of ``date`` (of the receive time, UTC), ``event``, ``kind`` and ``epoch``.
 
         Returns:
             The folder.
 
         Raises:
-            CaptureError: the folder holds something, or can't be written.
+            CaptureError: the folder holds something or can't be written, a line is damaged, or there would be more
+                than 10,000 folders. Nothing is left then.
+            ValueError: a column can't name folders.
         """
-        import pyarrow.dataset as dataset
-
-        target = Path(folder)
-        if target.exists() and any(target.iterdir()):
-            raise CaptureError(f"{target} is not empty; choose another folder")
-        schema = _PLAIN.append(pa.field("date", pa.string()))
-        partitioning = dataset.partitioning(pa.schema([schema.field(name) for name in partition_by]), flavor="hive")
-        batches = (_with_date(batch) for batch in self._plain_batches())
-        parquet = dataset.ParquetFileFormat()
-        # Spark reads no nanoseconds; a receive time has none.
-        options = parquet.make_write_options(coerce_timestamps="us")
-        try:
-            dataset.write_dataset(
-                batches,
-                target,
-                schema=schema,
-                format=parquet,
-                file_options=options,
-                partitioning=partitioning,
-                max_partitions=65_536,
-            )
-        except OSError as error:
-            raise CaptureError(f"{target} can't be written: {error}") from None
-        return target
+        write_parquet(self._plain_batches(), _PLAIN, Path(folder), tuple(partition_by))
+        return Path(folder)
 
     def to_jsonl(self, path: str | Path) -> Path:
         """Write the recording as one journal; a name that ends in ``.zst`` is compressed.
 
         Raises:
-            CaptureError: the file exists.
+            CaptureError: the file exists, its folder does not, a line is damaged, or the disk failed.
         """
         target = Path(path)
-        with contextlib.closing(Output(target)) as out:
+        self._damaged = 0
+        with new_file(target) as out:
             for file in self.files:
-                with open_read(file) as source:
-                    while lines := source.readlines(_COPY_BYTES):
-                        if not lines[-1].endswith(b"\n"):  # torn: the next file's first line would be glued to it
-                            lines.pop()
-                        out.write(b"".join(lines))
+                for _, text in self._read(file):
+                    out.write(text if text.endswith(b"\n") else text + b"\n")
         return target
 
     @property
@@ -260,11 +242,12 @@ class Recording(EventView):
             if line.event is not None:
                 events[line.event] += 1
                 epochs.add(line.epoch)
-            elif line.kind == "gap":
-                detail = msgspec.json.decode(line.raw)
-                gaps, missed = gaps + 1, missed + detail["received"] - detail["expected"]
-            elif line.kind == "dropped":
-                dropped += msgspec.json.decode(line.raw)["events"]
+                continue
+            match detail(line):
+                case Gap() as gap:
+                    gaps, missed = gaps + 1, missed + gap.missed
+                case Dropped() as lost:
+                    dropped += lost.events
         seconds = 0.0 if first is None or last is None else last - first
         return RecordingStats(
             rows=rows,
@@ -293,32 +276,41 @@ class Recording(EventView):
     def __repr__(self) -> str:
         names = ", ".join(file.name for file in self.files[:3])
         more = f" and {len(self.files) - 3} more" if len(self.files) > 3 else ""
-        return f"<Recording {names}{more}>"
+        return printable(f"<Recording {names}{more}>")
 
     def _lines(self, file: Path) -> Iterator[Line]:
-        decoder = msgspec.json.Decoder(Line)
-        with open_read(file) as source:
-            for number, text in enumerate(self._texts(source), 1):
-                try:
-                    yield decoder.decode(text)
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    if not text.endswith(b"\n"):
-                        warnings.warn(f"{file}: its end is torn, and left out", TornEndWarning, stacklevel=2)
-                    elif self._skip:
-                        self._damaged += 1
-                    else:
-                        raise CaptureError(
-                            f"{file}: line {number} is damaged; load(..., errors='skip') leaves such lines out"
-                        ) from None
+        return (line for line, _ in self._read(file))
 
-    def _texts(self, source: IO[bytes]) -> Iterator[bytes]:
-        """Yield a file's lines; what can't be decompressed is one damaged line, and the last."""
+    def _read(self, file: Path) -> Iterator[tuple[Line, bytes]]:
+        """Yield a file's lines, with their texts; what can't be decompressed is one damaged line, and the last."""
+        number = 0
+        with open_read(file) as source:
+            try:
+                for number, text in enumerate(texts(source), 1):
+                    if (line := self._checked(file, number, text)) is not None:
+                        assert text is not None
+                        yield line, text
+            except OSError as error:
+                if not self._skip:
+                    raise CaptureError(
+                        f"{file} is damaged, and can't be read to its end: line {number + 1}: "
+                        f"{error.strerror or error}; {_LEAVE_OUT}"
+                    ) from None
+                self._damaged += 1
+
+    def _checked(self, file: Path, number: int, text: bytes | None) -> Line | None:
         try:
-            yield from source
-        except CaptureError:
-            if not self._skip:
-                raise
-            self._damaged += 1
+            if text is None:
+                raise DamagedLine("it is too long")
+            return read_line(text)
+        except DamagedLine as error:
+            if text is not None and not text.endswith(b"\n"):
+                warnings.warn(f"{file}: its end is torn, and left out", TornEndWarning, stacklevel=2)
+            elif self._skip:
+                self._damaged += 1
+            else:
+                raise CaptureError(f"{file}: line {number} is damaged: {error}; {_LEAVE_OUT}") from None
+        return None
 
     def _plain_batches(self) -> Iterator[pa.RecordBatch]:
         for table in self.batches():
@@ -346,22 +338,3 @@ class _Held:
 
 # Without dictionaries, which differ from batch to batch
 _PLAIN = pa.schema([field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in SCHEMA])
-
-
-def _with_date(batch: pa.RecordBatch) -> pa.RecordBatch:
-    import pyarrow.compute as compute
-
-    table = pa.Table.from_batches([batch])
-    named = compute.coalesce(table.column("event"), table.column("kind"))
-    table = table.set_column(table.schema.get_field_index("event"), "event", named)
-    dated = table.append_column("date", compute.strftime(table.column("time"), "%Y-%m-%d").cast(pa.string()))
-    (one,) = dated.combine_chunks().to_batches()
-    return one
-
-
-def _duckdb() -> Any:
-    try:
-        import duckdb
-    except ImportError:
-        raise ImportError("queries need DuckDB; run: pip install 'gateway-nb[query]'") from None
-    return duckdb

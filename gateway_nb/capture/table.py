@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from ..client.events import Event
 from ..client.redact import Redactor
-from ..protocol.frames import NULL, encode
+from ..protocol.frames import encode
+from .lines import Line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,17 +36,6 @@ class Marker(msgspec.Struct, gc=False, frozen=True):
     received: float
     epoch: int
     raw: msgspec.Raw
-
-
-class Line(msgspec.Struct, gc=False, rename={"received": "t", "raw": "payload"}):
-    """One line of a journal, with the attributes of an event."""
-
-    received: float
-    epoch: int
-    event: str | None = None
-    kind: str = "event"
-    seq: int | None = None
-    raw: msgspec.Raw = NULL
 
 
 Row: TypeAlias = Event | Marker | Line
@@ -174,23 +164,27 @@ def typed_column(values: list[Any]) -> Any:
     """Return decoded JSON values as a column of the narrowest type that holds all: Int64, Float64, boolean or string.
 
     Args:
-        values: ``None`` is null; what is nested becomes its JSON.
+        values: ``None`` is null; what is nested becomes its JSON. Integers beyond 64 bits are
+            floats, and beyond those texts.
     """
     import pandas as pd
 
-    values = [encode(value).decode() if isinstance(value, (dict, list)) else value for value in values]
+    values = [_text(value) if isinstance(value, (dict, list)) else value for value in values]
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return pd.array(values, "boolean")
-    if kinds == {int}:
-        try:
-            return pd.array(values, "Int64")
-        except OverflowError:
-            pass
+    if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
+        return pd.array(values, "Int64")
     if kinds and kinds <= {int, float}:
-        return pd.array([None if value is None else float(value) for value in values], "Float64")
+        try:
+            return pd.array([None if value is None else float(value) for value in values], "Float64")
+        except OverflowError:  # an integer beyond every float
+            pass
     return pd.array([None if value is None else _text(value) for value in values], pd.StringDtype("pyarrow"))
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else encode(value).decode()
+def _text(value: Any) -> str | None:
+    try:
+        return value if isinstance(value, str) else encode(value).decode()
+    except RecursionError:  # nested as deep as it could just be read
+        return None

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from ..protocol.errors import printable
 from ..protocol.frames import NULL, decode_payload
 from .redact import hidden
 
@@ -57,7 +58,7 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     def __repr__(self) -> str:
         text = bytes(memoryview(self.raw)[:_REPR_BYTES]).decode("utf-8", "replace")
         name = hidden(self.event, _REPR_TEXT)
-        return f"Event({name!r}, seq={self.seq}, payload={hidden(text, _REPR_TEXT)})"
+        return printable(f"Event({name!r}, seq={self.seq}, payload={hidden(text, _REPR_TEXT)})")
 
 
 class Dropped(Event, gc=False, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from ..protocol.errors import GatewayError, one_line
+from ..protocol.errors import GatewayError, one_line, printable
 
 Verdict = Literal["ok", "warn", "fail", "skip"]
 _MARKS = {"ok": "✓", "warn": "!", "fail": "✗", "skip": "·"}
@@ -102,10 +102,10 @@ class Report:
             mark = _MARKS[finding.verdict]
             if colour:
                 mark = f"\x1b[{_COLOURS[finding.verdict]}m{mark}\x1b[0m"
-            yield f"{mark} {finding.check:{width}}  {finding.detail}"
+            yield f"{mark} " + printable(f"{finding.check:{width}}  {finding.detail}")
             if finding.advice is not None:
-                yield f"  {'':{width}}  → {finding.advice}"
-        yield self.summary
+                yield printable(f"  {'':{width}}  → {finding.advice}")
+        yield printable(self.summary)
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())

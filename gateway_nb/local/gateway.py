@@ -104,8 +104,14 @@ class LocalGateway:
         ready = threading.Event()
         failure: list[BaseException] = []
         self._thread = threading.Thread(target=self._run, args=(ready, failure), name="gateway_nb-local", daemon=True)
-        self._thread.start()
-        ready.wait(_START_TIMEOUT)
+        try:
+            self._thread.start()
+            ready.wait(_START_TIMEOUT)
+        except KeyboardInterrupt:
+            if self._thread.ident is not None:
+                ready.wait(_START_TIMEOUT)
+                self.stop()
+            raise
         if failure:
             self._thread.join()
             self._thread = None

@@ -19,6 +19,7 @@ Place = tuple[int, int]
 _LARGEST_WITH_PLACES = 50_000  # characters: the YAML parser is slow, and nobody types more
 _MOST_VALUES = 100_000
 _CORE = "tag:yaml.org,2002:"
+_SCALARS = ("null", "bool", "int", "float", "str", "timestamp", "merge")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -201,6 +202,8 @@ class _Builder:
         self._places[pointer] = _mark(node)
         if node.id == "scalar":
             return self._scalar(node)
+        if node.tag not in (f"{_CORE}map", f"{_CORE}seq"):
+            raise self._unknown_tag(node)
         self._open.add(id(node))
         try:
             if node.id == "sequence":
@@ -214,6 +217,8 @@ class _Builder:
         for key_node, item in node.value:
             if key_node.id != "scalar":
                 raise self._error("a key must be a name, not a list or a mapping", key_node)
+            if str(key_node.tag).removeprefix(_CORE) not in _SCALARS:
+                raise self._unknown_tag(key_node)
             key = str(key_node.value)
             if key in seen:
                 raise self._error(f"the body says {key!r} twice", key_node)
@@ -228,9 +233,9 @@ class _Builder:
             return text.lower() == "true"
         if kind in ("int", "float"):
             return self._number(text, node)
-        if kind in ("str", "timestamp", "merge"):  # a date and << mean nothing in the core schema
-            return text
-        raise self._error(f"the body has the tag {node.tag}, which JSON does not have", node)
+        if kind not in _SCALARS:
+            raise self._unknown_tag(node)
+        return text  # a date and << mean nothing in the core schema
 
     def _number(self, text: str, node: Any) -> Any:
         if _INT.fullmatch(text):
@@ -244,6 +249,9 @@ class _Builder:
         if not math.isfinite(number):
             raise self._error(f"the body says {text}, which JSON does not have", node)
         return number
+
+    def _unknown_tag(self, node: Any) -> CommandError:
+        return self._error(f"the body has the tag {node.tag}, which JSON does not have", node)
 
     def _error(self, message: str, node: Any) -> CommandError:
         return self._body.error(message, _mark(node))

@@ -166,7 +166,7 @@ class PairingCard:
 
     def __repr__(self) -> str:
         rows = [f"  {name}: {text}" for name, text in self._rows.items() if text]
-        return "\n".join(["the gateway's owner has to approve this device", *rows])
+        return printable("\n".join(["the gateway's owner has to approve this device", *rows]))
 
 
 class Listing:

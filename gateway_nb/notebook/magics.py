@@ -20,7 +20,7 @@ from ..capture.journal import Capture
 from ..detached import DetachedCapture, captures
 from ..diagnosis.doctor import doctor
 from ..facade import Gateway
-from ..protocol.errors import CaptureError, GatewayClosedError, PairingRequiredError
+from ..protocol.errors import CaptureError, GatewayClosedError, PairingRequiredError, printable
 from ..schema.facts import known
 from . import calls, current, grammar
 from .body import CommandError
@@ -137,7 +137,7 @@ class GatewayMagics(Magics):
     def _describe(self, command: Command) -> None:
         if not command.words:
             raise CommandError("%gateway describe needs a method: %gateway describe sessions.list")
-        print(known().describe(command.words[0]))
+        print(printable(known().describe(command.words[0])))
 
     def _connect(self, command: Command) -> None:
         options = dict(command.options)

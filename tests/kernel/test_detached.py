@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,3 +146,115 @@ def test_detach_from_a_shell(local: gnb.LocalGateway, tmp_path: Path) -> None:
 
 def _all(folder: Path) -> str:
     return "".join(file.read_text() for file in sorted(folder.glob("run-*.jsonl")))
+
+
+def test_stop_tells_what_is_in_the_file(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """stop() returns the numbers of the file, however soon after the last event; so does every other handle."""
+    path = tmp_path / "run.jsonl"
+    with gnb.connect(local.url, token=local.token) as gw:
+        capture = gw.capture(path, detached=True)
+        (other,) = gnb.captures()
+        for number in range(3000):
+            local.emit("x", number)
+        until(lambda: path.read_bytes().count(b'"x"') > 1000)
+        last = capture.stop()
+    assert last.events == path.read_bytes().count(b'"event"') > 1000
+    assert last.bytes == path.stat().st_size
+    assert (last.state, last.error) == ("ended", None)
+    assert other.stop() == capture.stop() == last
+    assert gnb.captures() == []
+
+
+def test_a_capture_with_a_duration(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """A capture that ends by itself leaves its last account to whoever asks later."""
+    command = [sys.executable, "-m", "gateway_nb", "capture", local.url, "-o", str(tmp_path / "run.jsonl")]
+    command += ["--duration", "1s", "--detach", "--token-env", "T"]
+    subprocess.run(command, capture_output=True, env={**os.environ, "T": local.token}, check=True)
+    (capture,) = gnb.captures()
+    local.emit("x", 1)
+    until(lambda: not capture.alive, 30)
+    assert gnb.captures() == []
+    assert (capture.stop().state, capture.stats.events) == ("ended", 1)
+
+
+def test_stopping_what_was_killed(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """stop() of a capture that was killed says so, with what it had told."""
+    with gnb.connect(local.url, token=local.token) as gw:
+        capture = gw.capture(tmp_path / "run.jsonl", detached=True)
+        local.emit("x", 1)
+        until(lambda: capture.stats.events == 1)
+        os.kill(capture.pid, signal.SIGKILL)
+        until(lambda: not capture.alive)
+        assert capture.stats.state == "killed"
+        for _ in range(2):
+            with pytest.raises(gnb.CaptureError, match=rf"after 1 events: its process {capture.pid} was killed; its"):
+                capture.stop()
+
+
+def _entry(**changes: object) -> bytes:
+    entry = {"pid": 1, "path": "/x.jsonl", "url": "ws://127.0.0.1:1", "started": 1.0, "error": "the disk failed"}
+    return json.dumps(entry | changes).encode()
+
+
+ODD_ENTRIES: dict[str, bytes | None] = {
+    "1.json": b"",
+    "2.json": b"[]",
+    "3.json": b"nonsense",
+    "4.json": b"null",
+    "5.json": b"{}",
+    "6.json": _entry(pid="6"),
+    "7.json": _entry(pid=7, started="today"),
+    "8.json": _entry(pid=8, error=5),
+    "9.json": b"\xff\xfe",
+    "10.json": b"[" * 60_000,
+    "11.json": b" " * 100_000,
+    "12.json": None,
+    "13.json": _entry(pid=14),
+    "x.json": _entry(pid=1),
+    "-1.json": _entry(pid=-1),
+}
+
+
+def test_odd_entries(local: gnb.LocalGateway, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Odd files among the entries are passed over and named once in the log; nothing else minds them."""
+    folder = tmp_path / "home" / "captures"
+    folder.mkdir(parents=True)
+    for name, content in ODD_ENTRIES.items():
+        (folder / name).mkdir() if content is None else (folder / name).write_bytes(content)
+    (folder / "16.json").symlink_to("nowhere")
+    os.mkfifo(folder / "17.json")
+    (folder / "15.json").write_bytes(_entry(pid=15, newer={"field": 1}))
+    for _ in range(2):
+        (failed,) = gnb.captures()
+    assert failed.stats.error == "the disk failed"
+    named = [record.getMessage() for record in caplog.records if "is no entry of a capture" in record.getMessage()]
+    assert len(named) == len(ODD_ENTRIES) + 1
+    with gnb.connect(local.url, token=local.token) as gw:
+        gw.capture(tmp_path / "run.jsonl", detached=True).stop()
+    with pytest.raises(gnb.CaptureError, match="the disk failed"):
+        failed.stop()
+    assert {file.name for file in folder.glob("*.json")} > set(ODD_ENTRIES)
+
+
+def test_a_process_that_is_not_ours(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """stop() signals no process but the capture's own: an entry whose process has gone may name a stranger's id."""
+    folder = tmp_path / "home" / "captures"
+    folder.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        entry = folder / f"{stranger.pid}.json"
+        entry.write_bytes(_entry(pid=stranger.pid))
+        asking = [threading.Thread(target=_ask, args=[gnb.captures()[0]]) for _ in range(8)]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+        assert stranger.returncode == 0
+
+
+def _ask(capture: gnb.DetachedCapture) -> None:
+    for _ in range(50):
+        assert not capture.alive
+    with contextlib.suppress(gnb.CaptureError):
+        capture.stop()

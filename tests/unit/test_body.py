@@ -71,6 +71,48 @@ MISTAKES: list[tuple[str, str, str]] = [
 ]
 
 
+TAGGED = [
+    "a: !!python/object/apply:os.system ['id']",
+    "a: !!python/object/new:dict {b: 1}",
+    "a: !!python/tuple [1]",
+    "a: !!python/name:os.system ''",
+    "!!python/dict {a: 1}",
+    "!foo\na: 1",
+    "a: !foo {b: 1}",
+    "a: !foo [1]",
+    "a: [1, {b: !foo [2]}]",
+    "a: !!set {b}",
+    "a: !!omap [b: 1]",
+    "a: !!binary aGk=",
+    "!!python/name:os.system a: 1",
+    "? !!python/object:os.x k\n: 1",
+    "!foo k: 1",
+    "%TAG ! tag:python.org,2002:\n---\na: !python/x [1]",
+]
+
+
+@pytest.mark.parametrize("text", TAGGED)
+def test_tags(text: str) -> None:
+    """A tag that JSON has no word for is refused wherever it stands: on values, lists, mappings and keys."""
+    with pytest.raises(
+        CommandError, match=r"the body has the tag .*, which JSON does not have \(line \d+, column \d+\)"
+    ):
+        parse_body(text)
+
+
+def test_tags_of_json() -> None:
+    """A tag of the core schema is allowed."""
+    text = "a: !!str 5\nb: !!int '5'\nc: !!map {d: !!seq [1]}\n!!str 6: 7"
+    assert parse_body(text).value == {"a": "5", "b": 5, "c": {"d": [1]}, "6": 7}
+
+
+@pytest.mark.parametrize("text", ["a: " + "[ " * 3000 + "]" * 3000, "\n".join("  " * n + "a:" for n in range(3000))])
+def test_a_body_nested_too_deeply(text: str) -> None:
+    """A body that is nested too deeply is our error."""
+    with pytest.raises(CommandError, match="nested too deeply"):
+        parse_body(text)
+
+
 @pytest.mark.parametrize(("text", "value"), BODIES)
 def test_bodies(text: str, value: Any) -> None:
     """JSON is JSON, anything else is YAML 1.2: `no` is a word, 010 is ten, and a date is a text."""

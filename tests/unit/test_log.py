@@ -247,3 +247,41 @@ def test_arrow() -> None:
     table = filled(3).to_arrow()
     assert table.schema.field("payload").type == pa.string()
     assert table.schema.names == list(DTYPES)
+
+
+NUMBERS: list[tuple[list[str], str, list[Any]]] = [
+    (["1", "9" * 400], "string", ["1", "9" * 400]),
+    (["1.5", "-" + "9" * 400], "string", ["1.5", "-" + "9" * 400]),
+    (["null", "9" * 4300], "string", [None, "9" * 4300]),
+    (["9" * 4301, "1"], "Int64", [None, 1]),
+    (["9223372036854775807", "1"], "Int64", [2**63 - 1, 1]),
+    (["9223372036854775808"], "Float64", [2.0**63]),
+    (["18446744073709551616", "1"], "Float64", [2.0**64, 1.0]),
+    ([f'{{"b":[{"9" * 400}]}}'], "string", [f'{{"b":[{"9" * 400}]}}']),
+    (["1e308", "1"], "Float64", [1e308, 1.0]),
+    (["true", '"x"', "1", "null", "[1]"], "string", ["true", "x", "1", None, "[1]"]),
+    (["[" * 500 + "]" * 500], "string", ["[" * 500 + "]" * 500]),
+]
+
+
+@pytest.mark.parametrize(("values", "dtype", "column"), NUMBERS)
+def test_odd_values_of_a_path(values: list[str], dtype: str, column: list[Any]) -> None:
+    """Whatever numbers and mixtures payloads hold, a path makes a column of them; what can't be read is null."""
+    log = EventLog()
+    log.extend(
+        [Event(1.0, 1, "x", number, msgspec.Raw(b'{"a":%b}' % text.encode())) for number, text in enumerate(values)]
+    )
+    found = log.expand("a")["a"]
+    assert str(found.dtype) == dtype
+    assert [None if value is pd.NA else value for value in found] == column
+
+
+def test_values_at_the_end_of_the_stack() -> None:
+    """A payload that can be decoded where the reader stands, and not be encoded again, is null instead of an error."""
+    log = EventLog()
+    nested = ["[" * levels + "]" * levels for levels in (*range(500, 1000, 9), 200_000)]
+    log.extend([Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":%b}' % text.encode())) for text in nested])
+    found = log.expand("a")["a"]
+    assert found[0] == nested[0]
+    assert found.isna().iloc[-1]
+    assert all(pd.isna(value) or value == text for value, text in zip(found, nested, strict=True))

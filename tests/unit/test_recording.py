@@ -91,16 +91,35 @@ def test_a_file_that_exists(tmp_path: Path) -> None:
         Capture(tmp_path / "run.jsonl.zst", append=True)
 
 
-@pytest.mark.parametrize("torn", [b"", b'{"t":1,"epo', b"x" * 200_000])
+@pytest.mark.parametrize(
+    "torn",
+    [
+        pytest.param(b'{"t":1,"epo', id="short"),
+        pytest.param(b"x" * 200_000, id="long"),
+        pytest.param(bytes(4096), id="zeros"),
+    ],
+)
 def test_appending_after_a_crash(tmp_path: Path, torn: bytes) -> None:
-    """What a killed writer left of a line is cut off before more is appended: the file stays readable."""
+    """What a killed writer left of a line is moved to a file beside the capture, whose name a warning says."""
     path = tmp_path / "run.jsonl"
     captured(path)
-    with open(path, "ab") as file:
-        file.write(torn)
-    assert captured(path, append=True).stats.events == {"even": 10, "odd": 10}
-    path.write_bytes(b"no line at all")
-    assert captured(path, append=True).stats.events == {"even": 5, "odd": 5}
+    for number in (1, 2):
+        with open(path, "ab") as file:
+            file.write(torn)
+        with pytest.warns(TornEndWarning, match=rf"run\.jsonl ended in a torn line, which is in .*torn-{number} now"):
+            recording = captured(path, append=True)
+        assert recording.stats.events == {"even": 5 * number + 5, "odd": 5 * number + 5}
+        assert (tmp_path / f"run.jsonl.torn-{number}").read_bytes() == torn
+    assert Capture(path, append=True).stop().torn is None
+
+
+def test_appending_to_a_line_without_its_end(tmp_path: Path) -> None:
+    """A last line that lacks nothing but its line break is kept."""
+    path = tmp_path / "run.jsonl"
+    captured(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert captured(path, append=True).stats.rows == 26
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
@@ -126,40 +145,31 @@ def test_lines_stay_lines(tmp_path: Path) -> None:
     assert lines[1] == {"t": 1.0, "epoch": 1, "event": 'na"me\n', "payload": {"a": "b\nc"}}
 
 
-class FullDisk(io.RawIOBase):
+class FullDisk(io.FileIO):
     """A file on a disk that fills up."""
 
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.written = b""
-
-    def writable(self) -> bool:
-        return True
+    room = 300
 
     def write(self, data: Any) -> int:
         if self.room <= 0:
             raise OSError(28, "No space left on device")
-        taken = bytes(data[: self.room])
-        self.room -= len(taken)
-        self.written += taken
-        return len(taken)
+        taken = super().write(data[: self.room])
+        self.room -= taken
+        return taken
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk is full the capture stops and says so; nothing else is disturbed."""
-    disk = FullDisk(300)
     told: list[gnb.CaptureError] = []
-    (tmp_path / "run.jsonl").touch()
-    monkeypatch.setattr("gateway_nb.capture.files._open_write", lambda path, append: disk)
-    capture = Capture(tmp_path / "run.jsonl", on_error=told.append)
     detached = threading.Event()
-    capture.detach = detached.set
+    monkeypatch.setattr("gateway_nb.capture.files.FileIO", FullDisk)
+    capture = Capture(tmp_path / "run.jsonl", attach=lambda _: detached.set, on_error=told.append)
     for number in range(1000):
         capture.extend([event(number)])
     assert detached.wait(10)
     with pytest.raises(gnb.CaptureError, match=r"No space left on device; what was written before is readable"):
         capture.stop()
-    assert disk.written.startswith(b'{"t":')
+    assert (tmp_path / "run.jsonl").read_bytes().startswith(b'{"t":')
     assert [str(error) for error in told] == [capture.stats.error]
 
 
@@ -305,7 +315,9 @@ def test_torn_ends_are_not_glued(tmp_path: Path) -> None:
     captured(tmp_path / "b.jsonl")
     with open(tmp_path / "a.jsonl", "ab") as file:
         file.write(b'{"t":1,"epoch":1,"eve')
-    whole = gnb.load(tmp_path).to_jsonl(tmp_path / "whole" / "run.jsonl")
+    (tmp_path / "whole").mkdir()
+    with pytest.warns(TornEndWarning, match=r"a\.jsonl: its end is torn"):
+        whole = gnb.load(tmp_path).to_jsonl(tmp_path / "whole" / "run.jsonl")
     assert len(gnb.load(whole).df) == 26
 
 
@@ -389,6 +401,7 @@ def test_batches_of_large_payloads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_one_file_out_of_many(tmp_path: Path) -> None:
     """A recording is written as one journal, compressed or not, and never over another."""
+    (tmp_path / "in").mkdir()
     captured(tmp_path / "in" / "a.jsonl")
     captured(tmp_path / "in" / "b.jsonl")
     for name in ("all.jsonl", "all.jsonl.zst"):

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ...capture.table import Row, frame_of, redacted
 from ...client.redact import Redactor
+from ...protocol.errors import printable
 from . import export
 from .live import LiveWidget, source, ticker
 from .query import FilterError, Query, steps
@@ -165,7 +166,7 @@ class EventTable(LiveWidget):
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{lines}</table>"
 
     def __repr__(self) -> str:
-        return f"<EventTable {self._title}>"
+        return printable(f"<EventTable {self._title}>")
 
     def _shown(self) -> pa.Table:
         with self._lock:

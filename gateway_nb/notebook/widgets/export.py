@@ -1,8 +1,10 @@
-"""Rows to a file: JSON lines that `gateway_nb.load` reads, Parquet, or CSV."""
+"""Rows to a file: JSON lines that `gateway_nb.load` reads, Parquet, or CSV.
+
+In CSV a text that a spreadsheet would run as a formula has a ' before it.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -10,11 +12,14 @@ from typing import IO, Any
 import msgspec
 import pyarrow as pa
 
+from ...capture.files import new_file
 from ...capture.journal import on_one_line
 from ...protocol.errors import CaptureError
 from ...protocol.frames import encode
 
 _BATCH_ROWS = 8192
+_FORMULA = "^[\\s\\x00-\\x20]*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"  # the last four are the wide forms
+_NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 
 
 def write(table: pa.Table, path: Path) -> None:
@@ -30,18 +35,8 @@ def write(table: pa.Table, path: Path) -> None:
     writer = FORMATS.get(path.suffix)
     if writer is None:
         raise CaptureError(f"{path.name}: the name must end in {', '.join(FORMATS)}")
-    try:
-        file = open(path, "xb")  # noqa: SIM115 - closed below, and removed where writing fails
-    except FileExistsError:
-        raise CaptureError(f"{path} exists; choose another name") from None
-    except OSError as error:
-        raise CaptureError(f"{path} can't be written: {error.strerror}") from None
-    try:
-        with file:
-            writer(table, file)
-    except OSError as error:
-        os.unlink(path)
-        raise CaptureError(f"{path} can't be written: {error.strerror or error}") from None
+    with new_file(path) as file:
+        writer(table, file)
 
 
 def _jsonl(table: pa.Table, file: IO[bytes]) -> None:
@@ -70,7 +65,21 @@ def _csv(table: pa.Table, file: IO[bytes]) -> None:
     import pyarrow.csv as csv
 
     plain = [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in table.schema]
-    csv.write_csv(table.cast(pa.schema(plain)), file)
+    table = table.cast(pa.schema(plain))
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            table = table.set_column(place, field, _defused(table.column(place)))
+    csv.write_csv(table, file)
+
+
+def _defused(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts with a ' before what a spreadsheet would run; numbers stay numbers."""
+    import pyarrow.compute as compute
+
+    runs = compute.and_not(
+        compute.match_substring_regex(cells, _FORMULA), compute.match_substring_regex(cells, _NUMBER)
+    )
+    return compute.if_else(runs, compute.binary_join_element_wise("'", cells, ""), cells)
 
 
 FORMATS: dict[str, Callable[[pa.Table, IO[bytes]], None]] = {".jsonl": _jsonl, ".parquet": _parquet, ".csv": _csv}

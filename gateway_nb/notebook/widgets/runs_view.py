@@ -11,6 +11,7 @@ import pyarrow.compute as compute
 
 from ...capture.runs import RUN_EVENTS, AgentRun, take
 from ...client.redact import Redactor
+from ...protocol.errors import printable
 from .event_table import Source
 from .live import LiveWidget, source
 from .rows import LogRows
@@ -67,7 +68,7 @@ class RunsView(LiveWidget):
         return ""
 
     def __repr__(self) -> str:
-        return f"<RunsView {self._title}>"
+        return printable(f"<RunsView {self._title}>")
 
     def _learn(self) -> None:
         """Read what came, for a short while."""
