@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ..client.events import Event
+from ..client.events import Event, size_of
 from ..client.handlers import matches
 from ..client.redact import LOGGER, Redactor
 from ..protocol.errors import CaptureError, printable
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 FLUSH_EVENTS = 256
 FLUSH_SECONDS = 0.05
-_LARGEST_WRITE = 8192
+_LARGEST_WRITE = 4 * 1024 * 1024
 SYNC_SECONDS = 1.0
-_QUEUE_LENGTH = 200_000
+_QUEUE_BYTES = 128 * 1024 * 1024
 _STOP_PATIENCE = 10.0
 
 
@@ -113,7 +113,8 @@ class Capture:
         self._on_error = on_error
         self._every = "*" in self._patterns
         self._queue: deque[list[Event] | bytes | _Call] = deque()
-        self._queued = self._taken = 0
+        self._queued = self._taken = 0  # events
+        self._queued_bytes = self._taken_bytes = 0
         self._wake = threading.Event()
         self._events = self._bytes = self._dropped = self._untold = 0
         self._putting = threading.Lock()
@@ -143,12 +144,16 @@ class Capture:
         with self._putting:
             if self._stopped or not wanted:
                 return
-            room = _QUEUE_LENGTH - self._queued + self._taken
-            lost = max(len(wanted) - room, 0)
+            size = size_of(wanted)
+            lost = 0
+            while size > _QUEUE_BYTES - self._queued_bytes + self._taken_bytes:
+                lost += 1
+                size -= wanted[-lost].size
             if lost < len(wanted):
                 self._tell_dropped()
-                self._queue.append(wanted[:room] if lost else wanted)
+                self._queue.append(wanted[: len(wanted) - lost])
                 self._queued += len(wanted) - lost
+                self._queued_bytes += size
             self._dropped += lost
             self._untold += lost
         if self._queued - self._taken >= FLUSH_EVENTS:
@@ -305,8 +310,8 @@ class Capture:
         """Write all there is. Few large writes: each one lets go of the interpreter, and must win it back."""
         while self._queue:
             pieces: list[bytes | msgspec.Raw] = []
-            before = self._taken
-            while self._queue and self._taken - before < _LARGEST_WRITE:
+            before, bytes_before = self._taken, self._taken_bytes
+            while self._queue and self._taken_bytes - bytes_before < _LARGEST_WRITE:
                 item = self._queue.popleft()
                 if isinstance(item, _Call):
                     pieces.append(self._redactor.json(item.line, guess=True))
@@ -315,6 +320,7 @@ class Capture:
                 else:
                     pieces += _lines(item)
                     self._taken += len(item)
+                    self._taken_bytes += size_of(item)
             self._put_down(self._redactor.lines(b"".join(pieces)))
             self._events += self._taken - before
 

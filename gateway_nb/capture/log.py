@@ -197,7 +197,8 @@ class EventLog(EventView):
         shown = list(counts.items())[:6]
         texts = self.redactor.starts([name for name, _ in shown], _SHOWN_TEXT)
         names = ", ".join(f"{text[:_SHOWN_TEXT]}: {count:,}" for text, (_, count) in zip(texts, shown, strict=True))
-        return printable(f"<EventLog {len(self):,} rows{' · ' + names if names else ''}>")
+        older = f" · {self.dropped:,} older ones gave way" if self.dropped else ""
+        return printable(f"<EventLog {len(self):,} rows{older}{' · ' + names if names else ''}>")
 
     def _repr_html_(self) -> str:
         shown = frame_of(redacted(self._newest(_SHOWN_ROWS), self.redactor))

@@ -14,7 +14,7 @@ from .redact import hidden
 _REPR_TEXT = 80
 _REPR_BYTES = 16_384
 
-_OBJECT_BYTES = 256  # an event's own, without name and payload
+_OBJECT_BYTES = 512  # an event's own, with its name
 
 
 class Event(msgspec.Struct, gc=False, frozen=True):
@@ -48,7 +48,7 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     @property
     def size(self) -> int:
         """Bytes that it takes in memory, about."""
-        return len(self.raw) + len(self.event) + _OBJECT_BYTES
+        return len(self.raw) + _OBJECT_BYTES
 
     @property
     def time(self) -> dt.datetime:
@@ -59,6 +59,11 @@ class Event(msgspec.Struct, gc=False, frozen=True):
         text = bytes(memoryview(self.raw)[:_REPR_BYTES]).decode("utf-8", "replace")
         name = hidden(self.event, _REPR_TEXT)
         return printable(f"Event({name!r}, seq={self.seq}, payload={hidden(text, _REPR_TEXT)})")
+
+
+def size_of(events: list[Event]) -> int:
+    """Return the bytes that events take in memory, about."""
+    return sum([len(event.raw) for event in events]) + len(events) * _OBJECT_BYTES
 
 
 class Dropped(Event, gc=False, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -39,14 +40,17 @@ class Feed:
         self.events = self.gaps = self.missed = self.jumps = 0
         self._log = log
         self._sinks: tuple[Sink, ...] = ()
+        self._changing = threading.Lock()
         self._started = False
 
     def add_sink(self, sink: Sink) -> Callable[[], None]:
-        """Give every event to a sink, before any handler; return the way to take it out again."""
-        self._sinks = (*self._sinks, sink)
+        """Give every event to a sink, before any handler; return what takes it out again. From any thread."""
+        with self._changing:
+            self._sinks = (*self._sinks, sink)
 
         def remove() -> None:
-            self._sinks = tuple(other for other in self._sinks if other is not sink)
+            with self._changing:
+                self._sinks = tuple(other for other in self._sinks if other is not sink)
 
         return remove
 

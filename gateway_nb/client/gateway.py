@@ -340,13 +340,7 @@ class AsyncGateway:
 
     def add_recorder(self, recorder: Recorder) -> Callable[[], None]:
         """Give every request and its answer to a recorder; return the way to take it out again."""
-        requests = self._supervisor.requests
-        requests.recorders = (*requests.recorders, recorder)
-
-        def remove() -> None:
-            requests.recorders = tuple(one for one in requests.recorders if one is not recorder)
-
-        return remove
+        return self._supervisor.requests.add_recorder(recorder)
 
     # Seeing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -42,15 +43,26 @@ class Requests:
 
     Attributes:
         retries: requests sent again.
-        recorders: who keeps requests and answers.
         subscriptions: what the user subscribed to.
     """
 
     def __init__(self, connection: Callable[[str], Connection], timeout: float, log: Log) -> None:
         self.retries = 0
-        self.recorders: tuple[Recorder, ...] = ()
+        self._recorders: tuple[Recorder, ...] = ()
+        self._changing = threading.Lock()
         self.subscriptions = Subscriptions(timeout, log)
         self._connection = connection
+
+    def add_recorder(self, recorder: Recorder) -> Callable[[], None]:
+        """Give every request and its answer to a recorder; return what takes it out again. From any thread."""
+        with self._changing:
+            self._recorders = (*self._recorders, recorder)
+
+        def remove() -> None:
+            with self._changing:
+                self._recorders = tuple(other for other in self._recorders if other is not recorder)
+
+        return remove
 
     async def ask(
         self,
@@ -76,7 +88,7 @@ class Requests:
         check_method(method)
         if method in NEEDS_IDEMPOTENCY_KEY and isinstance(params, Mapping) and "idempotencyKey" not in params:
             params = {**params, "idempotencyKey": str(uuid.uuid4())}
-        if not self.recorders:
+        if not self._recorders:
             return await self._repeat(method, params, limit, expect_final, on_acknowledged)
         request_id = str(uuid.uuid4())
         encode_request(request_id, method, params)  # what can't be sent is not recorded either
@@ -97,7 +109,7 @@ class Requests:
         return answer
 
     def _record(self, what: str, request_id: str, about: object, data: bytes) -> None:
-        for recorder in self.recorders:
+        for recorder in self._recorders:
             getattr(recorder, what)(request_id, about, data)
 
     async def _repeat(

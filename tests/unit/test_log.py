@@ -109,6 +109,7 @@ def test_bounds() -> None:
     assert by_size.stats.bytes <= 2000
     assert by_size.stats.dropped + len(by_size) == 100
     assert numbers(by_size.df)[-1] == 99
+    assert f"{log.dropped:,} older ones gave way" in repr(log)
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -191,7 +191,7 @@ class SlowDisk:
 
 def test_where_events_fell_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk is too slow, a line says how many events fell out, in the very place where they did."""
-    monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_LENGTH", 10)
+    monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_BYTES", 10 * event(0).size)
     disk = SlowDisk(monkeypatch)
     capture = Capture(tmp_path / "run.jsonl")
     assert disk.asked.wait(10)
