@@ -60,16 +60,15 @@ def answer_after(event: str, payload: dict[str, Any], text: str) -> str:
         payload: its payload.
         text: the answer before.
     """
-    if event != "chat":
+    if event != "chat" or payload.get("state") not in ("delta", "final"):
         return text
     delta = payload.get("deltaText")
-    if payload.get("state") == "delta" and isinstance(delta, str):
+    if payload["state"] == "delta" and isinstance(delta, str):
         return delta if payload.get("replace") is True else text + delta
-    if payload.get("state") == "final":  # a short answer comes without deltas
-        content = _mapping(payload.get("message")).get("content")
-        parts = [_mapping(part).get("text") for part in content] if isinstance(content, list) else []
-        return "".join(part for part in parts if isinstance(part, str)) or text
-    return text
+    # Gateways of protocol 3 send the whole answer so far instead, and every gateway at the end.
+    content = _mapping(payload.get("message")).get("content")
+    parts = [_mapping(part).get("text") for part in content] if isinstance(content, list) else []
+    return "".join(part for part in parts if isinstance(part, str)) or text
 
 
 def _without_blanks(text: str) -> str:

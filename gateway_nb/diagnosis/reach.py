@@ -112,7 +112,7 @@ async def _connect(settings: Settings, timeout: float, temporary_key: bool) -> l
     before: dict[Recovery, Finding] = {}
     while True:
         attempt = _Attempt(settings, auth, log)
-        await attempt.make(max(round(until - loop.time(), 3), 0.001))
+        await attempt.make(max(round(until - loop.time(), 2), 0.01))
         found = [*attempt.found, *before.values()]
         if attempt.hello.done():
             return [*found, *welcome(attempt.hello.result(), auth)]
@@ -181,7 +181,7 @@ class _Attempt:
             return
         self.found += [_tls(settings, tls) for tls in secure]
         self.found.append(Finding("upgrade", "ok", f"a WebSocket ({_ms(began)})"))
-        limit = max(round(until - loop.time(), 3), 0.001)
+        limit = max(round(until - loop.time(), 2), 0.01)
         await self._shake_hands(
             transport,
             Connection(

@@ -313,7 +313,7 @@ def test_nothing_on_stderr(ending: str, each_transport: str, tmp_path: Path) -> 
     async def body() -> None:
         async with raw_server(end) as port:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-X", "dev", str(script), f"ws://127.0.0.1:{port}",
+                sys.executable, "-W", "default", str(script), f"ws://127.0.0.1:{port}",
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             out, err = await process.communicate()

@@ -60,7 +60,7 @@ def test_a_capture_that_begins() -> None:
         elif not until(lambda: not writers() and not path.exists()):
             left += 1
             gw.close(), gw.connect()
-    print(left, 0 < held < trials, len(gw._client._supervisor._sinks))
+    print(left, 0 < held < trials, len(gw._client._supervisor.feed._sinks))
     gw.close(), server.stop()
     """
     with running(_STRIKE + _dedented(code), TRIALS=str(TRIALS)) as script:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway_nb.client import answer
-from gateway_nb.client.answer import Answer
+from gateway_nb.client.answer import Answer, answer_after
 
 
 def pieces(whole: Answer) -> list[str]:
@@ -41,3 +41,23 @@ def test_an_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         whole.replace(f"{number:010}")
     assert pieces(whole) == ["\n0000000099"]
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "text"),
+    [
+        ("chat", {"state": "delta", "deltaText": "c"}, "abc"),
+        ("chat", {"state": "delta", "deltaText": "c", "replace": True}, "c"),
+        ("chat", {"state": "delta", "message": {"content": [{"text": "ab"}, {"text": "c"}]}}, "abc"),
+        ("chat", {"state": "final", "message": {"content": [{"text": "abc"}]}}, "abc"),
+        ("chat", {"state": "final", "message": {"content": "abc"}}, "ab"),
+        ("chat", {"state": "final"}, "ab"),
+        ("chat", {"state": "error", "deltaText": "c"}, "ab"),
+        ("agent", {"state": "delta", "deltaText": "c"}, "ab"),
+        ("chat", {}, "ab"),
+    ],
+    ids=str,
+)
+def test_an_answer_after_an_event(event: str, payload: dict[str, object], text: str) -> None:
+    """Pieces are added, a replacement replaces, and gateways that send the whole so far are read, too."""
+    assert answer_after(event, payload, "ab") == text
