@@ -112,7 +112,7 @@ class _Socket(asyncio.BufferedProtocol):
         if self._cutting is not None:
             self._cutting.cancel()
         if not self.upgraded.done():
-            self.upgraded.set_exception(exc or EOFError())
+            self._refuse(exc or EOFError())
         self._pings.end()
         self._disconnected.set_result(None)
 
@@ -123,6 +123,10 @@ class _Socket(asyncio.BufferedProtocol):
         self._writing = True
         owed, self._owed = self._owed, []
         self._write(owed)
+
+    def _refuse(self, error: Exception) -> None:
+        self.upgraded.set_exception(error)
+        self.upgraded.exception()  # retrieved: whoever opened the socket may have been cancelled
 
     # From the protocol to the connection
 
@@ -140,7 +144,7 @@ class _Socket(asyncio.BufferedProtocol):
                 self._take_fragment(event)
         if not self.upgraded.done():
             if self._protocol.handshake_exc is not None:
-                self.upgraded.set_exception(self._protocol.handshake_exc)
+                self._refuse(self._protocol.handshake_exc)
             elif self._protocol.state is not State.CONNECTING:
                 self.upgraded.set_result(None)
         self._deliver()
