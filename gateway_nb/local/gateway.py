@@ -85,6 +85,7 @@ class LocalGateway:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping: asyncio.Event | None = None
+        self._interrupted = False
         self._server: Server | None = None
 
     @property
@@ -103,11 +104,14 @@ class LocalGateway:
             raise RuntimeError(f"this gateway runs already, on {self.url}")
         ready = threading.Event()
         failure: list[BaseException] = []
+        self._interrupted = False
         self._thread = threading.Thread(target=self._run, args=(ready, failure), name="gateway_nb-local", daemon=True)
         try:
             self._thread.start()
             ready.wait(_START_TIMEOUT)
         except KeyboardInterrupt:
+            # Either the thread sees this before it listens, or it has an ident here, and is waited for.
+            self._interrupted = True
             if self._thread.ident is not None:
                 ready.wait(_START_TIMEOUT)
                 self.stop()
@@ -267,7 +271,8 @@ class LocalGateway:
 
     def _run(self, ready: threading.Event, failure: list[BaseException]) -> None:
         try:
-            asyncio.run(self._serve(ready))
+            if not self._interrupted:
+                asyncio.run(self._serve(ready))
         except OSError as error:
             failure.append(error)
         finally:
