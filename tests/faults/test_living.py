@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection
 
@@ -248,7 +250,7 @@ async def test_an_answer_that_is_replaced() -> None:
 
 @async_test
 async def test_subscriptions_are_made_again() -> None:
-    """What was subscribed through the client is subscribed again after each reconnect; what was undone is not."""
+    """What was subscribed is subscribed again, as it was sent, after each reconnect; what was undone is not."""
     asked: list[list[tuple[str, Any]]] = []
 
     async def note(socket: ServerConnection) -> None:
@@ -265,13 +267,21 @@ async def test_subscriptions_are_made_again() -> None:
 
     async with socket_server(note) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
         await agw.request("sessions.subscribe")
-        for key in ("a", "b", "b"):
-            await agw.request("sessions.messages.subscribe", {"key": key})
+        params = {"key": "a"}
+        await agw.request("sessions.messages.subscribe", params)
+        params["key"] = "changed later"
+        for _ in range(2):
+            await agw.request("sessions.messages.subscribe", MappingProxyType({"key": "b"}))
         await agw.request("sessions.messages.unsubscribe", {"key": "a"})
+        await agw.request("x.subscribe", {1: np.int64(2), "b": 3})
         with pytest.raises(gnb.GatewayClosedError):
             await agw.request("drop")
-        await until(lambda: len(asked) == 2 and len(asked[1]) == 2)
-        assert asked[1] == [("sessions.subscribe", None), ("sessions.messages.subscribe", {"key": "b"})]
+        await until(lambda: len(asked) == 2 and len(asked[1]) == 3)
+        assert asked[1] == [
+            ("sessions.subscribe", None),
+            ("sessions.messages.subscribe", {"key": "b"}),
+            ("x.subscribe", {"1": 2, "b": 3}),
+        ]
 
 
 @async_test
