@@ -348,3 +348,21 @@ async def test_a_locked_token_file_holds_up_nobody_else() -> None:
             await connecting
             await agw.close()
     assert local.url.encode() in (files.identity_folder() / "device-auth.json").read_bytes()
+
+
+@pytest.mark.parametrize("way", ["connect", "doctor"])
+@async_test
+async def test_a_password_that_is_a_word(way: str) -> None:
+    """A password that is part of every scope's name is hidden where scopes are shown; the token's own stay whole."""
+    gateway = Scripted(issuing(TOKEN_OF_A, scopes=["operator.read"]))
+    options: dict[str, Any] = {"password": "operator", "scopes": ["operator.read"]}
+    async with socket_server(gateway) as url:
+        async with gnb.AsyncGateway(url, **options) as agw:
+            assert agw.status.scopes == ("[secret].read",)
+            assert agw.status.problems == ()
+        if way == "doctor":
+            report = await asyncio.to_thread(gnb.doctor, url, **options)
+            scopes = next(finding for finding in report.findings if finding.check == "scopes")
+            assert (scopes.verdict, scopes.detail) == ("ok", "[secret].read")
+        (entry,) = json.loads(token_file().read_text())["gateways"].values()
+        assert (entry["operator"]["token"], entry["operator"]["scopes"]) == (TOKEN_OF_A, ["operator.read"])
