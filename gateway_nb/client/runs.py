@@ -21,7 +21,7 @@ from ..protocol.errors import (
     RunFailedError,
 )
 from ..protocol.frames import MalformedFrame, decode_answer
-from .answer import Answer, answer_after
+from .answer import Answer
 from .events import Event
 from .redact import EXAMINED, hidden
 
@@ -319,7 +319,7 @@ class AsyncRun:
             return
         self._keep(event)
         if event.event == "chat":
-            self._answer.replace(answer_after(event.event, _payload(event), self._answer.text))
+            self._answer.take(_payload(event))
             self._news.set()
 
     def _keep(self, event: Event) -> None:

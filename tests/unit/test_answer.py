@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway_nb.client import answer
@@ -41,3 +43,25 @@ def test_an_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         whole.replace(f"{number:010}")
     assert pieces(whole) == ["\n0000000099"]
+
+
+def test_a_reader_that_lags_gets_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pieces had to give way for a reader that lags, the next one is the whole answer, not what came last."""
+    monkeypatch.setattr(answer, "LONGEST", 10)
+    whole = Answer()
+    for text in ("x" * 10, "abcdefgh"):
+        whole.replace(text)
+    whole.take({"state": "delta", "deltaText": "ij"})
+    assert pieces(whole) == ["\nabcdefghij"]
+
+
+def test_additions_to_a_long_answer() -> None:
+    """Adding to a long answer costs what is added, not what is there; pieces that nobody reads come together."""
+    whole, smile = Answer(), "\U0001f600"
+    whole.replace(smile * (answer.LONGEST - 2000))
+    began = time.process_time()
+    for _ in range(3000):
+        whole.take({"state": "delta", "deltaText": smile})
+    assert time.process_time() - began < 2
+    assert whole.text == smile * answer.LONGEST
+    assert len(pieces(whole)) < 1100
