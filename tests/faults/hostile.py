@@ -97,6 +97,9 @@ KINDS: dict[str, Callable[[str], Frames]] = {
     "events of 25 MB during a run": times(
         20, lambda: event("agent", b'{"runId":"r","data":[' + b"[]," * 8_600_000 + b"1]}")
     ),
+    "a run that fails with 25 MB": answer(
+        lambda: b'"ok":true,"payload":{"status":"error","error":[' + b"[]," * 3_900_000 + b'"a",' * 3_400_000 + b"1]}"
+    ),
     "an answer of 25 MB of empty lists": answer(lambda: b'"ok":true,"payload":[' + b"[]," * 8_700_000 + b"1]"),
     "an answer nested 12,000,000 deep": answer(lambda: b'"ok":true,"payload":' + b"[" * 12_000_000 + b"]" * 12_000_000),
     "an error of 25 MB": answer(lambda: b'"ok":false,"error":{"code":"X","message":"' + b"secret " * 3_700_000 + b'"}'),
