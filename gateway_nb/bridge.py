@@ -43,9 +43,20 @@ class LoopThread:
         """Return whether the loop runs in this process: not in a forked child, and not after `stop`."""
         return self.pid == os.getpid() and self._thread.is_alive() and not self.loop.is_closed()
 
-    def owns_this_thread(self) -> bool:
-        """Return whether the caller runs on the loop's own thread, where waiting for it would never end."""
-        return threading.get_ident() == self._thread.ident
+    def check_may_wait(self, name: str) -> None:
+        """Check that the caller may wait for the loop.
+
+        Args:
+            name: of what it waits for, for the message.
+
+        Raises:
+            RuntimeError: called on the loop's own thread.
+        """
+        if threading.get_ident() == self._thread.ident:
+            raise RuntimeError(
+                f"{name}: this would wait for the loop on the loop's own thread, for ever; "
+                "use the async client here, or gw.submit()"
+            )
 
     def submit(self, work: Coroutine[Any, Any, T], name: str) -> RequestHandle[T]:
         """Start a coroutine on the loop, from any thread.
@@ -82,11 +93,7 @@ class LoopThread:
         Raises:
             RuntimeError: called on the loop's own thread, or after a fork.
         """
-        if self.owns_this_thread():
-            raise RuntimeError(
-                f"{name}: this would wait for the loop on the loop's own thread, for ever; "
-                "use the async client here, or gw.submit()"
-            )
+        self.check_may_wait(name)
         self._check_alive()
         waiting = _Waiting(self.loop, work)
         try:

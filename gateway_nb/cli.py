@@ -18,6 +18,7 @@ import click
 from .protocol.errors import GatewayError, printable
 
 _token_env = click.option("--token-env", metavar="NAME", help="Environment variable that holds the gateway's token.")
+_password_env = click.option("--password-env", metavar="NAME", help="Likewise its password.")
 
 
 def _say(text: object, *, err: bool = False) -> None:
@@ -47,10 +48,17 @@ def main() -> None:
 @click.option("--url", help="Against a gateway of yours: nothing on it is changed, and no agent is run.")
 @click.option("--agent", is_flag=False, flag_value="main", metavar="[NAME]", help="With --url: run a turn of an agent.")
 @_token_env
+@_password_env
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.pass_context
 def demo(
-    context: click.Context, openclaw: bool, url: str | None, agent: str | None, token_env: str | None, as_json: bool
+    context: click.Context,
+    openclaw: bool,
+    url: str | None,
+    agent: str | None,
+    token_env: str | None,
+    password_env: str | None,
+    as_json: bool,
 ) -> None:
     """Connect, call, run an agent, capture a thousand events, and print them.
 
@@ -69,7 +77,7 @@ def demo(
         options: dict[str, Any] = {"name": "demo", "caps": ["tool-events"]}
         if yours:
             work = {"agent": agent, "prompt": "Answer with one word: hello.", "events": 0}
-            options |= {"token": _secret(token_env)}
+            options |= {"token": _secret(token_env), "password": _secret(password_env, "password")}
         else:
             server = stack.enter_context(_server(openclaw))
             # The gateway is this process's own: its token is enough, and no device key need be left behind.
@@ -112,8 +120,11 @@ def _show_demo(result: Any, frame: Any, agent: str | None, *, yours: bool) -> No
 @click.argument("params", required=False)
 @click.option("--url", help="Default: OPENCLAW_GATEWAY_URL, else this machine.")
 @_token_env
+@_password_env
 @click.option("--final", is_flag=True, help="Wait for the last answer of a two-phase method.")
-def call(method: str, params: str | None, url: str | None, token_env: str | None, final: bool) -> None:
+def call(
+    method: str, params: str | None, url: str | None, token_env: str | None, password_env: str | None, final: bool
+) -> None:
     """Call METHOD with PARAMS (a JSON object) and print the answer as JSON, without this connection's secrets."""
     from .connecting import connect
     from .notebook.grammar import parse_cell
@@ -122,7 +133,8 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
     given = parsed.body.value  # as it stands: in a shell there are no variables to put in
     if isinstance(given, str):
         raise click.UsageError(f"PARAMS must be a JSON object, not {given}")
-    with connect(url, token=_secret(token_env), name="cli") as gateway:
+    token, password = _secret(token_env), _secret(password_env, "password")
+    with connect(url, token=token, password=password, name="cli") as gateway:
         answer = gateway.redactor.value(gateway.request(parsed.method, given, expect_final=final))
     _say(json.dumps(answer, indent=2, ensure_ascii=False))
 
@@ -137,7 +149,10 @@ def call(method: str, params: str | None, url: str | None, token_env: str | None
 @click.option("--detach", is_flag=True, help="In the background: return when it captures, and print its process id.")
 @click.option("--connection-from-stdin", "piped", is_flag=True, hidden=True)
 @_token_env
-def capture(url: str | None, token_env: str | None, piped: bool, detach: bool, **options: Any) -> None:
+@_password_env
+def capture(
+    url: str | None, token_env: str | None, password_env: str | None, piped: bool, detach: bool, **options: Any
+) -> None:
     """Write the events of the gateway at URL to a file until Ctrl-C or SIGTERM, across reconnects.
 
     Exit codes: 0 ended as asked, 1 could not connect or the disk failed, 2 wrong usage.
@@ -148,7 +163,10 @@ def capture(url: str | None, token_env: str | None, piped: bool, detach: bool, *
         job = capturing.Job(**options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    connection = json.load(sys.stdin) if piped else {"url": url, "token": _secret(token_env)}
+    if piped:
+        connection = json.load(sys.stdin)
+    else:
+        connection = {"url": url, "token": _secret(token_env), "password": _secret(password_env, "password")}
     if detach:
         from .detached import launch
 
@@ -267,6 +285,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
 @main.command()
 @click.argument("url", required=False)
 @_token_env
+@_password_env
 @click.option("--tls-fingerprint", metavar="FP", help="SHA-256 of the certificate to expect.")
 @click.option("--timeout", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Seconds for connecting.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
@@ -275,6 +294,7 @@ def doctor(
     context: click.Context,
     url: str | None,
     token_env: str | None,
+    password_env: str | None,
     tls_fingerprint: str | None,
     timeout: float,
     as_json: bool,
@@ -285,8 +305,9 @@ def doctor(
     """
     from .diagnosis.doctor import doctor as examine
 
+    token, password = _secret(token_env), _secret(password_env, "password")
     try:
-        report = examine(url, token=_secret(token_env), tls_fingerprint=tls_fingerprint, timeout=timeout)
+        report = examine(url, token=token, password=password, tls_fingerprint=tls_fingerprint, timeout=timeout)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -343,10 +364,10 @@ def _server(openclaw: bool, token: str | None = None) -> Iterator[Any]:
             yield server
 
 
-def _secret(variable: str | None) -> str | None:
+def _secret(variable: str | None, kind: str = "token") -> str | None:
     if variable is None:
         return None
     value = os.environ.get(variable, "").strip()
     if not value:
-        raise click.UsageError(f"--token-env {variable}: the environment has no such variable, or it is empty")
+        raise click.UsageError(f"--{kind}-env {variable}: the environment has no such variable, or it is empty")
     return value

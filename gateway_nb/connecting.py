@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Unpack
 
+from .bridge import loop_thread
 from .capture.log import EventLog
 from .client.options import ConnectOptions
 from .facade import Gateway
@@ -141,6 +142,7 @@ def connect(
     """
     if not isinstance(name, str) or not name:
         raise TypeError(f"name must be a non-empty string, not {name!r}")
+    loop_thread().check_may_wait("connect")  # another thread that has the name may itself wait for the loop
     gateway = Gateway(
         url,
         token=token,

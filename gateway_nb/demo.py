@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import tempfile
 import threading
@@ -117,10 +118,10 @@ def _turn(gateway: Gateway, agent: str, prompt: str) -> tuple[str | None, str | 
     turn = gateway.run(prompt, agent=agent, session=session_of(agent), timeout=_TURN_SECONDS)
     try:
         return turn.result().text, None
-    except GatewayTimeoutError as error:
-        turn.abort()
-        return None, str(error)
     except GatewayError as error:
+        if isinstance(error, GatewayTimeoutError):
+            with contextlib.suppress(GatewayError):  # a gateway that is stuck: that its turn failed is the result
+                turn.abort()
         return None, str(error)
 
 

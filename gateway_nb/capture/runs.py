@@ -112,7 +112,7 @@ def take(runs: dict[str, AgentRun], when: Any, event: str, text: str | bytes) ->
     """
     try:
         payload = _decoder.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return
     if payload.run_id is None:
         return
@@ -127,13 +127,17 @@ def _agent(run: AgentRun, payload: _AgentPayload, when: Any) -> None:
     if payload.stream == "assistant":
         run.deltas += 1
         run.first_token = when if run.first_token is None else run.first_token
-    elif payload.stream == "usage" and isinstance(data.get("outputTokens"), int):
+    elif payload.stream == "usage" and _is_count(data.get("outputTokens")):
         run.tokens = data["outputTokens"]  # of the run so far: the gateway adds up its model calls
     elif payload.stream in ("tool", "item") and isinstance(data.get("toolCallId"), str):
         _tool(run, data, when)
     elif payload.stream == "lifecycle" and data.get("phase") in _ENDS and run.status == "running":
         run.status = "aborted" if data.get("aborted") is True else _ENDS[str(data["phase"])]
         run.end = when
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63  # what a column of numbers can hold
 
 
 def _tool(run: AgentRun, data: dict[str, Any], when: Any) -> None:

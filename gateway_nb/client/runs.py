@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..protocol.errors import (
+    UNREDACTED,
     GatewayClosedError,
     GatewayError,
     GatewayRequestError,
@@ -20,8 +21,8 @@ from ..protocol.errors import (
     RunAbortedError,
     RunFailedError,
 )
-from ..protocol.frames import MalformedFrame, decode_answer
-from .answer import Answer, answer_after
+from ..protocol.frames import MalformedFrame, decode_answer, encode
+from .answer import Answer
 from .events import Event
 from .redact import EXAMINED, hidden
 
@@ -34,6 +35,7 @@ _LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
 MAX_EVENTS_BYTES = 64 * 1024 * 1024
+_LARGEST_DETAILS = 1024 * 1024  # bytes; an error's are searched for secrets, on the loop
 ABORT_SECONDS = 2.0  # for who was interrupted: a gateway that is stuck must not hold Ctrl-C
 _COMES_BACK = ("connected", "reconnecting", "restarting")
 
@@ -95,7 +97,7 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
     if last["state"] == "aborted":
         raise _run_error(RunAbortedError, run_id, f"run {run_id} was aborted", last)
     if last["state"] == "error":
-        raise _run_error(RunFailedError, run_id, f"run {run_id} failed: {last.get('errorMessage')}", last)
+        raise _run_error(RunFailedError, run_id, f"run {run_id} failed: {_as_text(last.get('errorMessage'))}", last)
     return last
 
 
@@ -214,7 +216,8 @@ def _judged(final: dict[str, Any], run_id: str, text_so_far: str) -> RunResult:
         raise _run_error(RunAbortedError, run_id, f"run {run_id} was aborted", final)
     if status != "ok":
         why = final.get("error") or summary or status
-        raise _run_error(RunFailedError, run_id, f"run {run_id} ended with {status}: {why}", final)
+        why = f"run {run_id} ended with {_as_text(status)}: {_as_text(why)}"
+        raise _run_error(RunFailedError, run_id, why, final)
     return RunResult(run_id, _text(final) or text_so_far, final)
 
 
@@ -319,7 +322,7 @@ class AsyncRun:
             return
         self._keep(event)
         if event.event == "chat":
-            self._answer.replace(answer_after(event.event, _payload(event), self._answer.text))
+            self._answer.take(_payload(event))
             self._news.set()
 
     def _keep(self, event: Event) -> None:
@@ -369,7 +372,15 @@ def _text(final: dict[str, Any]) -> str | None:
     return reply if isinstance(reply, str) else None
 
 
+def _as_text(value: Any) -> str:
+    """Return what a gateway gives as a reason: text, or JSON, whose beginning is enough for a message."""
+    return value if isinstance(value, str) else encode(value)[:UNREDACTED].decode("utf-8", "replace")
+
+
 def _run_error(kind: type[RunFailedError], run_id: str, message: str, details: Any) -> RunFailedError:
+    size = len(encode(details))
+    if size > _LARGEST_DETAILS:
+        details = f"{size:,} bytes, left out"
     error = kind(message, code="RUN_ABORTED" if kind is RunAbortedError else "RUN_FAILED", details=details)
     error.run_id = run_id
     return error

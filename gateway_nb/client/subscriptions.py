@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from ..protocol.errors import GatewayError
+from ..protocol.frames import decode_payload, encode
 from .connection import Connection
 from .redact import Log
 
@@ -23,16 +23,17 @@ class Subscriptions:
     def __init__(self, timeout: float, log: Log) -> None:
         self._timeout = timeout
         self._log = log
-        self._made: dict[bytes, tuple[str, Mapping[str, Any] | None]] = {}
+        self._made: dict[str, tuple[str, Any]] = {}
 
     def remember(self, method: str, params: Mapping[str, Any] | None) -> None:
         """Take note of a request that was answered, if it subscribes to something or undoes that."""
         base, _, verb = method.rpartition(".")  # sessions.messages.subscribe is undone by ....unsubscribe
         if verb not in ("subscribe", "unsubscribe"):
             return
-        key = msgspec.json.encode([base, params], order="sorted")
+        sent = decode_payload(encode(params))  # as it was sent: it may be any mapping, and change
+        key = json.dumps([base, sent], sort_keys=True)
         if verb == "subscribe":
-            self._made[key] = (method, params)
+            self._made[key] = (method, sent)
         else:
             self._made.pop(key, None)
 

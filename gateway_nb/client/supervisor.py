@@ -63,6 +63,7 @@ class Supervisor:
         self._backoff = Backoff()
         self._opening: Connection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
         self._first: asyncio.Future[HelloOk] | None = None
         self._waits_for_owner = True
         self._pairing: PairingRequiredError | None = None
@@ -185,10 +186,11 @@ class Supervisor:
         return self.connection
 
     async def _end(self, reason: str | None = None) -> None:
-        task, self._task = self._task, None
-        if task is not None:
+        tasks = [task for task in (self._task, self._finishing) if task is not None]
+        self._task = self._finishing = None
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._first is not None:
             if not self._first.done():
                 self._first.set_exception(GatewayClosedError("connect: gateway client stopped"))
@@ -217,6 +219,8 @@ class Supervisor:
         while True:
             before = self.epoch
             ended = await self._attempt()
+            if self._finishing is not None:  # a gateway that hangs up at once said hello all the same
+                await self._finishing
             if not self._stopping and self._auth.forgets(ended.error, ended.code, ended.reason):
                 await asyncio.to_thread(self._auth.forget)
             pause = self._plan(ended, was_connected=self.epoch > before)
@@ -296,35 +300,41 @@ class Supervisor:
         assert self._opening is not None
         self.log.redactor.hide(secrets)
         has_token = self._auth.welcomed(hello)
-        hello = self.log.clean_hello(hello)
+        # What is at hand at once; the rest may be large, and is cleaned beside the loop.
+        shown = self.log.clean_hello(dataclasses.replace(hello, methods=(), events=(), raw={}))
         self._backoff.reset()
         self._shutdown_reason = None
         self.epoch += 1
         self.connection = self._opening
-        self.hello = hello
         self._status = dataclasses.replace(
             self._status,
-            protocol=hello.protocol,
-            server_version=hello.server_version,
-            role=hello.role,
-            scopes=hello.scopes,
+            protocol=shown.protocol,
+            server_version=shown.server_version,
+            role=shown.role,
+            scopes=shown.scopes,
             epoch=self.epoch,
         )
         self._set_state("connected")
         self._missing_scopes = self._auth.missing_scopes(hello)
         for problem in self._scope_problem():
             self.log.warning(problem)
-        self.feed.start(self.epoch, {"bootId": hello.boot_id})
+        self.feed.start(self.epoch, {"bootId": shown.boot_id})
         self.requests.subscriptions.make_again(self.connection)
-        self.connection.spawn(self._finish_connecting(hello, has_token))
-        self._call("on_hello_ok", hello)
+        self._finishing = asyncio.create_task(self._finish_connecting(hello, has_token))
 
     async def _finish_connecting(self, hello: HelloOk, has_token: bool) -> None:
-        """Keep the device token, and let `connect` return: who connects next, with the same key, finds it."""
+        """Show the hello-ok, keep the device token, and let `connect` return: who connects next finds the token.
+
+        Args:
+            hello: the gateway's, with its secrets: a token's scopes are kept as they are.
+            has_token: it has a device token to keep.
+        """
+        self.hello = await asyncio.to_thread(self.log.clean_hello, hello)
+        self._call("on_hello_ok", self.hello)
         if has_token:
             await asyncio.to_thread(self._auth.keep, hello)
         if self._first is not None and not self._first.done():
-            self._first.set_result(hello)
+            self._first.set_result(self.hello)
 
     def events(self, frames: list[EventFrame]) -> None:
         """Events came: sinks first, then handlers."""

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from ..client.connection import Connection, E
@@ -112,10 +112,12 @@ async def _connect(settings: Settings, timeout: float, temporary_key: bool) -> l
     before: dict[Recovery, Finding] = {}
     while True:
         attempt = _Attempt(settings, auth, log)
-        await attempt.make(max(round(until - loop.time(), 2), 0.01))
+        await attempt.make(max(round(until - loop.time(), 1), 0.1))
         found = [*attempt.found, *before.values()]
         if attempt.hello.done():
-            return [*found, *welcome(attempt.hello.result(), auth)]
+            hello = attempt.hello.result()
+            shown = await asyncio.to_thread(log.clean_hello, hello)
+            return [*found, *welcome(shown, auth, auth.missing_scopes(hello))]
         recovery = auth.recover(attempt.error, attempt.code)
         pause = pause_before(recovery, attempt.error, backoff)
         if not recovery.transient or loop.time() + pause >= until:
@@ -136,7 +138,7 @@ class _Attempt:
     Attributes:
         found: findings.
         challenge: the gateway's, once it came.
-        hello: the hello-ok, once it came.
+        hello: the hello-ok, once it came, with its secrets.
         error: why there was none, if that was said.
         code: close code.
     """
@@ -181,7 +183,7 @@ class _Attempt:
             return
         self.found += [_tls(settings, tls) for tls in secure]
         self.found.append(Finding("upgrade", "ok", f"a WebSocket ({_ms(began)})"))
-        limit = max(round(until - loop.time(), 2), 0.01)
+        limit = max(round(until - loop.time(), 1), 0.1)
         await self._shake_hands(
             transport,
             Connection(
@@ -229,7 +231,7 @@ class _Attempt:
 
     def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
         self._log.redactor.hide(secrets)
-        self.hello.set_result(self._log.clean_hello(hello))
+        self.hello.set_result(hello)
 
     def clean(self, error: E) -> E:
         return self._log.clean_error(error)
@@ -317,12 +319,13 @@ def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery, 
     return finding
 
 
-def welcome(hello: HelloOk, auth: DeviceAuth) -> list[Finding]:
+def welcome(hello: HelloOk, auth: DeviceAuth, missing: Sequence[str]) -> list[Finding]:
     """Return what a hello-ok tells.
 
     Args:
-        hello: the gateway's.
+        hello: the gateway's, without its secrets.
         auth: what it was told.
+        missing: the scopes that it does not grant.
     """
     assert auth.selected is not None, "there was a hello-ok, so there was a request"
     sent = {
@@ -337,7 +340,6 @@ def welcome(hello: HelloOk, auth: DeviceAuth) -> list[Finding]:
         Finding("sign-in", "ok", f"as {hello.role or '?'}, with {used}"),
         Finding("protocol", "ok", f"{hello.protocol}{older}, OpenClaw {hello.server_version}"),
     ]
-    missing = auth.missing_scopes(hello)
     granted = ", ".join(hello.scopes) or "none"
     if missing:
         advice = f"the gateway's owner has to grant {', '.join(missing)}"

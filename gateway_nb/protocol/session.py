@@ -288,7 +288,11 @@ class Session:
                 "this is not an OpenClaw gateway, or a broken one"
             )
             return [Close(close_codes.TOO_LARGE, "hello-ok is too large", error)]
-        payload = frames.decode_payload(frame.payload)
+        try:
+            payload = frames.decode_payload(frame.payload)
+        except frames.MalformedFrame as malformed:
+            error = GatewayConnectError(f"the gateway's hello-ok can't be read: {malformed}; update gateway-nb")
+            return [Close(close_codes.PROTOCOL_ERROR, "bad hello-ok", error)]
         hello = read_hello(payload, max_payload=frames.MAX_FRAME_BYTES)
         if hello is None:
             error = GatewayConnectError("the gateway's hello-ok has no protocol version; update gateway-nb")

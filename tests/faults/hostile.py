@@ -87,12 +87,18 @@ KINDS: dict[str, Callable[[str], Frames]] = {
     "unknown method among 10,000 long names": answer(lambda: b'"ok":false,"error":{"message":"unknown method: go"}'),
     "a hello of 23 MB": times(0, bytes),
     "a hello of 2 MB": times(0, bytes),
+    "a hello of 2 MB in JSON": times(0, bytes),
+    "a hello of 2 MB in names": times(0, bytes),
+    "a hello of 2 MB in options": times(0, bytes),
     "300 events with names of 4 MB": times(300, lambda: event("n" * 4_000_000)),
     "300 events with 4 MB of padding": times(300, lambda: event(more=b',"padding":"' + b"p" * 4_000_000 + b'"')),
     "2,500 events of 1 MB, a slow handler": times(2_500, lambda: event(payload=b'"' + b"p" * 1_000_000 + b'"')),
     "100 events of 25 MB": times(100, lambda: event(payload=b'"' + b"p" * 26_000_000 + b'"')),
     "events of 25 MB during a run": times(
         20, lambda: event("agent", b'{"runId":"r","data":[' + b"[]," * 8_600_000 + b"1]}")
+    ),
+    "a run that fails with 25 MB": answer(
+        lambda: b'"ok":true,"payload":{"status":"error","error":[' + b"[]," * 3_900_000 + b'"a",' * 3_400_000 + b"1]}"
     ),
     "an answer of 25 MB of empty lists": answer(lambda: b'"ok":true,"payload":[' + b"[]," * 8_700_000 + b"1]"),
     "an answer nested 12,000,000 deep": answer(lambda: b'"ok":true,"payload":' + b"[" * 12_000_000 + b"]" * 12_000_000),
@@ -107,6 +113,14 @@ def hello(kind: str) -> dict[str, Any]:
         return {**HELLO, "features": {"methods": _NAMES, "events": []}}
     if kind.startswith("a hello of"):
         size = int(kind.split()[3]) * 1_000_000 - 200_000
+        if kind.endswith("JSON"):
+            return {**HELLO, "snapshot": ['{"a":"b"}'] * (size // 18)}
+        if kind.endswith("names"):
+            names = ["a"] * (size // 10)
+            auth = {"role": "operator", "scopes": ["operator.admin", *names]}
+            return {**HELLO, "features": {"methods": names}, "auth": auth}
+        if kind.endswith("options"):
+            return {**HELLO, "snapshot": "--a=b x: y " * (size // 11)}
         return {**HELLO, "snapshot": [{"a": 1, "text": "x" * 20, "list": []}] * (size // 50)}
     return HELLO
 

@@ -138,6 +138,23 @@ async def test_the_refusal_says_what_was_withheld(monkeypatch: pytest.MonkeyPatc
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.parametrize("command", [["call", "health", "--url"], ["doctor"]])
+@async_test
+async def test_a_password_in_a_shell(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    """What a refusal says of the environment's password can be done: there is an option that names the variable."""
+    monkeypatch.setenv("OPENCLAW_GATEWAY_PASSWORD", ENV_PASSWORD)
+    gateway = Scripted(open_to_all=False)
+    async with socket_server(gateway) as url:
+        refused = await asyncio.to_thread(CliRunner().invoke, main, [*command, url])
+        assert "OPENCLAW_GATEWAY_PASSWORD was withheld" in refused.output
+        assert "--password-env OPENCLAW_GATEWAY_PASSWORD" in refused.output
+        arguments = [*command, url, "--password-env", "OPENCLAW_GATEWAY_PASSWORD"]
+        done = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+    assert done.exit_code == 0, done.output
+    assert gateway.heard[-1]["auth"] == {"password": ENV_PASSWORD}
+    assert ENV_PASSWORD not in refused.output + done.output
+
+
 @async_test
 async def test_a_token_of_an_unknown_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token that an earlier version kept is sent nowhere; once it is said, and in the refusal, what to do."""
@@ -348,3 +365,21 @@ async def test_a_locked_token_file_holds_up_nobody_else() -> None:
             await connecting
             await agw.close()
     assert local.url.encode() in (files.identity_folder() / "device-auth.json").read_bytes()
+
+
+@pytest.mark.parametrize("way", ["connect", "doctor"])
+@async_test
+async def test_a_password_that_is_a_word(way: str) -> None:
+    """A password that is part of every scope's name is hidden where scopes are shown; the token's own stay whole."""
+    gateway = Scripted(issuing(TOKEN_OF_A, scopes=["operator.read"]))
+    options: dict[str, Any] = {"password": "operator", "scopes": ["operator.read"]}
+    async with socket_server(gateway) as url:
+        async with gnb.AsyncGateway(url, **options) as agw:
+            assert agw.status.scopes == ("[secret].read",)
+            assert agw.status.problems == ()
+        if way == "doctor":
+            report = await asyncio.to_thread(gnb.doctor, url, **options)
+            scopes = next(finding for finding in report.findings if finding.check == "scopes")
+            assert (scopes.verdict, scopes.detail) == ("ok", "[secret].read")
+        (entry,) = json.loads(token_file().read_text())["gateways"].values()
+        assert (entry["operator"]["token"], entry["operator"]["scopes"]) == (TOKEN_OF_A, ["operator.read"])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
+from gateway_nb.identity.device import DeviceIdentity
+from gateway_nb.identity.tokens import DeviceTokens
 from tests.faults.servers import CHALLENGE, HELLO, answer_all, socket_server, welcome
 from tests.support import async_test
 
@@ -246,9 +250,60 @@ async def test_an_answer_that_is_replaced() -> None:
         assert (result.text, result.usage) == ("right now", {})
 
 
+@pytest.mark.parametrize(
+    ("error", "said", "details"),
+    [
+        ({"m": "boom"}, 'ended with error: {"m":"boom"}', {"status": "error", "error": {"m": "boom"}}),
+        (["x"] * 500_000, 'ended with error: ["x","x",', "2,000,028 bytes, left out"),
+    ],
+)
+@async_test
+async def test_why_a_run_failed(error: Any, said: str, details: Any) -> None:
+    """A run's error says why, and holds what the gateway told of it; of very much only how much that is."""
+
+    async def fail(socket: ServerConnection) -> None:
+        await welcome(socket)
+        async for data in socket:
+            final = {"status": "error", "error": error}
+            answer = {"type": "res", "id": json.loads(data)["id"], "ok": True, "payload": final}
+            await socket.send(json.dumps(answer))
+
+    async with socket_server(fail) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        with pytest.raises(gnb.RunFailedError) as caught:
+            await agw.run("x").result()
+    assert said in str(caught.value)
+    assert len(str(caught.value)) <= 600
+    assert caught.value.details == details
+
+
+@async_test
+async def test_a_gateway_that_hangs_up_at_once() -> None:
+    """A gateway that hangs up right after its hello-ok has let us in: connecting says so, and its token is kept."""
+    connections = 0
+
+    async def brief(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        await socket.send(CHALLENGE)
+        request = json.loads(await socket.recv())
+        auth = {**HELLO["auth"], "deviceToken": f"device-token-{connections}"}
+        payload = {**HELLO, "auth": auth}
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": payload}))
+        socket.transport.close()
+
+    async with socket_server(brief) as url:
+        agw = gnb.AsyncGateway(url, token="shared-token")
+        assert (await agw.connect()).protocol == 4
+        await agw.close()
+        identity = await asyncio.to_thread(DeviceIdentity.load_or_create)
+        kept = DeviceTokens(identity.device_id, url).load("operator")
+        assert kept is not None
+        assert kept.token.startswith("device-token-")
+
+
 @async_test
 async def test_subscriptions_are_made_again() -> None:
-    """What was subscribed through the client is subscribed again after each reconnect; what was undone is not."""
+    """What was subscribed is subscribed again, as it was sent, after each reconnect; what was undone is not."""
     asked: list[list[tuple[str, Any]]] = []
 
     async def note(socket: ServerConnection) -> None:
@@ -265,13 +320,21 @@ async def test_subscriptions_are_made_again() -> None:
 
     async with socket_server(note) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
         await agw.request("sessions.subscribe")
-        for key in ("a", "b", "b"):
-            await agw.request("sessions.messages.subscribe", {"key": key})
+        params = {"key": "a"}
+        await agw.request("sessions.messages.subscribe", params)
+        params["key"] = "changed later"
+        for _ in range(2):
+            await agw.request("sessions.messages.subscribe", MappingProxyType({"key": "b"}))
         await agw.request("sessions.messages.unsubscribe", {"key": "a"})
+        await agw.request("x.subscribe", {1: np.int64(2), "b": 3})
         with pytest.raises(gnb.GatewayClosedError):
             await agw.request("drop")
-        await until(lambda: len(asked) == 2 and len(asked[1]) == 2)
-        assert asked[1] == [("sessions.subscribe", None), ("sessions.messages.subscribe", {"key": "b"})]
+        await until(lambda: len(asked) == 2 and len(asked[1]) == 3)
+        assert asked[1] == [
+            ("sessions.subscribe", None),
+            ("sessions.messages.subscribe", {"key": "b"}),
+            ("x.subscribe", {"1": 2, "b": 3}),
+        ]
 
 
 @async_test

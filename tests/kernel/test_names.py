@@ -77,6 +77,34 @@ def test_a_name_that_could_not_be_connected() -> None:
         second.close()
 
 
+def test_a_name_on_the_loops_thread() -> None:
+    """On the loop's own thread connecting raises, also where another thread has the name and waits for the loop."""
+    with gnb.LocalGateway() as local, Silent() as silent:
+        asking = gnb.connect(local.url, token=local.token, device_identity=None, name="asking")
+
+        def fail() -> None:
+            with pytest.raises(gnb.HandshakeTimeoutError):
+                gnb.connect(silent.url, device_identity=None, timeout=3)
+
+        stuck = threading.Thread(target=fail)
+        stuck.start()
+        until(lambda: silent.connections)
+        raised: list[str] = []
+
+        def connect(_: object) -> None:
+            try:
+                gnb.connect(local.url, token=local.token, device_identity=None)
+            except RuntimeError as error:
+                raised.append(str(error))
+
+        asking.submit("health").add_done_callback(connect)
+        until(lambda: raised)
+        assert "the loop's own thread" in raised[0]
+        assert stuck.is_alive()
+        stuck.join()
+        asking.close()
+
+
 SIGINT_WHILE_WAITING = """
 import os, signal, threading, time
 import gateway_nb as gnb

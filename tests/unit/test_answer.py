@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway_nb.client import answer
@@ -61,3 +63,25 @@ def test_an_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_after_an_event(event: str, payload: dict[str, object], text: str) -> None:
     """Pieces are added, a replacement replaces, and gateways that send the whole so far are read, too."""
     assert answer_after(event, payload, "ab") == text
+
+
+def test_a_reader_that_lags_gets_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pieces had to give way for a reader that lags, the next one is the whole answer, not what came last."""
+    monkeypatch.setattr(answer, "LONGEST", 10)
+    whole = Answer()
+    for text in ("x" * 10, "abcdefgh"):
+        whole.replace(text)
+    whole.take({"state": "delta", "deltaText": "ij"})
+    assert pieces(whole) == ["\nabcdefghij"]
+
+
+def test_additions_to_a_long_answer() -> None:
+    """Adding to a long answer costs what is added, not what is there; pieces that nobody reads come together."""
+    whole, smile = Answer(), "\U0001f600"
+    whole.replace(smile * (answer.LONGEST - 2000))
+    began = time.process_time()
+    for _ in range(3000):
+        whole.take({"state": "delta", "deltaText": smile})
+    assert time.process_time() - began < 2
+    assert whole.text == smile * answer.LONGEST
+    assert len(pieces(whole)) < 1100

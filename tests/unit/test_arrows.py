@@ -53,7 +53,7 @@ MAY_IMPORT = {
         "protocol",
     },
     "detached": {"identity", "protocol"},
-    "connecting": {"facade", "capture", "client", "protocol"},
+    "connecting": {"facade", "bridge", "capture", "client", "protocol"},
     "facade": {"handles", "detached", "bridge", "client", "capture", "protocol"},
     "handles": {"schema", "bridge", "client", "protocol"},
     "bridge": {"protocol"},

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 import pandas as pd
+import pytest
 
 from gateway_nb.capture.log import EventLog
+from gateway_nb.capture.runs import tool_calls_of
 from gateway_nb.client.events import Event
 from gateway_nb.protocol.frames import encode
 
@@ -74,3 +76,24 @@ def test_runs() -> None:
 def test_no_runs() -> None:
     """Without runs the frame is empty, with the same dtypes."""
     assert {name: str(dtype) for name, dtype in EventLog().runs().dtypes.items()} == COLUMNS
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"runId":"a","stream":"usage","data":{"outputTokens":%d}}' % 2**70,
+        b'{"runId":"a","stream":"usage","data":{"outputTokens":1%s}}' % (b"0" * 400),
+        b'{"runId":"a","stream":"usage","data":{"outputTokens":-1}}',
+        b'{"runId":"a","stream":"usage","data":{"outputTokens":true}}',
+        b'{"runId":"a","stream":"usage","data":' + b"[" * 2000 + b"]" * 2000 + b"}",
+        b'{"runId":"a","stream":"tool","data":{"toolCallId":"\\ud800","phase":"start","name":"\\ud800"}}',
+        b'{"runId":"\\ud800","sessionKey":"\\ud800"}',
+    ],
+)
+def test_an_event_that_counts_nothing(payload: bytes) -> None:
+    """What no count or no payload can be is passed over; the run's other events count."""
+    log = log_of((0.0, "agent", agent("a", "usage", outputTokens=5)))
+    log.extend([Event(1e9, 1, "agent", 1, msgspec.Raw(payload))])
+    runs = log.runs().set_index("run")
+    assert runs.tokens["a"] == 5
+    assert len(tool_calls_of(log.df)) <= 1

@@ -557,6 +557,18 @@ def test_a_hello_without_end() -> None:
     assert "5,000" in str(close.error)
 
 
+@pytest.mark.parametrize("interval", [b"1e400", b"1" * 5000])
+def test_a_hello_that_cannot_be_read(interval: bytes) -> None:
+    """A hello-ok with a number that nothing holds is said to be unreadable at once, not waited for in vain."""
+    session = Session(0.0)
+    session.receive([event("connect.challenge", {"nonce": "n"})], 0.0)
+    session.connect("c", {}, 0.0)
+    hello = b'{"protocol":4,"policy":{"tickIntervalMs":' + interval + b"}}"
+    (close,) = session.receive([b'{"type":"res","id":"c","ok":true,"payload":' + hello + b"}"], 0.0)
+    assert isinstance(close, Close)
+    assert "can't be read" in str(close.error)
+
+
 # Watchdog
 
 
