@@ -31,6 +31,7 @@ from .runs import RunView
 _LOOK_EVERY = 0.1
 _SILENT_SECONDS = 1.0
 _CATCH_UP_SECONDS = 1.0
+_SHOWN_ID = 120
 _POINTER = re.compile(r"\bat (/[^\s:;,]*)")
 
 
@@ -209,6 +210,7 @@ class Running:
         last = f" · last event: {self.view.last_event}" if self.view is not None and self.view.last_event else ""
         recall = f"%gateway result {self.number} shows the answer"
         if run := self._goes_on.get("runId"):
+            run = self.redactor.start(str(run), _SHOWN_ID)[:_SHOWN_ID]
             recall = f"run {run} goes on; --final --bg follows it to its end · {recall}"
         return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · {recall}")
 

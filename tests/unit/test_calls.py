@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.client.redact import Redactor
 from gateway_nb.notebook import calls
 from gateway_nb.notebook.grammar import Call
 
@@ -42,6 +43,8 @@ class FakeGateway:
     def __init__(self, end: Any) -> None:
         self._end = end
 
+    redactor = Redactor(["secret-token-1234"])
+
     def submit(self, *_: Any, **__: Any) -> FakeHandle:
         return FakeHandle(self._end)
 
@@ -59,3 +62,14 @@ def test_a_timeout_of_the_call() -> None:
     """A call that ran into its own limit says so, not that a slice of waiting has ended."""
     with pytest.raises(gnb.GatewayTimeoutError, match="no answer"):
         calls.wait(running(gnb.GatewayTimeoutError("no answer")), can_redraw=True)
+
+
+def test_the_id_of_a_run_that_goes_on() -> None:
+    """A run's id that repeats a secret, or has no end, is shown without the one and the other."""
+    begun = running({"runId": "of secret-token-1234, " + "x" * 100_000, "status": "accepted"})
+    begun.start()
+    with pytest.raises(TimeoutError):
+        begun.result(0)
+    assert "run of [secret], xxx" in repr(begun)
+    assert "secret-token" not in repr(begun)
+    assert len(repr(begun)) < 500
