@@ -28,7 +28,7 @@ from ..client.redact import LOGGER, Redactor
 from ..protocol.errors import CaptureError, printable
 from ..protocol.frames import encode
 from .files import Output, parse_rotation
-from .lines import TornEndWarning
+from .lines import torn_end
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,11 +127,7 @@ class Capture:
             self._thread.start()
             self._output = self._opened.result()
             if self._output.torn is not None:
-                warnings.warn(
-                    f"{self.path} ended in a torn line, which is in {self._output.torn} now",
-                    TornEndWarning,
-                    stacklevel=2,
-                )
+                warnings.warn(torn_end(self.path, self._output.torn), stacklevel=2)
         except BaseException:
             self.discard()
             raise
