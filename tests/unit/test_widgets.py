@@ -14,6 +14,7 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.capture.log import EventLog
+from gateway_nb.client.redact import Redactor
 from gateway_nb.client.status import Counters
 from gateway_nb.notebook.widgets import live
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
@@ -224,6 +225,28 @@ def test_a_recording(log: EventLog, tmp_path: Any) -> None:
     with pytest.raises(gnb.GatewayError, match="a filter has no 'txt'"):
         table.filter(txt="x")
     table.close()
+
+
+def test_where_answers_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer is searched for secrets, and made into text, while the loop's thread serves other connections."""
+    searching: list[str] = []
+    search = Redactor.json
+
+    def searched(redactor: Redactor, data: bytes, *, guess: bool = False) -> bytes:
+        searching.append(threading.current_thread().name)
+        return search(redactor, data, guess=guess)
+
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, name="answers") as gw:
+        widget = RequestBox(gw)
+        heard = Heard(widget)
+        monkeypatch.setattr(Redactor, "json", searched)
+        heard.say("call", method="health", params='{"probe": false}')
+        until(lambda: heard.of("history")[1:])
+        assert heard.of("answer")[0]["ok"] is True
+        assert heard.of("history")[-1][-1]["method"] == "health"
+        assert searching
+        assert not [name for name in searching if "loop" in name]
+        widget.close()
 
 
 def test_what_is_saved(log: EventLog) -> None:
