@@ -61,7 +61,7 @@ class Gap(msgspec.Struct):
 
 
 class Dropped(msgspec.Struct):
-    """What a ``dropped`` line holds: how many events the disk was too slow for."""
+    """What a ``dropped`` line holds: how many events, requests, answers and marks the disk was too slow for."""
 
     events: _Count
 
