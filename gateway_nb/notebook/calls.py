@@ -231,7 +231,7 @@ def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     params = bind(call.body, names)
     for finding in () if call.dry_run else known().findings(call.method, params):
-        print(hidden(f"{call.method}: {finding}", EXAMINED), file=sys.stderr)
+        print(printable(hidden(f"{call.method}: {finding}", EXAMINED)), file=sys.stderr)
     return params
 
 
@@ -365,4 +365,4 @@ def dry_run(call: Call, params: dict[str, Any] | None, scopes: tuple[str, ...], 
         *(f"looks wrong: {redactor.text(finding)}" for finding in facts.findings(call.method, params)),
         f"known from: {facts.source}" if method is not None else f"{call.method} is not in {facts.source}",
     ]
-    return "\n".join(lines)
+    return printable("\n".join(lines))

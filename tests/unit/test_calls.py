@@ -9,7 +9,8 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.client.redact import Redactor
 from gateway_nb.notebook import calls
-from gateway_nb.notebook.grammar import Call
+from gateway_nb.notebook.grammar import Call, parse_cell
+from gateway_nb.protocol.errors import printable
 
 
 class FakeHandle:
@@ -73,3 +74,13 @@ def test_the_id_of_a_run_that_goes_on() -> None:
     assert "run of [secret], xxx" in repr(begun)
     assert "secret-token" not in repr(begun)
     assert len(repr(begun)) < 500
+
+
+def test_what_a_terminal_is_shown_of_params(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is said of params, which may be an answer put in by name, moves no cursor and turns no line around."""
+    names = {"given": {"limit": "\x1b[2J\u202e\x9b", "\x1b]0;x\u202e\x07": 1}}
+    call = parse_cell("sessions.list", "$given")
+    params = calls.prepared(call, names)
+    shown = capsys.readouterr().err + calls.dry_run(call, params, (), Redactor())
+    assert "sessions.list" in shown
+    assert printable(shown) == shown
