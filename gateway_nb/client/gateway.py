@@ -104,11 +104,7 @@ class AsyncGateway:
             GatewayConnectError: or one of its kinds, saying why.
         """
         limit = self._connect_timeout if isinstance(timeout, EllipsisType) else options_.timeout(timeout)
-        return await self._connect(limit)
-
-    async def _connect(self, limit: float | None, *, waits_for_owner: bool = True) -> HelloOk:
-        await self._supervisor.connect(limit, waits_for_owner=waits_for_owner)
-        return await asyncio.to_thread(self._supervisor.whole_hello)
+        return await self._supervisor.connect(limit)
 
     async def wait_until_paired(
         self, timeout: float = 300.0, on_pending: Callable[[PairingRequiredError], object] | None = None
@@ -128,7 +124,7 @@ class AsyncGateway:
         deadline = None if limit is None else time.monotonic() + limit
         while True:
             try:
-                return await self._connect(self._connect_timeout, waits_for_owner=False)
+                return await self._supervisor.connect(self._connect_timeout, waits_for_owner=False)
             except PairingRequiredError as error:
                 if deadline is not None and time.monotonic() + _PAIRING_PAUSE > deadline:
                     raise
@@ -361,7 +357,7 @@ class AsyncGateway:
     @property
     def hello(self) -> dict[str, Any] | None:
         """The last hello-ok, with its secrets replaced; ``None`` before the first."""
-        return self._supervisor.whole_hello().raw if self._supervisor.hello else None
+        return self._supervisor.hello.raw if self._supervisor.hello else None
 
     @property
     def methods(self) -> tuple[str, ...]:

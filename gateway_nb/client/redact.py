@@ -130,15 +130,9 @@ class Redactor:
 
     def starts(self, texts: Sequence[str], limit: int, *, json: bool = False) -> Sequence[str]:
         """Return what `start` does of many texts; the texts as they are where none of them holds a secret."""
-        whole = "\n".join(texts)
-        if json:
-            suspected = self._needles.suspects(whole.encode("utf-8", "surrogatepass"))
-            return [self.start(text, limit, json=True) for text in texts] if suspected else texts
-        heads = self._needles.present(whole)
-        if not heads:
-            return texts
-        suspects = re.compile("|".join(map(re.escape, heads))).search
-        return [self.start(text, limit) if suspects(text) else text for text in texts]
+        if self._needles.suspects("\n".join(texts).encode("utf-8", "surrogatepass")):
+            return [self.start(text, limit, json=json) for text in texts]
+        return texts
 
     def json(self, data: bytes, *, guess: bool = False) -> bytes:
         """Return JSON without the secrets: only strings change, it stays the JSON that it was.
@@ -332,17 +326,9 @@ class Log:
         return error
 
     def clean_hello(self, hello: HelloOk) -> HelloOk:
-        """Return a hello-ok without the secrets, and without its `raw`, for whom it is shown to.
-
-        Quick enough for the loop, other than `clean_raw`.
-        """
+        """Return a hello-ok without the secrets, for whom it is shown to."""
         fields = {field.name: self._cleaned(getattr(hello, field.name)) for field in dataclasses.fields(hello)}
-        return HelloOk(**fields | {"raw": {}})
-
-    def clean_raw(self, hello: HelloOk) -> dict[str, Any]:
-        """Return the payload of a hello-ok without the secrets; takes seconds where it has a million strings."""
-        cleaned = self.redactor.value(hello.raw, guess=True)
-        return cleaned if isinstance(cleaned, dict) else {}
+        return HelloOk(**fields | {"raw": self.redactor.value(hello.raw, guess=True)})
 
     def _cleaned(self, value: Any) -> Any:
         if isinstance(value, tuple):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from ..protocol import close_codes
@@ -47,8 +45,7 @@ class Supervisor:
     Attributes:
         connection: the live connection, or ``None``.
         epoch: number of connections that reached hello-ok.
-        hello: the last hello-ok, without its secrets and its `raw`.
-        whole_hello: returns it with its `raw`; the first time that may take a second.
+        hello: the last hello-ok.
         log: the client's log.
         feed: where its events go.
         requests: makes the client's calls.
@@ -58,7 +55,6 @@ class Supervisor:
         self.connection: Connection | None = None
         self.epoch = 0
         self.hello: HelloOk | None = None
-        self.whole_hello: Callable[[], HelloOk]
         self.log = Log()
         self.feed = Feed(self.log)
         self.requests = Requests(self._live_connection, settings.request_timeout, self.log)
@@ -300,8 +296,7 @@ class Supervisor:
         assert self._opening is not None
         self.log.redactor.hide(secrets)
         has_token = self._auth.welcomed(hello)
-        raw, hello = hello, self.log.clean_hello(hello)
-        self.whole_hello = functools.cache(lambda: dataclasses.replace(hello, raw=self.log.clean_raw(raw)))
+        hello = self.log.clean_hello(hello)
         self._backoff.reset()
         self._shutdown_reason = None
         self.epoch += 1
@@ -322,8 +317,7 @@ class Supervisor:
         self.feed.start(self.epoch, {"bootId": hello.boot_id})
         self.requests.subscriptions.make_again(self.connection)
         self.connection.spawn(self._finish_connecting(hello, has_token))
-        if (callback := self._settings.callbacks.get("on_hello_ok")) is not None:
-            self.feed.handlers.call("on_hello_ok", lambda: callback(self.whole_hello()))
+        self._call("on_hello_ok", hello)
 
     async def _finish_connecting(self, hello: HelloOk, has_token: bool) -> None:
         """Keep the device token, and let `connect` return: who connects next, with the same key, finds it."""

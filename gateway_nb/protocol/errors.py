@@ -32,8 +32,6 @@ def one_line(text: object, longest: int = _LONGEST_MESSAGE) -> str:
         longest: characters of the line.
     """
     whole = str(text)
-    if len(whole) <= longest and whole.isprintable():  # which no control character and no mark is
-        return whole.strip()
     line = _CONTROL.sub(" ", whole[:UNREDACTED]).strip()
     return line if len(line) <= longest and len(whole) <= UNREDACTED else line[: longest - 1] + "…"
 

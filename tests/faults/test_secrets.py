@@ -10,7 +10,6 @@ import random
 import re
 import stat
 import string
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
-from gateway_nb.client.redact import Log
 from gateway_nb.notebook.widgets.live import LiveWidget
 from tests.faults.servers import CHALLENGE, HELLO, answer_all, socket_server, welcome
 from tests.support import async_test, until
@@ -117,34 +115,6 @@ async def test_a_hello_that_repeats_it() -> None:
         assert agw.methods == ("health", "x.[secret]")
         assert agw.hello is not None
         assert agw.hello["snapshot"] == {"[secret]": [{"auth": "Basic [secret]", "token": "[secret]"}], "fine": 1}
-
-
-@async_test
-async def test_a_hello_of_many_strings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hello-ok in which it takes seconds to look for secrets does not keep the loop from its other connections."""
-    hello = HELLO | {"features": {"methods": ["", TOKEN], "events": [""] * 400_000}}
-    searching: list[threading.Thread] = []
-    search = Log.clean_raw
-
-    def searched(log: Log, hello: Any) -> dict[str, Any]:
-        searching.append(threading.current_thread())
-        return search(log, hello)
-
-    monkeypatch.setattr(Log, "clean_raw", searched)
-
-    async def welcomed(socket: ServerConnection) -> None:
-        await socket.send(CHALLENGE)
-        request = json.loads(await socket.recv())
-        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": hello}))
-        await answer_all(socket)
-
-    async with socket_server(welcomed) as url, gnb.AsyncGateway(url, token=TOKEN, device_identity=None) as agw:
-        assert len(agw.event_names) == 400_000
-        assert agw.hello is agw.hello
-        assert agw.hello is not None
-        assert agw.hello["features"]["methods"][:2] == ["", "[secret]"]
-    assert searching
-    assert threading.current_thread() not in searching
 
 
 @async_test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, TypeGuard
+from typing import Any
 
 from ...facade import Gateway
 from ..current import latest
@@ -91,7 +91,7 @@ class StatusView(LiveWidget):
         }
 
 
-def _is_time(milliseconds: Any) -> TypeGuard[float]:
+def _is_time(milliseconds: Any) -> bool:
     return isinstance(milliseconds, (int, float)) and 0 <= milliseconds < _LONGEST_TIME
 
 
