@@ -81,7 +81,8 @@ def carry_out(job: Job, connection: Mapping[str, Any], stopped: Callable[[], thr
         stop = stopped()
         said = f"capturing {gateway.status.url} into {writing.path}"
         print(printable(f"{said}; Ctrl-C ends it"), file=sys.stderr, flush=True)
-        account = Account(os.getpid(), str(job.output.absolute()), gateway.status.url, time.time())
+        first = Account(os.getpid(), str(job.output.absolute()), gateway.status.url, time.time())
+        account = _account(first, gateway, writing, gateway.status.state)
         with contextlib.closing(Registration(account)) as registration:
             try:
                 _watch(gateway, writing, registration, account, stop, job.seconds)

@@ -179,7 +179,9 @@ def capture(
 
 @main.command()
 @click.argument("path")
-@click.option("--speed", type=float, default=1.0, show_default=True, help="0 leaves the gaps in time out.")
+@click.option(
+    "--speed", type=click.FloatRange(0), default=1.0, show_default=True, help="0 leaves the gaps in time out."
+)
 def replay(path: str, speed: float) -> None:
     """Serve the recording at PATH (a journal, a folder, a pattern) as a gateway, until Ctrl-C."""
     from .capture.recording import load

@@ -211,6 +211,9 @@ def start(
         except BaseException:
             starting.terminate()  # it takes with it what it started
             starting.communicate()
+            if (begun := _find(path)) is not None:  # unless it was done with that
+                with contextlib.suppress(CaptureError):
+                    begun.stop()
             raise
     found = _find(path)
     if starting.returncode or found is None:
@@ -314,7 +317,10 @@ def _read(file: Path) -> Account:
     size = file.stat().st_size
     if not file.is_file() or size > _LARGEST_ENTRY:
         raise ValueError(f"it is no file of at most {_LARGEST_ENTRY:,} bytes")
-    account = msgspec.json.decode(file.read_bytes(), type=Account)
+    try:
+        account = msgspec.json.decode(file.read_bytes(), type=Account)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if file.stem != str(account.pid) or account.pid <= 0:
         raise ValueError(f"it is the entry of process {account.pid}")
     return account

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from .bridge import Dispatcher, LoopThread, RequestHandle, loop_thread
 from .capture.journal import Capture
+from .capture.lines import torn_end
 from .capture.log import EventLog
 from .client.events import Event
 from .client.gateway import STOP_TIMEOUT, AsyncGateway
@@ -303,7 +305,12 @@ class Gateway:
         if detached:
             if requests:
                 raise ValueError("requests=True keeps this process's requests, and detached=True is another process")
-            return start_capture(portable(self._client.settings), file, events=patterns, append=append, rotate=rotate)
+            started = start_capture(
+                portable(self._client.settings), file, events=patterns, append=append, rotate=rotate
+            )
+            if (torn := started.stats.torn) is not None:
+                warnings.warn(torn_end(started.path, torn), stacklevel=2)
+            return started
         attached: list[Capture] = []
 
         def attach(capture: Capture) -> Callable[[], object]:

@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import re
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -122,6 +123,7 @@ class Output:
         self._begin(file)
         try:
             self.torn = _make_ready(self.path, file)
+            _close_to_others(file)
         except BaseException:
             self.close()
             raise
@@ -132,8 +134,6 @@ class Output:
         except CaptureError:
             file.close()
             raise
-        if os.name == "posix":
-            os.fchmod(file.fileno(), 0o600)  # one that was there before may be open to others
         self._raw = file
         self._file = _compressed(file) if self.path.suffix == ZSTD_SUFFIX else file
         self._size = 0
@@ -219,6 +219,13 @@ def _compressed(file: IO[bytes] | FileIO, *, closefd: bool = True) -> Any:
 def _open_private(path: str, flags: int) -> int:
     """Open a file that no other user can read: it holds conversations."""
     return os.open(path, flags, 0o600)
+
+
+def _close_to_others(file: FileIO) -> None:
+    """Let no other user read a capture of ours that is continued."""
+    if os.name == "posix" and stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+        with contextlib.suppress(OSError):  # a file system without modes, or another user's file
+            os.fchmod(file.fileno(), 0o600)
 
 
 def _lock(file: FileIO, path: Path) -> None:
@@ -324,7 +331,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         raise CaptureError(f"{path} exists; choose another name")
     part = partial_name(path)
     try:
-        with open(part, "xb") as raw:
+        with open(part, "xb", opener=_open_private) as raw:
             compressed = path.suffix == ZSTD_SUFFIX
             with _compressed(raw, closefd=False) if compressed else contextlib.nullcontext(raw) as file:
                 yield file

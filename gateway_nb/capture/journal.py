@@ -28,7 +28,7 @@ from ..client.redact import LOGGER, Redactor
 from ..protocol.errors import CaptureError, printable
 from ..protocol.frames import encode
 from .files import Output, parse_rotation
-from .lines import TornEndWarning
+from .lines import torn_end
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ class CaptureStats:
         path: the file.
         events: events written.
         bytes: bytes written.
-        dropped: events that the disk was too slow for; a marker in the file says where.
+        dropped: events, requests, answers and marks that the disk was too slow for; a marker in the file says where.
         error: why it stopped by itself, or ``None``.
         torn: where the torn last line of the file that was appended to is now, or ``None``.
     """
@@ -62,10 +62,16 @@ class CaptureStats:
     torn: Path | None = None
 
 
-class _Call(NamedTuple):
-    """The line of a request or an answer, in which a secret may be that nobody knows by value yet."""
+class _Line(NamedTuple):
+    """A line beside the events'.
 
-    line: bytes
+    Attributes:
+        text: the line.
+        is_call: it is a request's or an answer's, in which a secret may be that nobody knows by value yet.
+    """
+
+    text: bytes
+    is_call: bool
 
 
 class Capture:
@@ -112,7 +118,7 @@ class Capture:
         self._detach: Callable[[], object] = _nothing
         self._on_error = on_error
         self._every = "*" in self._patterns
-        self._queue: deque[list[Event] | bytes | _Call] = deque()
+        self._queue: deque[list[Event] | bytes | _Line] = deque()
         self._queued = self._taken = 0  # events
         self._queued_bytes = self._taken_bytes = 0
         self._wake = threading.Event()
@@ -127,11 +133,7 @@ class Capture:
             self._thread.start()
             self._output = self._opened.result()
             if self._output.torn is not None:
-                warnings.warn(
-                    f"{self.path} ended in a torn line, which is in {self._output.torn} now",
-                    TornEndWarning,
-                    stacklevel=2,
-                )
+                warnings.warn(torn_end(self.path, self._output.torn), stacklevel=2)
         except BaseException:
             self.discard()
             raise
@@ -146,7 +148,7 @@ class Capture:
                 return
             size = size_of(wanted)
             lost = 0
-            while size > _QUEUE_BYTES - self._queued_bytes + self._taken_bytes:
+            while size > self._room:
                 lost += 1
                 size -= wanted[-lost].size
             if lost < len(wanted):
@@ -161,22 +163,39 @@ class Capture:
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Take a note: ``gap``, ``reconnect``."""
-        self._put(_marker(kind, epoch, detail))
+        self._take(_Line(_marker(kind, epoch, detail), is_call=False))
 
     def asked(self, request_id: str, method: str, params: bytes) -> None:
         """Take a request."""
         line = _marker("request", 0, {"id": request_id, "method": method, "params": msgspec.Raw(params)})
-        self._put(_Call(line))
+        self._take(_Line(line, is_call=True))
 
     def answered(self, request_id: str, ok: bool, answer: bytes) -> None:
         """Take an answer."""
         line = _marker("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(on_one_line(answer))})
-        self._put(_Call(line))
+        self._take(_Line(line, is_call=True))
 
     def _wants(self, name: str) -> bool:
         return any(matches(pattern, name) for pattern in self._patterns)
 
-    def _put(self, line: bytes | _Call) -> None:
+    @property
+    def _room(self) -> int:
+        """Bytes that may still wait for the disk."""
+        return _QUEUE_BYTES - self._queued_bytes + self._taken_bytes
+
+    def _take(self, line: _Line) -> None:
+        with self._putting:
+            if self._stopped:
+                return
+            if len(line.text) > self._room:
+                self._dropped += 1
+                self._untold += 1
+                return
+            self._tell_dropped()
+            self._queue.append(line)
+            self._queued_bytes += len(line.text)
+
+    def _put(self, line: bytes) -> None:
         with self._putting:
             if not self._stopped:
                 self._tell_dropped()
@@ -313,8 +332,9 @@ class Capture:
             before, bytes_before = self._taken, self._taken_bytes
             while self._queue and self._taken_bytes - bytes_before < _LARGEST_WRITE:
                 item = self._queue.popleft()
-                if isinstance(item, _Call):
-                    pieces.append(self._redactor.json(item.line, guess=True))
+                if isinstance(item, _Line):
+                    pieces.append(self._redactor.json(item.text, guess=True) if item.is_call else item.text)
+                    self._taken_bytes += len(item.text)
                 elif isinstance(item, bytes):
                     pieces.append(item)
                 else:

@@ -28,6 +28,11 @@ class TornEndWarning(UserWarning):
     """The last line of a journal is torn: its writer was killed. All before it is there."""
 
 
+def torn_end(path: object, torn: object) -> TornEndWarning:
+    """Return the warning for a journal that is continued, and whose torn end is in a file of its own now."""
+    return TornEndWarning(f"{path} ended in a torn line, which is in {torn} now")
+
+
 class DamagedLine(ValueError):
     """A line that no capture writes."""
 
@@ -56,7 +61,7 @@ class Gap(msgspec.Struct):
 
 
 class Dropped(msgspec.Struct):
-    """What a ``dropped`` line holds: how many events the disk was too slow for."""
+    """What a ``dropped`` line holds: how many events, requests, answers and marks the disk was too slow for."""
 
     events: _Count
 

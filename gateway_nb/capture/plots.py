@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
+from ..client.redact import hidden
 from .runs import runs_of, tool_calls_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _BINS, _TICKS = 120, 8
 _NAMES = 9
+_LONGEST_TEXT = 1024
 _WIDTH, _HEIGHT, _BAR = 560, 200, 18
 _STATUS_COLOURS = {"ok": "#3a923a", "error": "#c03d3e", "aborted": "#d9a441", "running": "#3274a1"}
 _UNITS = (("D", 86_400), ("h", 3600), ("min", 60), ("s", 1), ("ms", 0.001))
@@ -196,9 +198,14 @@ def _time(alt: Any, column: str, times: pd.Series[pd.Timestamp]) -> Any:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with the types Altair knows, and times in milliseconds."""
-    frame = frame.astype(dict.fromkeys(frame.select_dtypes(["string", "category"]).columns, "object"))
+    """Return a frame with the types Altair knows, times in milliseconds, and no secrets: pictures are saved."""
+    texts = frame.select_dtypes(["object", "string", "category"])
+    frame = frame.assign(**{str(name): texts[name].astype("object").map(_shown).astype("object") for name in texts})
     return frame.assign(**{str(name): _milliseconds(frame[name]) for name in frame.select_dtypes("datetimetz")})
+
+
+def _shown(text: Any) -> Any:
+    return hidden(text, _LONGEST_TEXT) if isinstance(text, str) else text
 
 
 def _milliseconds(times: Any) -> Any:

@@ -49,7 +49,7 @@ class RecordingStats:
         connections: connections the events came on.
         gaps: holes in the sequence numbers.
         missed: events in those holes.
-        dropped: events the capture was too slow for.
+        dropped: events, requests, answers and marks the capture was too slow for.
         damaged: lines that were left out with ``errors="skip"``.
     """
 

@@ -95,10 +95,13 @@ class ReplayGateway(LocalGateway):
         """Answer from the recording, when its answer's time has come.
 
         Raises:
-            Refusal: UNAVAILABLE, the request or its answer was not recorded.
+            Refusal: UNAVAILABLE, the request or its answer was not recorded; INVALID_REQUEST, it is nested too deeply.
         """
         again = Request(request.id, request.method, request.params)
-        to_come = self._to_come.get(again.key) or self._without_secrets(again)
+        try:
+            to_come = self._to_come.get(again.key) or self._without_secrets(again)
+        except RecursionError:
+            raise Refusal("INVALID_REQUEST", f"the params of {request.method} are nested too deeply") from None
         if not to_come:
             with_these = " with these params" if request.method in self._methods else ""
             raise Refusal("UNAVAILABLE", f"{request.method} was not recorded{with_these}; this is a replay")

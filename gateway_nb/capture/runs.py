@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..protocol.frames import MAX_NAME
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -102,7 +104,7 @@ def _collected(frame: pd.DataFrame) -> list[AgentRun]:
 
 
 def take(runs: dict[str, AgentRun], when: Any, event: str, text: str | bytes) -> None:
-    """Learn from an ``agent`` or ``chat`` event.
+    """Learn from an ``agent`` or ``chat`` event; ids of more than 1,024 characters are none.
 
     Args:
         runs: the runs by id; a new one is added.
@@ -112,12 +114,12 @@ def take(runs: dict[str, AgentRun], when: Any, event: str, text: str | bytes) ->
     """
     try:
         payload = _decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
-    if payload.run_id is None:
+    if payload.run_id is None or len(payload.run_id) > MAX_NAME:
         return
     run = runs.setdefault(payload.run_id, AgentRun(payload.run_id))
-    run.session = run.session or payload.session_key
+    run.session = run.session or (payload.session_key or "")[:MAX_NAME] or None
     run.start = when if run.start is None else run.start
     (_agent if event == "agent" else _chat)(run, payload, when)
 
@@ -129,7 +131,7 @@ def _agent(run: AgentRun, payload: _AgentPayload, when: Any) -> None:
         run.first_token = when if run.first_token is None else run.first_token
     elif payload.stream == "usage" and _is_count(data.get("outputTokens")):
         run.tokens = data["outputTokens"]  # of the run so far: the gateway adds up its model calls
-    elif payload.stream in ("tool", "item") and isinstance(data.get("toolCallId"), str):
+    elif payload.stream in ("tool", "item") and _is_id(data.get("toolCallId")):
         _tool(run, data, when)
     elif payload.stream == "lifecycle" and data.get("phase") in _ENDS and run.status == "running":
         run.status = "aborted" if data.get("aborted") is True else _ENDS[str(data["phase"])]
@@ -140,11 +142,15 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**63  # what a column of numbers can hold
 
 
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_NAME
+
+
 def _tool(run: AgentRun, data: dict[str, Any], when: Any) -> None:
     """Both streams, item around tool, tell of a call; an id may come again when its call has ended."""
     call = run.open_calls.get(data["toolCallId"])
     if data.get("phase") == "start" and call is None:
-        call = _Call(str(data.get("name") or "?"), when)
+        call = _Call(str(data.get("name") or "?")[:MAX_NAME], when)
         run.open_calls[data["toolCallId"]] = call
         run.calls.append(call)
     elif data.get("phase") in ("result", "end") and call is not None:

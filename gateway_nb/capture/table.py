@@ -40,6 +40,9 @@ class Marker(msgspec.Struct, gc=False, frozen=True):
 
 Row: TypeAlias = Event | Marker | Line
 
+_REPAIRED_BYTES = 1024 * 1024
+_ASCII = bytes(range(128)) + b"?" * 128
+
 NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     {
@@ -100,7 +103,7 @@ def nanoseconds(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 
 def text_array(payloads: Sequence[bytes | msgspec.Raw]) -> Any:
-    """Return payloads as an Arrow string array; what is not UTF-8 is shown as far as it can be.
+    """Return payloads as an Arrow string array; what is not UTF-8 is repaired.
 
     Args:
         payloads: JSON as bytes. One join is half the price of a Python object per payload.
@@ -111,8 +114,18 @@ def text_array(payloads: Sequence[bytes | msgspec.Raw]) -> Any:
     try:
         array.validate(full=True)
     except pa.ArrowInvalid:
-        return pa.array([bytes(payload).decode("utf-8", "replace") for payload in payloads], pa.string())
+        much = ends[-1] > _REPAIRED_BYTES
+        return text_array([_repaired(bytes(payload), much) for payload in payloads])
     return array
+
+
+def _repaired(data: bytes, much: bool) -> bytes:
+    """Return what may not be UTF-8 as UTF-8; of much only the ASCII, since the event loop waits for it."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.translate(_ASCII) if much else data.decode("utf-8", "replace").encode()
+    return data
 
 
 EMPTY = table_of([])

@@ -30,6 +30,7 @@ _RECENT = 32
 _MOST_AT_ONCE = 8
 _LONGEST_RECENT = 1024  # no token, nonce or URL of a gateway is that long
 _NESTED = 3  # JSON in strings in JSON
+_NAMES_OF_NAMES = ("name", "Name", "key", "Key")
 _LARGE_LINES = 1024  # bytes; whoever writes many lines has numpy and pyarrow already
 _JSON_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:(")(\s*:)?|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -191,6 +192,8 @@ class _JsonPass:
         self._guess = guess
         self._nested = nested
         self._named = False  # the name before this value is a secret's
+        self._key: str | None = None
+        self._pair = False  # this object is a pair whose name is a secret's: {"name":"API_KEY","value":"x"}
         self._depth = 0
         self._hidden: int | None = None  # the depth of the object or list that is hidden whole
 
@@ -203,7 +206,8 @@ class _JsonPass:
             return self._bracket(found[0])
         text = _decoded(body, whole=found[2] is not None)
         if found[3] is not None:
-            self._named = (self._guess or bool(self._needles.short)) and text is not None and is_secret_name(text)
+            self._key = text
+            self._named = (self._guess or bool(self._needles.short)) and text is not None and self._names_secret(text)
             cleaned = text if text is None else self._values(text, body)
         else:
             cleaned = self._string(text, body)
@@ -221,8 +225,11 @@ class _JsonPass:
             self._depth -= 1
             if self._hidden is not None and self._depth <= self._hidden:
                 self._hidden = None
-        self._named = False
+        self._named = self._pair = False
         return bracket
+
+    def _names_secret(self, name: str) -> bool:
+        return is_secret_name(name) or (self._pair and name.lower() == "value")
 
     def _string(self, text: str | None, body: str) -> str | None:
         """Return what is shown of a string that is a value; ``None`` for nothing."""
@@ -233,6 +240,8 @@ class _JsonPass:
             return None
         if self._guess:
             self._named = is_secret_option(text)
+            if self._key in _NAMES_OF_NAMES:
+                self._pair = is_secret_name(text)
         if self._nested < _NESTED and (self._guess or "\\" in body) and text.lstrip()[:1] in ("{", "["):
             heads = self._needles.present(text)
             text = _JsonPass(self._needles, heads, self._guess, self._nested + 1).run(text)

@@ -15,9 +15,10 @@ _SECRET_NAME = re.compile(
     # A page token is a cursor, and the first token of an answer is a time.
     r"(?:(?<!next)(?<!page)(?<!continuation)(?<!first)(?<!last)(?<!stop)token"
     r"|(?:access|api|app|auth|bearer|bootstrap|bot|device|gateway|id|push|refresh|secret|service|session|user)tokens"
-    r"|(?:access|account|api|auth|deploy|encryption|hmac|license|master|private|secret|service|shared|signing|ssh|ssl|tls"
-    r"|webhook)keys?"
-    r"|(?:auth|authorization|invite|pairing|pin|recovery|setup|verification)code"
+    r"|(?:access|account|api|auth|consumer|deploy|encryption|hmac|license|master|private|secret|service|shared|signing"
+    r"|ssh|ssl|storage|tls|webhook)keys?"
+    r"|(?:access|auth|authorization|invite|mfa|otp|pairing|pin|recovery|setup|verification)code"
+    r"|(?:admin|app|database|db|ftp|imap|mail|root|smtp|ssh|user)pass|psk|(?:recovery|seed)phrase"
     r"|secrets?|passw(?:or)?ds?|pwd|passphrases?|passcodes?|credentials?|authorization|bearer|cookies?|jwt|mnemonic"
     r"|nonce|otp|recoveryscope|signatures?)"
     r"(?:b64|base64|data|hash|hex|jwk|pem|plain|sha|text|value)?\d*\Z"
@@ -25,7 +26,8 @@ _SECRET_NAME = re.compile(
 )
 
 NAME_HINT = (
-    "(?i:auth|bearer|code|cookie|cred|csrf|xsrf|jwt|key|mnemonic|nonce|otp|pass|pwd|recoveryscope|secret|sig|token)"
+    "(?i:auth|bearer|code|cookie|cred|csrf|xsrf|jwt|key|mnemonic|nonce|otp|pass|phrase|psk|pwd|recoveryscope|secret|sig"
+    "|token)"
 )
 """A regular expression of RE2: what is in each name of a field with a secret."""
 
@@ -67,6 +69,19 @@ def _basic(found: re.Match[str]) -> str:
     return found[1] + MARK if b":" in decoded else found[0]
 
 
+_QUOTED = re.compile(
+    r"((?P<quote>\\{0,7}[\"'])(?P<name>[\w.-]{1,64})(?P=quote)\s{0,8}:\s{0,8}(?P=quote))(?:(?!(?P=quote))(?:\\.|.))*",
+    re.DOTALL,
+)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    """A value that is no secret may be JSON with one inside; there are few kinds of quotes to go down through."""
+    if is_secret_name(found["name"]):
+        return found[1] + MARK
+    return found[1] + _QUOTED.sub(_quoted, found[0][len(found[1]) :])
+
+
 _VALUE = r"(?:\[secret\]|\\?\"[^\"\\]*\\?\"|'[^']*'|[^\s&\"'<>\\]+)"
 _SHAPES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     # What must be in the text, what is looked for, and what takes its place. None looks back and forth: a long text
@@ -77,6 +92,9 @@ _SHAPES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]
         MARK,
     ),
     ("://", re.compile(r"((?<=://)[^\s/@:\"'<>]{0,256}:)[^\s/@\"'<>]{1,4096}@"), rf"\g<1>{MARK}@"),
+    # Before what would take their first word for the value of a name
+    ("", re.compile(r"(\b(?i:bearer)[ \t]{1,8})(?!\[secret\])[A-Za-z0-9._~+/=:-]{8,}"), rf"\g<1>{MARK}"),
+    ("", re.compile(r"(\b(?i:basic)[ \t]{1,8})([A-Za-z0-9+/_-]{8,}={0,2})"), _basic),
     ("=", re.compile(rf"((?<![\w-])(?P<name>[\w-]{{1,64}})=){_VALUE}"), _after_name),
     ("-", re.compile(rf"((?<![\w-])--?(?P<name>[A-Za-z][\w-]{{0,63}})[ \t]{{1,8}})(?!-){_VALUE}"), _after_name),
     (
@@ -88,17 +106,7 @@ _SHAPES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]
         ),
         _after_name,
     ),
-    (
-        ":",
-        re.compile(
-            r"((?P<quote>\\{0,7}[\"'])(?P<name>[\w.-]{1,64})(?P=quote)\s{0,8}:\s{0,8}(?P=quote))"
-            r"(?:(?!(?P=quote))(?:\\.|.))*",
-            re.DOTALL,
-        ),
-        _after_name,
-    ),
-    ("earer", re.compile(r"(\b[Bb]earer[ \t]{1,8})(?!\[secret\])[A-Za-z0-9._~+/=:-]{8,}"), rf"\g<1>{MARK}"),
-    ("asic", re.compile(r"(\b[Bb]asic[ \t]{1,8})([A-Za-z0-9+/_-]{8,}={0,2})"), _basic),
+    (":", _QUOTED, _quoted),
     (
         "",
         re.compile(

@@ -31,6 +31,7 @@ from .runs import RunView
 _LOOK_EVERY = 0.1
 _SILENT_SECONDS = 1.0
 _CATCH_UP_SECONDS = 1.0
+_SHOWN_ID = 120
 _POINTER = re.compile(r"\bat (/[^\s:;,]*)")
 
 
@@ -209,6 +210,7 @@ class Running:
         last = f" · last event: {self.view.last_event}" if self.view is not None and self.view.last_event else ""
         recall = f"%gateway result {self.number} shows the answer"
         if run := self._goes_on.get("runId"):
+            run = self.redactor.start(str(run), _SHOWN_ID)[:_SHOWN_ID]
             recall = f"run {run} goes on; --final --bg follows it to its end · {recall}"
         return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · {recall}")
 
@@ -229,7 +231,7 @@ def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     params = bind(call.body, names)
     for finding in () if call.dry_run else known().findings(call.method, params):
-        print(hidden(f"{call.method}: {finding}", EXAMINED), file=sys.stderr)
+        print(printable(hidden(f"{call.method}: {finding}", EXAMINED)), file=sys.stderr)
     return params
 
 
@@ -363,4 +365,4 @@ def dry_run(call: Call, params: dict[str, Any] | None, scopes: tuple[str, ...], 
         *(f"looks wrong: {redactor.text(finding)}" for finding in facts.findings(call.method, params)),
         f"known from: {facts.source}" if method is not None else f"{call.method} is not in {facts.source}",
     ]
-    return "\n".join(lines)
+    return printable("\n".join(lines))

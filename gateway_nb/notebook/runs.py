@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..capture.runs import AgentRun, take
-from ..client.answer import answer_after
+from ..client.answer import LONGEST, answer_after
 from ..client.events import Event
 from ..client.redact import Redactor
 from ..protocol.errors import printable
 from ..protocol.frames import MalformedFrame
 
 _LONGEST = 20_000
+_SHOWN_NAME = 80
+_SHOWN_TOOLS = 20
 
 
 @dataclass
@@ -26,8 +28,8 @@ class RunView:
         redactor: takes the secrets out of what is shown.
         seconds: since it began, set by whoever shows it.
         state: ``running``, ``ok``, ``failed`` or ``aborted``.
-        text: the answer so far.
-        last_event: the last event's name and stream.
+        text: the answer so far, as much of it as a run keeps.
+        last_event: the last event's name and stream, without secrets; of long ones the beginning.
     """
 
     method: str
@@ -47,9 +49,10 @@ class RunView:
             return
         if not isinstance(payload, dict) or payload.get("runId") != self.run_id:
             return
-        self.last_event = f"{event.event} {payload.get('stream') or payload.get('state') or ''}".strip()
+        what = payload.get("stream") or payload.get("state")
+        self.last_event = " ".join(self._short(name) for name in (event.event, what) if isinstance(name, str))
         take(self._runs, event.received, event.event, event.raw)
-        self.text = answer_after(event.event, payload, self.text)
+        self.text = answer_after(event.event, payload, self.text)[:LONGEST]
 
     @property
     def caption(self) -> str:
@@ -57,10 +60,18 @@ class RunView:
         parts = [f"{self.method} · {self.state} · {self.seconds:.1f} s"]
         run = self._runs.get(self.run_id, AgentRun(self.run_id))
         if run.calls:
-            parts.append("tools: " + ", ".join(call.tool + (" …" if call.end is None else "") for call in run.calls))
+            parts.append(f"tools: {self._tools(run)}")
         if run.tokens:
             parts.append(f"{run.tokens:,} output tokens")
         return " · ".join(parts)
+
+    def _tools(self, run: AgentRun) -> str:
+        shown = [self._short(call.tool) + (" …" if call.end is None else "") for call in run.calls[-_SHOWN_TOOLS:]]
+        earlier = len(run.calls) - len(shown)
+        return (f"{earlier:,} earlier, " if earlier else "") + ", ".join(shown)
+
+    def _short(self, name: str) -> str:
+        return self.redactor.start(name, _SHOWN_NAME)[:_SHOWN_NAME]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         text = self.redactor.text(self.text)

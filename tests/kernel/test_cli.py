@@ -139,3 +139,12 @@ def test_replay(tmp_path: Path) -> None:
             assert list(gw.events.payloads()) == [{"n": 1}]
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+def test_a_replay_backwards(tmp_path: Path) -> None:
+    """A speed that is none is wrong usage, and said in a line."""
+    path = tmp_path / "run.jsonl"
+    path.write_text('{"t":1.0,"epoch":1,"event":"x","payload":1}\n')
+    ended = subprocess.run([*COMMAND, "replay", str(path), "--speed", "-1"], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.capture.lines import TornEndWarning
 from tests.kernel.scripts import script
 from tests.support import until
 
@@ -80,6 +81,18 @@ def test_asked_again(local: gnb.LocalGateway, tmp_path: Path) -> None:
             gw.capture(tmp_path / "other.jsonl", detached=True, requests=True)  # type: ignore[call-overload]
 
 
+def test_a_torn_end(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """A detached capture that continues a torn file tells at once where the torn line is, as any other does."""
+    path = tmp_path / "run.jsonl"
+    with gnb.connect(local.url, token=local.token) as gw:
+        gw.capture(path).stop()
+        with path.open("ab") as file:
+            file.write(b'{"t":1.5,"ep')
+        with pytest.warns(TornEndWarning, match=r"torn line, which is in \S+run\.jsonl\.torn-1 now"):
+            capture = gw.capture(path, append=True, detached=True)
+        assert capture.stop().torn == f"{path}.torn-1"
+
+
 def test_an_interrupted_start(local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while a detached capture starts leaves nothing running, and no file of its start behind."""
     monkeypatch.setenv("JOURNAL", str(tmp_path / "run.jsonl"))
@@ -90,6 +103,28 @@ def test_an_interrupted_start(local: gnb.LocalGateway, tmp_path: Path, monkeypat
         kernel.rest()
     until(lambda: not gnb.captures(), 30)
     assert list(folder.glob("*.log")) == []
+
+
+def test_an_interrupt_at_the_end_of_a_start(
+    local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C when a detached capture runs already, and nobody has it yet, ends it."""
+    ended = subprocess.Popen.communicate
+    pressed: list[bool] = []
+
+    def interrupted(self: subprocess.Popen[str], *arguments: object) -> object:
+        outcome = ended(self, *arguments)  # type: ignore[arg-type]
+        if not pressed:
+            pressed.append(True)
+            assert gnb.captures()
+            raise KeyboardInterrupt
+        return outcome
+
+    with gnb.connect(local.url, token=local.token) as gw:
+        monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            gw.capture(tmp_path / "run.jsonl", detached=True)
+    assert gnb.captures() == []
 
 
 def test_a_killed_capture_is_forgotten(local: gnb.LocalGateway, tmp_path: Path) -> None:
@@ -209,6 +244,7 @@ ODD_ENTRIES: dict[str, bytes | None] = {
     "10.json": b"[" * 60_000,
     "11.json": b" " * 100_000,
     "12.json": None,
+    "18.json": _entry(pid=18)[:-1] + b',"newer":%b}' % (b"[" * 20_000 + b"]" * 20_000),
     "13.json": _entry(pid=14),
     "x.json": _entry(pid=1),
     "-1.json": _entry(pid=-1),

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.client.redact import Redactor
 from gateway_nb.notebook import calls
-from gateway_nb.notebook.grammar import Call
+from gateway_nb.notebook.grammar import Call, parse_cell
+from gateway_nb.protocol.errors import printable
 
 
 class FakeHandle:
@@ -42,6 +44,8 @@ class FakeGateway:
     def __init__(self, end: Any) -> None:
         self._end = end
 
+    redactor = Redactor(["secret-token-1234"])
+
     def submit(self, *_: Any, **__: Any) -> FakeHandle:
         return FakeHandle(self._end)
 
@@ -59,3 +63,24 @@ def test_a_timeout_of_the_call() -> None:
     """A call that ran into its own limit says so, not that a slice of waiting has ended."""
     with pytest.raises(gnb.GatewayTimeoutError, match="no answer"):
         calls.wait(running(gnb.GatewayTimeoutError("no answer")), can_redraw=True)
+
+
+def test_the_id_of_a_run_that_goes_on() -> None:
+    """A run's id that repeats a secret, or has no end, is shown without the one and the other."""
+    begun = running({"runId": "of secret-token-1234, " + "x" * 100_000, "status": "accepted"})
+    begun.start()
+    with pytest.raises(TimeoutError):
+        begun.result(0)
+    assert "run of [secret], xxx" in repr(begun)
+    assert "secret-token" not in repr(begun)
+    assert len(repr(begun)) < 500
+
+
+def test_what_a_terminal_is_shown_of_params(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is said of params, which may be an answer put in by name, moves no cursor and turns no line around."""
+    names = {"given": {"limit": "\x1b[2J\u202e\x9b", "\x1b]0;x\u202e\x07": 1}}
+    call = parse_cell("sessions.list", "$given")
+    params = calls.prepared(call, names)
+    shown = capsys.readouterr().err + calls.dry_run(call, params, (), Redactor())
+    assert "sessions.list" in shown
+    assert printable(shown) == shown

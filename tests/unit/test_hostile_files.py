@@ -166,6 +166,27 @@ def test_replaying_odd_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert seen.wait(30)
 
 
+def test_asking_a_replay_for_what_is_nested_deeply(tmp_path: Path) -> None:
+    """A request that is nested too deeply to be compared with the recorded one is refused, and the replay goes on."""
+    path = tmp_path / "run.jsonl"
+    asked = {"id": "1", "method": "m", "params": {"n": _nested(900, "recorded")}}
+    path.write_bytes(MARK % (b"request", msgspec.json.encode(asked)) + b"\n")
+    with (
+        gnb.load(path).replay(speed=None) as server,
+        gnb.connect(server.url, token=server.token, device_identity=None) as gw,
+    ):
+        for end in ("recorded", "other"):
+            with pytest.raises(gnb.GatewayRequestError, match=r"was not recorded|nested too deeply"):
+                gw.request("m", {"n": _nested(900, end)}, timeout=30)
+        assert gw.status.counters.reconnects == 0
+
+
+def _nested(levels: int, value: Any) -> Any:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 def _deepest(accepts: Callable[[bytes], object]) -> int:
     """Return how many levels of a payload are accepted where next to nothing is on the stack."""
     found = [0]

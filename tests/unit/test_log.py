@@ -13,6 +13,7 @@ import pytest
 import gateway_nb.capture.frame as frame_
 import gateway_nb.capture.log as log_
 from gateway_nb.capture.log import EventLog
+from gateway_nb.capture.table import text_array
 from gateway_nb.client.events import Event
 from gateway_nb.protocol.frames import encode
 
@@ -241,6 +242,15 @@ def test_a_payload_that_is_none() -> None:
     log = EventLog()
     log.extend([Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":1'))])
     assert log.expand("a")["a"].isna().all()
+
+
+def test_payloads_that_are_no_utf8() -> None:
+    """A payload that is not UTF-8 is repaired; many megabytes of it quickly, and without growing, by their ASCII."""
+    payloads = ['"é"'.encode(), b'"a\xff\xc3\xa9"']
+    assert text_array(payloads).to_pylist() == ['"é"', '"a\ufffdé"']
+    repaired = text_array([*payloads, b'"' + b"\xff" * 2_000_000 + b'"'])
+    assert repaired.slice(0, 2).to_pylist() == ['"é"', '"a???"']
+    assert repaired[2].as_py() == '"' + "?" * 2_000_000 + '"'
 
 
 def test_arrow() -> None:

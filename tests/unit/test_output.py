@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,9 +41,10 @@ FOREIGN = {
 @pytest.mark.parametrize("through_a_link", [False, True])
 @pytest.mark.parametrize("content", [pytest.param(content, id=name) for name, content in FOREIGN.items()])
 def test_what_is_no_capture(tmp_path: Path, content: bytes, through_a_link: bool) -> None:
-    """A file that is no capture is refused for appending, and not a byte and not its time of change is touched."""
+    """A file that is no capture is refused for appending, and not a byte, its time of change or its mode is touched."""
     path = tmp_path / "diary.jsonl"
     path.write_bytes(content)
+    path.chmod(0o755)
     os.utime(path, ns=(10**18, 10**18))
     asked = path
     if through_a_link:
@@ -52,6 +54,7 @@ def test_what_is_no_capture(tmp_path: Path, content: bytes, through_a_link: bool
         Capture(asked, append=True)
     assert path.read_bytes() == content
     assert path.stat().st_mtime_ns == 10**18
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
     assert set(tmp_path.iterdir()) == {path, asked}
 
 
@@ -67,6 +70,37 @@ def test_through_a_link(tmp_path: Path) -> None:
     assert link.readlink() == path
     assert gnb.load(link).stats.rows == 3
     assert (tmp_path / "there" / "run.jsonl.torn-1").read_bytes() == b"torn"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_other_users(tmp_path: Path) -> None:
+    """Nobody else reads a capture that is continued, what was torn off it, or a copy of it."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(LINE + b"torn")
+    path.chmod(0o644)
+    with pytest.warns(TornEndWarning):
+        Capture(path, append=True).stop()
+    gnb.load(path).to_jsonl(tmp_path / "copy.jsonl")
+    assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {
+        "run.jsonl": 0o600,
+        "run.jsonl.torn-1": 0o600,
+        "copy.jsonl": 0o600,
+    }
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_a_disk_without_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Captures are written and continued where a file system refuses a mode for the user alone."""
+
+    def refuse(descriptor: int, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    path = tmp_path / "run.jsonl"
+    Capture(path).stop()
+    path.chmod(0o755)
+    Capture(path, append=True).stop()
+    assert gnb.load(path).stats.rows == 4
 
 
 def test_a_torn_line_without_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

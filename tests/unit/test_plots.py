@@ -14,6 +14,7 @@ import pytest
 from gateway_nb.capture.log import EventLog
 from gateway_nb.capture.plots import _counts
 from gateway_nb.client.events import Event
+from gateway_nb.client.redact import Redactor
 from gateway_nb.protocol.frames import encode
 
 HOSTILE = "<script>alert('x')</script>&\"]]>"
@@ -82,6 +83,17 @@ def test_hostile_text(plot: str) -> None:
 def test_hostile_names_are_shown_as_they_are() -> None:
     """A name with markup in it is read as it came."""
     assert HOSTILE in texts(log_of_a_run(HOSTILE).plot.rate().svg)
+
+
+@pytest.mark.parametrize("plot", ["rate", "timeline"])
+def test_secrets_in_names(plot: str) -> None:
+    """A picture, which is saved in the notebook, and its data hold no secret of a connection."""
+    secret = "secret-token-1234"
+    redactor = Redactor([secret])
+    drawn = getattr(log_of_a_run(f"e.{secret}", secret, f"s {secret}").plot, plot)()
+    assert redactor.text(str(drawn.chart.to_dict())) == str(drawn.chart.to_dict())
+    assert secret not in drawn.svg
+    assert "[secret]" in drawn.svg
 
 
 def test_counts() -> None:

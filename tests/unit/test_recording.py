@@ -214,6 +214,26 @@ def test_where_events_fell_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert gnb.load(tmp_path / "run.jsonl").stats.dropped == 29 - len(last)
 
 
+def test_calls_that_a_slow_disk_keeps_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded requests, answers and marks wait for a slow disk within the same bound as events, and are counted."""
+    monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_BYTES", 100_000)
+    disk = SlowDisk(monkeypatch)
+    path = tmp_path / "run.jsonl"
+    capture = Capture(path)
+    assert disk.asked.wait(10)
+    capture.answered("1", True, b'"%b"' % (b"x" * 60_000))
+    capture.answered("2", True, b'"%b"' % (b"x" * 60_000))
+    capture.asked("3", "m", b'{"x":"%b"}' % (b"x" * 60_000))
+    for number in range(10_000):
+        capture.mark("jump", 1, {"expected": number, "received": 5})
+    disk.gate.set()
+    stats = capture.stop()
+    assert 2 < stats.dropped < 10_000
+    assert sum(capture_lost(path)) == stats.dropped
+    assert path.stat().st_size < 200_000
+    assert gnb.load(path).stats.dropped == stats.dropped
+
+
 def capture_lost(path: Path) -> list[int]:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [line["payload"]["events"] for line in lines if line.get("kind") == "dropped"]

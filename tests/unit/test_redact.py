@@ -33,14 +33,15 @@ access_token idToken secret clientSecret client_secret webhookSecret secrets pri
 private_key_pem PrivateKeyPem apiKey api_key apikey X-Api-Key accessKey aws_secret_access_key
 signingKey encryptionKey sshKey password passwd dbPassword password2 passwordHash passphrase pwd
 pass credential credentials Authorization Proxy-Authorization cookie Set-Cookie jwt bearer
-bearerToken signature X-Hub-Signature-256 nonce csrf otp verificationCode mnemonic
+bearerToken signature X-Hub-Signature-256 nonce csrf otp verificationCode mnemonic smtp_pass DB_PASS
+wifiPsk seedPhrase consumerKey storageKey mfaCode accessCode
 """
 
 OTHER_NAMES = """
 maxTokens inputTokens outputTokens totalTokens tokens tokenCount token_count tokenizer
 contextTokens nextPageToken sessionKey idempotencyKey publicKey key keys keyboard monkey
 nextCursor cursor session sessionId tokenEnv passwordFile auth authMode secretary bypass compass
-announce description method
+announce description method proxy_pass statusCode phrase
 """
 
 
@@ -129,6 +130,12 @@ def test_json(known: tuple[str, ...], before: str, after: str) -> None:
         ('{"x":"send \\"token\\": \\"abc\\" on"}', '{"x":"send \\"token\\": \\"[secret]\\" on"}'),
         ('{"args":["run","--token","abc","--top","x"]}', '{"args":["run","--token","[secret]","--top","x"]}'),
         ('{"env":{"A_TOKEN":"x","HOME":"/"}}', '{"env":{"A_TOKEN":"[secret]","HOME":"/"}}'),
+        ('[{"name":"A_KEY","value":"x"}]', '[{"name":"A_KEY","value":"x"}]'),
+        (
+            '[{"name":"API_KEY","value":"x"},{"Key":"Cookie","n":1,"Value":["x"]},{"name":"HOME","value":"/"}]',
+            '[{"name":"API_KEY","value":"[secret]"},{"Key":"Cookie","n":1,"Value":["[secret]"]},'
+            '{"name":"HOME","value":"/"}]',
+        ),
         ('{"t\\u006fken":"x"}', '{"t\\u006fken":"[secret]"}'),
         ('{"message":"count:4:60","maxTokens":5}', '{"message":"count:4:60","maxTokens":5}'),
     ],
@@ -162,6 +169,11 @@ def test_names_of_other_things(name: str) -> None:
         ("https://me:hunter2@h/x", "https://me:[secret]@h/x"),
         ("export OPENAI_API_KEY=abc; ls", "export OPENAI_API_KEY=[secret] ls"),
         ("-H 'X-Api-Key: abc' -v", "-H 'X-Api-Key: [secret]' -v"),
+        ("Authorization=Bearer abc.def-123", "Authorization=[secret] [secret]"),
+        ("--auth-token Bearer abc.def-123 x", "--auth-token [secret] [secret] x"),
+        ("AUTHORIZATION=BASIC dXNlcjpwYXNz", "AUTHORIZATION=[secret] [secret]"),
+        ("BEARER abc.def-123", "BEARER [secret]"),
+        ('-d \'{"a":"{\\"token\\":\\"x\\"}","b":1}\'', '-d \'{"a":"{\\"token\\":\\"[secret]\\"}","b":1}\''),
         ("Cookie: a=b; c=d\nHost: x", "Cookie: [secret]\nHost: x"),
         ('{"password": "a\\"b", "x": 1} and', '{"password": "[secret]", "x": 1} and'),
         ("a -----BEGIN EC PRIVATE KEY-----\nMIG\n-----END EC PRIVATE KEY----- b", "a [secret] b"),
@@ -196,6 +208,8 @@ def test_shapes(before: str, after: str) -> None:
         "sk-",
         "Bearer ",
         "x-",
+        '\'a\':"b":"',
+        "'a':'\\\"b\\\":\\\"",
     ],
 )
 def test_the_price_of_shapes(piece: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway_nb.client.answer import LONGEST
 from gateway_nb.client.events import Event
 from gateway_nb.client.redact import Redactor
 from gateway_nb.notebook.body import CommandError
@@ -141,6 +142,22 @@ def test_a_run_grows() -> None:
     assert "&lt;b&gt;" in view._repr_mimebundle_()["text/html"]
     view.take(event("chat", state="delta", deltaText="New", replace=True))
     assert view.text == "New"
+
+
+def test_a_run_that_tells_too_much() -> None:
+    """Names of streams and tools are shown without secrets and cut, many tools are counted, an answer has an end."""
+    view = RunView("agent", "r", Redactor(["secret-token-1234"]))
+    view.take(event("agent", stream="secret-token-1234 " + "s" * 100_000))
+    assert view.last_event.startswith("agent [secret] sss")
+    assert len(view.last_event) < 100
+    for number in range(30):
+        data = {"phase": "start", "toolCallId": str(number), "name": "secret-token-1234 " + "t" * 100_000}
+        view.take(event("agent", stream="tool", data=data))
+    assert "tools: 10 earlier, [secret] ttt" in view.caption
+    assert len(view.caption) < 2_500
+    for _ in range(3):
+        view.take(event("chat", state="delta", deltaText="d" * LONGEST))
+    assert view.text == "d" * LONGEST
 
 
 TABLE = Facts(

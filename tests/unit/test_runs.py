@@ -73,6 +73,31 @@ def test_runs() -> None:
     assert runs["end"].isna().tolist() == [False, False, False, True]
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 25, "-1", "true", "1e400", '"5"', "null"])
+def test_numbers_that_are_no_counts(number: str) -> None:
+    """Tokens that no gateway can have counted are left out; the run is there."""
+    log = log_of((0.0, "agent", agent("a", "usage", outputTokens=5)))
+    payload = b'{"runId":"a","stream":"usage","data":{"outputTokens":%b}}' % number.encode()
+    log.extend([Event(1e9, 1, "agent", 2, msgspec.Raw(payload))])
+    assert log.runs()["tokens"].tolist() == [5]
+
+
+def test_runs_that_are_none() -> None:
+    """Payloads that are nested too deeply or name no run are passed over, and long names take no more than 1,024."""
+    log = log_of(
+        (0.0, "agent", agent("r" * 10_000, "lifecycle", phase="start")),
+        (0.0, "agent", agent("a", "tool", phase="start", toolCallId="i" * 10_000)),
+        (0.0, "agent", agent("a", "tool", phase="start", toolCallId="i", name="n" * 10_000)),
+        (0.0, "chat", {"runId": "b", "sessionKey": "s" * 10_000, "state": "delta"}),
+    )
+    log.extend([Event(1e9, 1, "agent", 9, msgspec.Raw(b'{"runId":"c","data":%b}' % (b"[" * 5000 + b"]" * 5000)))])
+    runs = log.runs()
+    assert runs["run"].tolist() == ["a", "b"]
+    assert runs["tool_calls"].tolist() == [1, 0]
+    assert runs["session"].str.len().tolist() == [9, 1024]
+    assert tool_calls_of(log.df)["tool"].str.len().tolist() == [1024]
+
+
 def test_no_runs() -> None:
     """Without runs the frame is empty, with the same dtypes."""
     assert {name: str(dtype) for name, dtype in EventLog().runs().dtypes.items()} == COLUMNS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.capture.log import EventLog
+from gateway_nb.client.redact import Redactor
+from gateway_nb.client.status import Counters
 from gateway_nb.notebook.widgets import live
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
 from gateway_nb.notebook.widgets.event_table import PUSHED_ROWS, EventTable
@@ -180,6 +183,33 @@ def test_a_connection_made_again() -> None:
         table.close()
 
 
+@pytest.mark.parametrize("up", [10**400, float("inf"), -1, "long", None, [], 90_000])
+def test_a_status_of_odd_times(up: Any) -> None:
+    """The status tab shows a time that makes sense, and all else of a gateway that sends another."""
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, name="odd-times") as gw:
+        assert gw.hello is not None
+        gw.hello["snapshot"]["uptimeMs"] = up
+        widget = StatusView(gw)
+        rows = dict(widget._describe()["rows"])
+        assert rows.get("Up, when connected") == ("1 min" if up == 90_000 else None)
+        assert rows["Gateway"] == local.url
+        widget.close()
+
+
+def test_the_warnings_of_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status tab says, as the status itself does, that nothing is heard, and what was lost on this side."""
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, name="silent") as gw:
+        counters = Counters(handler_missed=1234, jumps=5)
+        silent = dataclasses.replace(gw.status, silence=45.0, counters=counters)
+        monkeypatch.setattr(type(gw), "status", silent)
+        widget = StatusView(gw)
+        rows = dict(widget._describe()["rows"])
+        assert rows["Warning"] == "nothing heard for 45 s"
+        assert (rows["Calls of handlers left out"], rows["Jumps"]) == ("1,234", "5")
+        widget.close()
+        monkeypatch.undo()
+
+
 def test_a_recording(log: EventLog, tmp_path: Any) -> None:
     """A recording has the same table."""
     fill(log, 20_000)
@@ -195,6 +225,28 @@ def test_a_recording(log: EventLog, tmp_path: Any) -> None:
     with pytest.raises(gnb.GatewayError, match="a filter has no 'txt'"):
         table.filter(txt="x")
     table.close()
+
+
+def test_where_answers_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer is searched for secrets, and made into text, while the loop's thread serves other connections."""
+    searching: list[str] = []
+    search = Redactor.json
+
+    def searched(redactor: Redactor, data: bytes, *, guess: bool = False) -> bytes:
+        searching.append(threading.current_thread().name)
+        return search(redactor, data, guess=guess)
+
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, name="answers") as gw:
+        widget = RequestBox(gw)
+        heard = Heard(widget)
+        monkeypatch.setattr(Redactor, "json", searched)
+        heard.say("call", method="health", params='{"probe": false}')
+        until(lambda: heard.of("history")[1:])
+        assert heard.of("answer")[0]["ok"] is True
+        assert heard.of("history")[-1][-1]["method"] == "health"
+        assert searching
+        assert not [name for name in searching if "loop" in name]
+        widget.close()
 
 
 def test_what_is_saved(log: EventLog) -> None:

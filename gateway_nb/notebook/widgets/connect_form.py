@@ -253,7 +253,7 @@ def _cleaned(content: Mapping[str, Any]) -> dict[str, str]:
 def _remembered() -> dict[str, str]:
     try:
         content = json.loads((files.home() / FILE_NAME).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         content = {}
     return _cleaned(content if isinstance(content, dict) else {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -91,9 +92,13 @@ class RequestBox(LiveWidget):
         self._open[view] = handle
 
         def answered(done: RequestHandle[Any]) -> None:
+            took = (time.perf_counter() - began) * 1000
+            # Called on the loop's thread, which has other connections to serve than to search an answer for secrets.
+            threading.Thread(target=show, args=(done, took), name="gateway_nb-answer", daemon=True).start()
+
+        def show(done: RequestHandle[Any], took: float) -> None:
             if self._open.get(view) is done:
                 del self._open[view]
-            took = (time.perf_counter() - began) * 1000
             said = {"method": call.method, "params": redactor.json_text(body), "ms": round(took, 1)}
             said |= _outcome(done, redactor)
             self._history.append({name: said[name] for name in ("method", "params", "ms", "ok")})

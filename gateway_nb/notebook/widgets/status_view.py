@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, TypeGuard
 
 from ...facade import Gateway
 from ..current import latest
@@ -11,6 +11,7 @@ from .live import LiveWidget, source
 
 _PERIOD = 0.5
 _LOG_LINES = 100
+_LONGEST_TIME = 1e15  # milliseconds; a gateway may send any number
 
 
 class StatusView(LiveWidget):
@@ -63,20 +64,23 @@ class StatusView(LiveWidget):
         missed = f", {counters.missed:,} events missed" if counters.missed else ""
         rows = {
             "Why": status.reason,
+            "Warning": status.warning,
             "Problem": " · ".join(status.problems),
             "Gateway": status.url,
             "Server": server,
-            "Up, when connected": _span(up / 1000) if isinstance(up, (int, float)) else None,
+            "Up, when connected": _span(up / 1000) if _is_time(up) else None,
             "Role and scopes": status.role and f"{status.role}: {', '.join(status.scopes) or 'none'}",
             "Round trip": status.rtt and f"{status.rtt * 1000:.1f} ms",
             "Events": f"{counters.events:,} · {self._rate:,.0f}/s",
             "Gaps": f"{counters.gaps:,}{missed}",
+            "Jumps": f"{counters.jumps:,}" if counters.jumps else None,
             "Reconnects": f"{counters.reconnects:,}",
             "Requests in flight": f"{counters.in_flight:,}"
             + (f", {counters.queued:,} queued" if counters.queued else ""),
             "Requests repeated": f"{counters.retries:,}" if counters.retries else None,
             "Frames of no use": f"{counters.malformed:,}" if counters.malformed else None,
             "Errors in handlers": f"{counters.handler_errors:,}" if counters.handler_errors else None,
+            "Calls of handlers left out": f"{counters.handler_missed:,}" if counters.handler_missed else None,
         }
         state = status.state if status.retry_in is None else f"{status.state} in {status.retry_in:.0f} s"
         return {
@@ -85,6 +89,10 @@ class StatusView(LiveWidget):
             "rows": [[name, text] for name, text in rows.items() if text],
             "log": gateway.log[-_LOG_LINES:],
         }
+
+
+def _is_time(milliseconds: Any) -> TypeGuard[float]:
+    return isinstance(milliseconds, (int, float)) and 0 <= milliseconds < _LONGEST_TIME
 
 
 def _span(seconds: float) -> str:
