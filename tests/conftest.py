@@ -15,8 +15,8 @@ import pytest
 
 from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
 from gateway_nb.local.openclaw import VERSION
-from tests.contract.real import RealGateway, installed
-from tests.support import SESSION_PROCESSES
+from tests.helpers.real import RealGateway, installed
+from tests.helpers.support import SESSION_PROCESSES
 
 _PATIENCE = 5.0
 

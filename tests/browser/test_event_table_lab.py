@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.browser.conftest import Page
-from tests.support import until
+from tests.helpers.lab import Page
+from tests.helpers.support import until
 
 START = """
 import time

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.contract.conftest import AnyGateway
-from tests.support import async_test, until
+from tests.helpers.real import AnyGateway
+from tests.helpers.support import async_test, until
 
 FIELDS = {
     "health": {"ok", "ts", "durationMs", "channels", "defaultAgentId", "agents", "sessions"},

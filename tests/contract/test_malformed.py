@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import AnyGateway
-from tests.contract.raw import MISSING, answer_to, outcome, sign_in, signed_in
-from tests.support import async_test
+from tests.helpers.raw import MISSING, answer_to, outcome, sign_in, signed_in
+from tests.helpers.real import AnyGateway
+from tests.helpers.support import async_test
 
 
 @pytest.fixture

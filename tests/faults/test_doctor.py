@@ -25,8 +25,8 @@ from gateway_nb.cli import main
 from gateway_nb.diagnosis import reach
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.identity.tokens import DeviceTokens
-from tests.faults.servers import CHALLENGE, HELLO, certificate, raw_server, socket_server, welcome
-from tests.support import async_test, until
+from tests.helpers.servers import CHALLENGE, HELLO, certificate, raw_server, socket_server, welcome
+from tests.helpers.support import async_test, until
 
 TOKEN = "token-that-nobody-may-see"
 CLI: dict[str, Any] = {"client_name": "cli", "mode": "cli"}

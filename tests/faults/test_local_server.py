@@ -18,8 +18,8 @@ from websockets.typing import Origin
 import gateway_nb as gnb
 from gateway_nb.local.gateway import MAX_UNAUTHENTICATED
 from gateway_nb.local.model import OfflineModel
-from tests.contract.raw import answer_to, outcome, sign_in
-from tests.support import async_test
+from tests.helpers.raw import answer_to, outcome, sign_in
+from tests.helpers.support import async_test
 
 
 @pytest.fixture

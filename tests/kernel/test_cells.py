@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.kernel.conftest import Kernel
-from tests.support import until
+from tests.helpers.kernel import Kernel
+from tests.helpers.support import until
 
 
 @pytest.fixture

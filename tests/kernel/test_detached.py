@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 import gateway_nb as gnb
-from tests.kernel.scripts import script
-from tests.support import until
+from tests.helpers.scripts import script
+from tests.helpers.support import until
 
 _START = """
 capture = gw.capture(os.environ["JOURNAL"], events=("x*",), detached=True)

@@ -18,8 +18,8 @@ import pytest
 from filelock import FileLock
 
 import gateway_nb as gnb
-from tests.kernel.conftest import Kernel
-from tests.support import missing, until
+from tests.helpers.kernel import Kernel
+from tests.helpers.support import missing, until
 
 _GOOD = "%%gateway sessions.list -o rows\nlimit: 5"
 _BAD = "%%gateway sessions.list\nlimit: five"

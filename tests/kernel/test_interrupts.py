@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.kernel.scripts import running
+from tests.helpers.scripts import running
 
 TRIALS = int(os.environ.get("GATEWAY_NB_TRIALS", "400"))
 _STRIKE = """

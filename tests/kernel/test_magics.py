@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.kernel.conftest import Kernel, Outcome
-from tests.support import until
+from tests.helpers.kernel import Kernel, Outcome
+from tests.helpers.support import until
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from gateway_nb.capture.journal import Capture
 from gateway_nb.capture.recording import TornEndWarning
 from gateway_nb.client.events import Event
 from gateway_nb.protocol.frames import encode
-from tests.support import until
+from tests.helpers.support import until
 
 
 def event(number: int, name: str = "x", payload: Any = None, at: float = 1_000_000_000.0) -> Event:

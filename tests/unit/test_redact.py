@@ -22,35 +22,11 @@ from gateway_nb.client.runs import RunResult
 from gateway_nb.client.shapes import MARK, is_secret_name, without_shapes
 from gateway_nb.client.sieve import Sieve
 from gateway_nb.protocol.errors import GatewayError, request_error
+from tests.helpers.secret_names import OTHER_NAMES, SECRET_NAMES, part_of
 
 TOKEN = "long-enough-to-be-known-everywhere"
 ODD = 'pass "word"/\\ +&=?é%'
 LONG = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=903))
-
-SECRET_NAMES = """
-token botToken bot_token BOT-TOKEN deviceToken deviceTokens refreshToken sessionToken
-access_token idToken secret clientSecret client_secret webhookSecret secrets privateKey
-private_key_pem PrivateKeyPem apiKey api_key apikey X-Api-Key accessKey aws_secret_access_key
-signingKey encryptionKey sshKey password passwd dbPassword password2 passwordHash passphrase pwd
-pass credential credentials Authorization Proxy-Authorization cookie Set-Cookie jwt bearer
-bearerToken signature X-Hub-Signature-256 nonce csrf otp verificationCode mnemonic
-"""
-
-OTHER_NAMES = """
-maxTokens inputTokens outputTokens totalTokens tokens tokenCount token_count tokenizer
-contextTokens nextPageToken sessionKey idempotencyKey publicKey key keys keyboard monkey
-nextCursor cursor session sessionId tokenEnv passwordFile auth authMode secretary bypass compass
-announce description method
-"""
-
-
-def part_of(secret: str, text: str) -> int:
-    """Return how many characters of a secret stand in a text at one place."""
-    longest = 0
-    for start in range(len(secret)):
-        while longest < len(secret) - start and secret[start : start + longest + 1] in text:
-            longest += 1
-    return longest
 
 
 def coded(before: bytes, secret: str, encode: Callable[[bytes], bytes] = base64.b64encode) -> str:

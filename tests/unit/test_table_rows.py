@@ -14,7 +14,7 @@ from gateway_nb.capture.log import EventLog
 from gateway_nb.client.redact import Redactor
 from gateway_nb.notebook.widgets.query import Condition, FilterError, Query
 from gateway_nb.notebook.widgets.rows import PREVIEW_BYTES, LogRows, Matches, marker, told
-from tests.unit.test_log import event
+from tests.helpers.events import event
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from gateway_nb.notebook.widgets.query import FilterError
 from gateway_nb.notebook.widgets.request_box import RequestBox
 from gateway_nb.notebook.widgets.runs_view import RunsView
 from gateway_nb.notebook.widgets.status_view import StatusView
-from tests.support import until
-from tests.unit.test_log import event
+from tests.helpers.events import event
+from tests.helpers.support import until
 
 WIDGETS = (EventTable, ConnectForm, StatusView, RequestBox, RunsView)
 LARGEST_SCRIPT = 20 * 1024
