@@ -19,6 +19,33 @@ from tests.helpers.real import RealGateway, installed
 from tests.helpers.support import SESSION_PROCESSES
 
 _PATIENCE = 5.0
+_WORKERS_PER_CORE = 1.5
+_GROUPS = {"real": "openclaw", "lab": "lab", "browser": "browser"}
+"""Fixtures of a whole session that take long to start, and the group of tests that share one."""
+_SHARED_BY_A_MODULE = {"shared_kernel", "old", "tls", "built"}
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return more workers than there are cores: the tests wait for others more than they compute."""
+    return round((os.cpu_count() or 1) * _WORKERS_PER_CORE)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one worker what shares a real gateway, a JupyterLab, a browser or a kernel."""
+    for item in items:
+        if isinstance(item, pytest.Function) and (group := _group(item)):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Function) -> str | None:
+    used = set(item.fixturenames)
+    if hasattr(item, "callspec") and item.callspec.params.get("gateway") == "openclaw":
+        used.add("real")
+    for fixture, group in _GROUPS.items():
+        if fixture in used:
+            return group
+    return item.path.stem if used & _SHARED_BY_A_MODULE else None
 
 
 @pytest.fixture(autouse=True)
