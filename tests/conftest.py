@@ -22,7 +22,7 @@ _PATIENCE = 5.0
 _WORKERS_PER_CORE = 1.5
 _GROUPS = {"real": "openclaw", "lab": "lab", "browser": "browser"}
 """Fixtures of a whole session that take long to start, and the group of tests that share one."""
-_SHARED_BY_A_MODULE = {"shared_kernel", "old", "tls", "built"}
+_SHARED_BY_A_MODULE = {"shared_kernel", "shared", "old", "tls", "built"}
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -48,13 +48,21 @@ def _group(item: pytest.Function) -> str | None:
     return item.path.stem if used & _SHARED_BY_A_MODULE else None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the user's for what several tests share: a kernel, a JupyterLab, a real gateway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATEWAY_NB_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv(LIBRARY_VARIABLE, "websockets")  # what most users have
+        for name in list(os.environ):
+            if name.startswith("OPENCLAW_"):
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv(LIBRARY_VARIABLE, "websockets")  # what most users have
-    for name in list(os.environ):
-        if name.startswith("OPENCLAW_"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture(params=LIBRARIES)

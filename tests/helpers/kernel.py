@@ -9,6 +9,9 @@ from typing import Any
 
 from tests.helpers.support import SESSION_PROCESSES
 
+FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+"""The variables that name the folders of IPython and Jupyter."""
+
 
 @dataclass
 class Outcome:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gateway_nb as gnb
-from tests.helpers.kernel import Kernel
+from tests.helpers.kernel import FOLDERS, Kernel
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
     """A kernel with a home of its own."""
     from jupyter_client.manager import KernelManager
 
-    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+    for name in FOLDERS:
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     running = Kernel(KernelManager(kernel_name="python3"))
     yield running

@@ -101,6 +101,8 @@ def test_a_replay_that_begins(tmp_path: Path) -> None:
             begun += 1
             replay.stop()
         left += not until(lambda: not servers())
+        if left:
+            break  # it stays, and each later trial would wait for it
     print(left, 0 < begun < trials // 4)
     """
     with running(_STRIKE + _dedented(code), TRIALS=str(TRIALS), JOURNAL=str(path)) as script:
