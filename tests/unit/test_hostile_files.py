@@ -217,6 +217,7 @@ def test_a_line_without_end(tmp_path: Path) -> None:
     assert (stats.rows, stats.damaged) == (2, 1)
 
 
+@pytest.mark.long
 def test_the_longest_line(tmp_path: Path) -> None:
     """A frame of the largest size is read back."""
     payload = msgspec.Raw(b'"' + b"x" * (frames.MAX_FRAME_BYTES - 60) + b'"')
@@ -237,6 +238,7 @@ print(stats.rows, stats.damaged, int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1
 """
 
 
+@pytest.mark.long
 def test_a_file_that_expands(tmp_path: Path) -> None:
     """A compressed file of 100 kB that expands to 1 GB is read in bounded memory."""
     path = tmp_path / "bomb.jsonl.zst"
@@ -362,6 +364,7 @@ _PIECES = st.sampled_from(
 _FILES = st.binary(max_size=200) | st.lists(_PIECES | st.binary(max_size=20), max_size=12).map(b"".join)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=_FILES, compressed=st.booleans(), cut=st.integers(0, 50))
 @every_reader

@@ -280,6 +280,7 @@ def test_no_rotations(text: str) -> None:
         parse_rotation(text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["run.jsonl", "run.jsonl.zst"])
 def test_rotating(tmp_path: Path, name: str) -> None:
     """A capture goes on in numbered files; together they are the whole, and the capture's own frame."""
@@ -331,6 +332,7 @@ def test_an_answer_with_line_breaks(tmp_path: Path) -> None:
     assert [line.kind for line in lines] == ["start", "request", "answer", "stop"]
 
 
+@pytest.mark.long
 def test_a_torn_compressed_end(tmp_path: Path) -> None:
     """A compressed journal that ends too early gives every flush that is whole."""
     path = tmp_path / "run.jsonl.zst"

@@ -158,6 +158,7 @@ def test_shapes(before: str, after: str) -> None:
     assert without_shapes(before) == after
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "piece",
     [
@@ -190,6 +191,7 @@ def test_the_price_of_shapes(piece: str) -> None:
     assert price(400_000) < 4 * 4 * price(100_000) + 0.01
 
 
+@pytest.mark.long
 def test_many_secrets() -> None:
     """Of what gateways gave the newest is remembered, in bounded number and size; the user's secrets are never lost."""
     redactor = Redactor([TOKEN])
@@ -206,6 +208,7 @@ def test_many_secrets() -> None:
     assert redactor.text(newest) == "[secret]"
 
 
+@pytest.mark.long
 def test_answers_full_of_secrets() -> None:
     """Thousands of secrets in answers make later ones no slower, and are forgotten."""
     redactor = Redactor([TOKEN])
