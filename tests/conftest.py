@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import sys
 import threading
@@ -15,19 +17,76 @@ import pytest
 
 from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
 from gateway_nb.local.openclaw import VERSION
-from tests.contract.real import RealGateway, installed
-from tests.support import SESSION_PROCESSES
+from tests.helpers.real import RealGateway, installed
+from tests.helpers.support import SESSION_PROCESSES
 
 _PATIENCE = 5.0
+_WORKERS_PER_CORE = 1.5
+_UNIT = Path(__file__).parent / "unit"
+_LONGEST_ID = 60
+_GROUPS = {"real": "openclaw", "lab": "lab", "browser": "browser"}
+"""Fixtures of a whole session that take long to start, and the group of tests that share one."""
+_SHARED_BY_A_MODULE = {"shared_kernel", "shared", "old", "tls", "built"}
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return more workers than cores, since most tests wait more than they compute; the quick ones do not."""
+    return round((os.cpu_count() or 1) * (1 if _only_quick(config) else _WORKERS_PER_CORE))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not read other folders where only quick tests are asked for."""
+    tests = _UNIT.parent
+    other = collection_path.parent == tests and collection_path.is_dir() and collection_path != _UNIT
+    return True if other and _only_quick(config) else None
+
+
+def _only_quick(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "quick")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one worker what shares a real gateway, a JupyterLab, a browser or a kernel; mark what is quick."""
+    for item in items:
+        if isinstance(item, pytest.Function) and (group := _group(item)):
+            item.add_marker(pytest.mark.xdist_group(group))
+        if item.path.is_relative_to(_UNIT) and item.get_closest_marker("long") is None:
+            item.add_marker(pytest.mark.quick)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Keep the names of tests short: each is sent to the workers, and to processes in their environment."""
+    if isinstance(val, str | bytes) and len(val) > _LONGEST_ID:
+        return f"{val[:_LONGEST_ID]!a}... of {len(val)}"
+    return None
+
+
+def _group(item: pytest.Function) -> str | None:
+    used = set(item.fixturenames)
+    if hasattr(item, "callspec") and item.callspec.params.get("gateway") == "openclaw":
+        used.add("real")
+    for fixture, group in _GROUPS.items():
+        if fixture in used:
+            return group
+    return item.path.stem if used & _SHARED_BY_A_MODULE else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the user's for what several tests share: a kernel, a JupyterLab, a real gateway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GATEWAY_NB_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv(LIBRARY_VARIABLE, "websockets")  # what most users have
+        for name in list(os.environ):
+            if name.startswith("OPENCLAW_"):
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv(LIBRARY_VARIABLE, "websockets")  # what most users have
-    for name in list(os.environ):
-        if name.startswith("OPENCLAW_"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture(params=LIBRARIES)
@@ -52,12 +111,38 @@ def _nothing_left(_own_home: None) -> Iterator[None]:
 
 
 def _held() -> set[str]:
-    me = psutil.Process()
     threads = {f"thread {thread.name} {thread.ident}" for thread in threading.enumerate()}
+    children = {f"process {child.pid}" for child in _tried(_children) if child.pid not in SESSION_PROCESSES}
+    return threads | _sockets_and_files(_descriptors()) | children
+
+
+@functools.lru_cache(maxsize=4)
+def _sockets_and_files(descriptors: frozenset[str]) -> frozenset[str]:
+    """Look again only where other descriptors are open: once a library has a socket, psutil reads the machine's."""
+    me = psutil.Process()
     sockets = {f"socket {c.laddr} {c.raddr} {c.status}" for c in _tried(me.net_connections) if c.status != "TIME_WAIT"}
     files = {f"file {file.path}" for file in _tried(me.open_files) if not file.path.endswith((".lock", ".db"))}
-    children = {f"process {child.pid}" for child in _tried(me.children) if child.pid not in SESSION_PROCESSES}
-    return threads | sockets | files | children
+    return frozenset(sockets | files)
+
+
+def _descriptors() -> frozenset[str]:
+    """Return what the open descriptors refer to; on systems without /proc something new each time."""
+    folder, found = Path("/proc/self/fd"), set()
+    if not folder.exists():
+        return frozenset([str(time.monotonic_ns())])
+    for descriptor in os.listdir(folder):
+        with contextlib.suppress(OSError):  # that of the listing itself
+            found.add(f"{descriptor} {os.readlink(folder / descriptor)}")
+    return frozenset(found)
+
+
+def _children() -> list[psutil.Process]:
+    with contextlib.suppress(AttributeError):  # macOS before Python 3.13
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:  # none: psutil would look at every process there is
+            return []
+    return psutil.Process().children()
 
 
 def _tried(look: Callable[[], list]) -> list:  # type: ignore[type-arg]

@@ -28,7 +28,7 @@ def constraints(pyproject: str) -> list[str]:
     requirements = [*project["dependencies"], *(one for name in extras if name != TOOLS for one in extras[name])]
     oldest: dict[str, str] = {}
     for requirement in requirements:
-        parts = re.fullmatch(r"([\w.-]+)>=([\d.]+)", requirement)
+        parts = re.fullmatch(r"([\w.-]+)>=([\d.]+)(?:,<[\d.]+)?", requirement)
         if parts is None or oldest.setdefault(parts[1], parts[2]) != parts[2]:
             raise ValueError(f"{requirement}: it needs one lower bound, the same wherever it stands")
     return [f"{name}=={version}" for name, version in sorted(oldest.items())]

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import gateway_nb as gnb
-from tests.browser.conftest import CHROMIUM_OPTIONS, Lab, Page
+from tests.helpers.lab import CHROMIUM_OPTIONS, Lab, Page
 from tests.notebooks import FOLDER
 
 _WIDTH, _TALL = 980, 2400

@@ -23,7 +23,7 @@ from gateway_nb.capture.journal import Capture
 from gateway_nb.client.events import Event
 from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
 from tests.bench.reference import events_per_second
-from tests.kernel.test_crash import NAMES, trial
+from tests.helpers.crash import NAMES, trial
 
 EVENTS = 200_000
 FRAME_BYTES = 509

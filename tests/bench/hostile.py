@@ -16,7 +16,7 @@ from typing import Any
 
 import gateway_nb as gnb
 from tests.bench.common import TOKEN, gateway_process
-from tests.faults.hostile import KINDS, SECONDS
+from tests.helpers.hostile import KINDS, SECONDS
 
 ROUNDS = 3
 LIBRARIES = ("websockets", "picows")
@@ -38,7 +38,7 @@ def measure() -> dict[str, Any]:
 
 def _round(kind: str, library: str, url: str) -> dict[str, Any]:
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.hostile", kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.helpers.hostile", kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
     try:

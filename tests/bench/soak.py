@@ -12,9 +12,8 @@ from typing import Any
 import psutil
 
 import gateway_nb as gnb
-from tests.faults.counting import Book, Requests, counting_server
-from tests.faults.proxy import Proxy
-from tests.faults.test_schedules import FAITHFUL, harm
+from tests.helpers.counting import Book, Requests, counting_server
+from tests.helpers.proxy import FAITHFUL, Proxy, harm
 
 PAUSE = 0.01
 BURST = 26  # with the sleep's own overhead and the faults, 2,000 events per second

@@ -21,7 +21,7 @@ import gateway_nb as gnb
 from gateway_nb.client.events import Event
 from gateway_nb.notebook.widgets.query import Query
 from gateway_nb.notebook.widgets.rows import LogRows, Matches, told
-from tests.browser.conftest import CHROMIUM_OPTIONS, Lab, Page
+from tests.helpers.lab import CHROMIUM_OPTIONS, Lab, Page
 
 RATE = 10_000
 SECONDS = 30

@@ -14,7 +14,7 @@ import gateway_nb as gnb
 from gateway_nb.identity import files
 from gateway_nb.notebook import current
 from gateway_nb.notebook.widgets.connect_form import FILE_NAME, ConnectForm
-from tests.browser.stub import Stub, stub
+from tests.helpers.stub import Stub, stub
 
 SECRET = "a-secret-typed-into-a-form"
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from tests.browser.conftest import Page
-from tests.support import missing, until
+from tests.helpers.lab import Page
+from tests.helpers.support import missing, until
 
 _CDN = re.compile("https://[^/]*/.*(fontawesome|MathJax|mathjax)")
 CELL = """

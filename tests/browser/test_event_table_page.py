@@ -13,8 +13,8 @@ import gateway_nb as gnb
 from gateway_nb.capture.log import EventLog
 from gateway_nb.client.events import Event
 from gateway_nb.notebook.widgets.event_table import EventTable
-from tests.browser.stub import Stub, stub
-from tests.unit.test_log import event
+from tests.helpers.events import event
+from tests.helpers.stub import Stub, stub
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 

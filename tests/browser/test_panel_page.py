@@ -15,9 +15,9 @@ from gateway_nb.notebook.widgets.panel import Panel
 from gateway_nb.notebook.widgets.request_box import RequestBox
 from gateway_nb.notebook.widgets.runs_view import RunsView
 from gateway_nb.notebook.widgets.status_view import StatusView
-from tests.browser.stub import Stub, stub
-from tests.support import until
-from tests.unit.test_log import event
+from tests.helpers.events import event
+from tests.helpers.stub import Stub, stub
+from tests.helpers.support import until
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

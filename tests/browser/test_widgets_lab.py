@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Lab, Page
+from tests.helpers.lab import SECRET, Lab, Page, fill, output, state
 
-SECRET = "typed-into-a-form-in-a-browser"
 START = f"""
 import gateway_nb as gnb
 local = gnb.LocalGateway(token="-".join({SECRET.split("-")!r})).start()
@@ -20,22 +19,6 @@ def pair(params, device, role, scopes):
     if device.device_id not in admission.devices:
         raise admission._pairing_required(device, params["client"], role, scopes)
 """
-
-
-def fill(page: Page, cell: int, url: str, secret: str = SECRET) -> Any:
-    form = page.cell(cell).locator(".gnb-form")
-    form.get_by_label("Gateway", exact=True).fill(url)
-    form.get_by_label("Token", exact=True).fill(secret)
-    form.get_by_role("button", name="Connect", exact=True).click()
-    return form
-
-
-def state(page: Page, name: str) -> None:
-    page.page.locator(f".gnb-form[data-state={name}]").first.wait_for(timeout=30_000)
-
-
-def output(page: Page, cell: int) -> str:
-    return str(page.cell(cell).locator(".jp-OutputArea-output").first.inner_text()).strip()
 
 
 def test_a_typed_secret(page: Page, lab: Lab) -> None:

@@ -6,9 +6,8 @@ import json
 from typing import Any
 
 import gateway_nb as gnb
-from tests.browser.conftest import Lab, Page
-from tests.browser.test_widgets_lab import fill, output, state
-from tests.contract.real import RealGateway
+from tests.helpers.lab import Lab, Page, fill, output, state
+from tests.helpers.real import RealGateway
 
 _FORM = "import gateway_nb as gnb\nform = gnb.connect_form(); form"
 _AS_A_CLI = """

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from gateway_nb.local.gateway import LocalGateway
-
-
-class AnyGateway(Protocol):
-    """What a contract test needs of a gateway."""
-
-    url: str
-    token: str
-
-    def restart(self) -> None:
-        """Stop it and start it again on the same port."""
 
 
 @pytest.fixture(params=["local", "openclaw"])

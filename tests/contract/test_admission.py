@@ -10,8 +10,8 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.identity.device import DeviceIdentity
-from tests.contract.conftest import AnyGateway
-from tests.support import async_test
+from tests.helpers.real import AnyGateway
+from tests.helpers.support import async_test
 
 CLI: dict[str, Any] = {"client_name": "cli", "mode": "cli"}
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.contract.conftest import AnyGateway
-from tests.support import async_test, until
+from tests.helpers.real import AnyGateway
+from tests.helpers.support import async_test, until
 
 FIELDS = {
     "health": {"ok", "ts", "durationMs", "channels", "defaultAgentId", "agents", "sessions"},
@@ -86,16 +86,15 @@ ERRORS: list[tuple[str, Any, str, str]] = [
 ]
 
 
+@pytest.mark.parametrize(("method", "params", "code", "text"), ERRORS)
 @async_test
-async def test_errors(gateway: AnyGateway) -> None:
+async def test_errors(gateway: AnyGateway, method: str, params: Any, code: str, text: str) -> None:
     """A wrong call raises the gateway's own words with their code, and the connection lives on."""
     async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
-        for method, params, code, text in ERRORS:
-            with pytest.raises(gnb.GatewayRequestError) as caught:
-                await agw.request(method, params)
-            assert caught.value.code == code, method
-            assert text in str(caught.value), method
-            assert caught.value.method == method
+        with pytest.raises(gnb.GatewayRequestError) as caught:
+            await agw.request(method, params)
+        assert (caught.value.code, caught.value.method) == (code, method)
+        assert text in str(caught.value)
         assert (await agw.request("health"))["ok"] is True
 
 
@@ -110,15 +109,17 @@ SCOPES = [
 ]
 
 
+@pytest.mark.parametrize(("scopes", "method", "params", "missing_scope"), SCOPES)
 @async_test
-async def test_scopes(gateway: AnyGateway) -> None:
+async def test_scopes(
+    gateway: AnyGateway, scopes: list[str], method: str, params: dict[str, Any], missing_scope: str
+) -> None:
     """A method beyond the granted scopes says which scope is missing and how to ask for it."""
-    for scopes, method, params, missing_scope in SCOPES:
-        async with gnb.AsyncGateway(gateway.url, token=gateway.token, scopes=scopes) as agw:
-            with pytest.raises(gnb.MissingScopeError, match=r"connect with scopes=") as caught:
-                await agw.request(method, params)
-            assert caught.value.missing_scope == missing_scope
-            assert (await agw.request("health"))["ok"] is True
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token, scopes=scopes) as agw:
+        with pytest.raises(gnb.MissingScopeError, match=r"connect with scopes=") as caught:
+            await agw.request(method, params)
+        assert caught.value.missing_scope == missing_scope
+        assert (await agw.request("health"))["ok"] is True
 
 
 @async_test

@@ -9,9 +9,8 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.local.openclaw import VERSION
-from tests.contract.conftest import AnyGateway
-from tests.contract.real import RealGateway
-from tests.support import async_test
+from tests.helpers.real import AnyGateway, RealGateway
+from tests.helpers.support import async_test
 
 CLI: dict[str, Any] = {"client_name": "cli", "mode": "cli"}
 """What gateways give device tokens to."""

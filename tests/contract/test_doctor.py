@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.contract.conftest import AnyGateway
+from tests.helpers.real import AnyGateway
 
 CLI: dict[str, Any] = {"client_name": "cli", "mode": "cli"}
 

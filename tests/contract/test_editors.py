@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import gateway_nb as gnb
-from tests.support import missing
+from tests.helpers.support import missing
 
 SCRIPT = Path(__file__).parents[1] / "typing" / "user_script.py"
 

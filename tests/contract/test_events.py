@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import gateway_nb as gnb
-from tests.contract.conftest import AnyGateway
-from tests.support import async_test, until
+from tests.helpers.real import AnyGateway
+from tests.helpers.support import async_test, until
 
 
 def test_every_event_is_kept_in_order(gateway: AnyGateway, tmp_path: Path) -> None:

@@ -16,11 +16,10 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.capture.journal import Capture
 from gateway_nb.local.openclaw import VERSION
-from tests.contract.conftest import AnyGateway
-from tests.contract.real import RealGateway, installed
-from tests.faults.counting import Book
-from tests.faults.proxy import Proxy
-from tests.support import async_test
+from tests.helpers.counting import Book
+from tests.helpers.proxy import Proxy
+from tests.helpers.real import AnyGateway, RealGateway, installed
+from tests.helpers.support import async_test
 
 PADDING = "x" * 200_000
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from typing import Any
 
 import pytest
 
-from tests.contract.conftest import AnyGateway
-from tests.contract.raw import MISSING, answer_to, outcome, sign_in, signed_in
-from tests.support import async_test
+from tests.helpers.raw import MISSING, answer_to, outcome, sign_in, signed_in
+from tests.helpers.real import AnyGateway
+from tests.helpers.support import async_test
 
 
 @pytest.fixture
@@ -68,12 +67,12 @@ SHAPES: list[tuple[str, Any, str]] = [
 ]
 
 
+@pytest.mark.parametrize(("path", "value", "fault"), SHAPES)
 @async_test
-async def test_shapes(gateway: AnyGateway) -> None:
+async def test_shapes(gateway: AnyGateway, path: str, value: Any, fault: str) -> None:
     """A field of a sign-in that has a wrong type or value is named, with what it must be."""
-    for path, value, fault in SHAPES:
-        found = await sign_in_to(gateway, {path: value}, signed="device/" in path)
-        assert found == (f"invalid connect params: at /{path}: {fault}", None, 1008), (path, value)
+    found = await sign_in_to(gateway, {path: value}, signed="device/" in path)
+    assert found == (f"invalid connect params: at /{path}: {fault}", None, 1008)
 
 
 SIGN_INS: list[tuple[dict[str, Any], bool, str, str | None]] = [
@@ -127,12 +126,14 @@ SIGN_INS: list[tuple[dict[str, Any], bool, str, str | None]] = [
 ]
 
 
+@pytest.mark.parametrize(("changes", "signed", "message", "code"), SIGN_INS)
 @async_test
-async def test_sign_ins(gateway: AnyGateway) -> None:
+async def test_sign_ins(
+    gateway: AnyGateway, changes: dict[str, Any], signed: bool, message: str, code: str | None
+) -> None:
     """A sign-in that is incomplete, wrong or odd is let in or refused with the code by which a client recovers."""
-    for changes, signed, message, code in SIGN_INS:
-        found = await sign_in_to(gateway, changes, signed=signed)
-        assert found == (message, code, None if message == "ok" else 1008), (changes, signed)
+    found = await sign_in_to(gateway, changes, signed=signed)
+    assert found == (message, code, None if message == "ok" else 1008)
 
 
 FRAMES: list[tuple[str | bytes, str | None, int]] = [
@@ -155,7 +156,7 @@ FRAMES: list[tuple[str | bytes, str | None, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("frame", "message", "code"), FRAMES, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("frame", "message", "code"), FRAMES)
 @async_test
 async def test_first_frames(gateway: AnyGateway, frame: str | bytes, message: str | None, code: int) -> None:
     """A first frame that is no sign-in, or longer than 64 KiB, ends the connection with the right code."""
@@ -204,21 +205,38 @@ AFTER: list[tuple[str | bytes, object, str]] = [
 ]
 
 
+async def answers(gateway: AnyGateway, frame: str | bytes, answered_id: object) -> tuple[dict[str, Any], bool]:
+    """Return the answer to a frame of a client that may do everything, and whether the next request succeeds."""
+    async with await signed_in(gateway.url, gateway.token) as socket, asyncio.timeout(60):
+        await socket.send(frame)
+        answer = await answer_to(socket, answered_id)
+        await socket.send(b'{"type":"req","id":"next","method":"health"}')
+        return answer, (await answer_to(socket, "next"))["ok"]
+
+
+@pytest.mark.parametrize(("method", "params", "message"), PARAMS)
 @async_test
-async def test_requests(gateway: AnyGateway) -> None:
-    """A request with wrong params, or a frame that is no request, is answered, and the connection lives on."""
-    socket = await signed_in(gateway.url, gateway.token)
-    async with asyncio.timeout(60):
-        for method, params, message in PARAMS:
-            request_id = str(uuid.uuid4())
-            await socket.send(json.dumps({"type": "req", "id": request_id, "method": method, "params": params}))
-            answer = await answer_to(socket, request_id)
-            assert message in answer["error"]["message"], (method, params)
-        for frame, answered_id, fault in AFTER:
-            await socket.send(frame)
-            answer = await answer_to(socket, answered_id)
-            assert answer["error"]["message"] == f"invalid request frame: {fault}"
+async def test_params(gateway: AnyGateway, method: str, params: Any, message: str) -> None:
+    """A request with wrong params is answered with what is wrong, and the connection lives on."""
+    request = json.dumps({"type": "req", "id": "1", "method": method, "params": params})
+    answer, lives = await answers(gateway, request, "1")
+    assert message in answer["error"]["message"]
+    assert lives
+
+
+@pytest.mark.parametrize(("frame", "answered_id", "fault"), AFTER)
+@async_test
+async def test_later_frames(gateway: AnyGateway, frame: str, answered_id: object, fault: str) -> None:
+    """A frame that is no request is answered with what is wrong, and the connection lives on."""
+    answer, lives = await answers(gateway, frame, answered_id)
+    assert answer["error"]["message"] == f"invalid request frame: {fault}"
+    assert lives
+
+
+@async_test
+async def test_later_frames_that_are_no_json(gateway: AnyGateway) -> None:
+    """A frame that is no JSON is passed over; one with an id that is no text is answered."""
+    async with await signed_in(gateway.url, gateway.token) as socket, asyncio.timeout(60):
         await socket.send("{")
         await socket.send(b'{"type":"req","id":"\\ud800","method":"health","params":"x"}')
         assert (await answer_to(socket, None))["ok"] is True
-    await socket.close()

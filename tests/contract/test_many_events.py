@@ -7,8 +7,8 @@ from pathlib import Path
 
 import gateway_nb as gnb
 from gateway_nb.capture.journal import Capture
-from tests.contract.real import RealGateway
-from tests.support import async_test
+from tests.helpers.real import RealGateway
+from tests.helpers.support import async_test
 
 EVENTS = 100_000
 _AT_ONCE = 500

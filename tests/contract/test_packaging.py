@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import gateway_nb as gnb
-from tests.support import missing
+from tests.helpers.support import missing
 
 ROOT = Path(__file__).parents[2]
 KINDS = {".py", ".typed", ".json", ".ipynb", ".js", ".css"}

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.contract.conftest import AnyGateway
-from tests.contract.real import RealGateway, installed
-from tests.support import async_test
+from tests.helpers.real import AnyGateway, RealGateway, installed
+from tests.helpers.support import async_test
 
 OLD = "2026.5.7"
 

@@ -12,7 +12,7 @@ import pytest
 
 import gateway_nb as gnb
 from tests import options_table
-from tests.unit.test_arrows import EVERYTHING, MAY_IMPORT
+from tests.helpers.rooms import EVERYTHING, MAY_IMPORT
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.contract.conftest import AnyGateway
-from tests.support import until
+from tests.helpers.real import AnyGateway
+from tests.helpers.support import until
 
 
 def notebook(gw: gnb.Gateway) -> dict[str, Any]:

@@ -11,9 +11,8 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.notebook.runs import RunView
-from tests.contract.conftest import AnyGateway
-from tests.contract.real import RealGateway
-from tests.support import async_test
+from tests.helpers.real import AnyGateway, RealGateway
+from tests.helpers.support import async_test
 
 
 def session() -> str:

@@ -19,7 +19,7 @@ from websockets.asyncio.server import ServerConnection
 import gateway_nb as gnb
 from gateway_nb.cli import main
 from gateway_nb.protocol.endpoint import normalize_fingerprint
-from tests.faults.servers import (
+from tests.helpers.servers import (
     CHALLENGE,
     answer_all,
     answer_one,
@@ -29,7 +29,7 @@ from tests.faults.servers import (
     welcome,
     welcome_and_wait,
 )
-from tests.support import async_test
+from tests.helpers.support import async_test
 
 TOKEN = "token-that-nobody-may-see"
 

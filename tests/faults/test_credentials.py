@@ -21,8 +21,8 @@ from gateway_nb.identity import device, files
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.notebook.settings import settings as shown_settings
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
-from tests.faults.servers import CHALLENGE, HELLO, answer_all, socket_server
-from tests.support import async_test, until
+from tests.helpers.servers import CHALLENGE, HELLO, answer_all, socket_server
+from tests.helpers.support import async_test, until
 
 ENV_TOKEN, ENV_PASSWORD, TOKEN_OF_A = "token-of-the-environment", "password-of-the-environment", "device-token-of-A"
 

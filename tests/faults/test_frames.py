@@ -14,7 +14,7 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.client import connection
 from gateway_nb.client.transport.messages import MAX_FRAGMENTS
-from tests.faults.servers import (
+from tests.helpers.servers import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -27,7 +27,7 @@ from tests.faults.servers import (
     read_text,
     welcome_by_hand,
 )
-from tests.support import async_test
+from tests.helpers.support import async_test
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -17,25 +17,36 @@ from websockets.exceptions import ConnectionClosed
 
 import gateway_nb as gnb
 from gateway_nb.notebook.display import Result
-from tests.faults.servers import CHALLENGE, answer_all, raw_server, socket_server, welcome, welcome_and_wait
-from tests.faults.test_living import script, serve
-from tests.support import async_test, until
+from tests.helpers.servers import (
+    CHALLENGE,
+    answer_all,
+    raw_server,
+    script,
+    socket_server,
+    welcome,
+    welcome_and_answer,
+    welcome_and_wait,
+)
+from tests.helpers.support import async_test, until
 
 TOKEN = "hunter2-Zq8xK4vT"
 
 
-def test_urls_that_hold_a_secret() -> None:
-    """A refused URL is shown without its user name, query and fragment."""
-    for url in (
+@pytest.mark.parametrize(
+    "url",
+    [
         f"http://127.0.0.1:18789/#token={TOKEN}",
         f"ws://127.0.0.1/#{TOKEN}",
         f"http://u:{TOKEN}@h/",
         f"ws://h/?token={TOKEN} ",
         f"wss://u:{TOKEN}@h:99999/",
-    ):
-        with pytest.raises(gnb.InsecureUrlError) as caught:
-            gnb.AsyncGateway(url)
-        assert TOKEN not in str(caught.value)
+    ],
+)
+def test_urls_that_hold_a_secret(url: str) -> None:
+    """A refused URL is shown without its user name, query and fragment."""
+    with pytest.raises(gnb.InsecureUrlError) as caught:
+        gnb.AsyncGateway(url)
+    assert TOKEN not in str(caught.value)
 
 
 @async_test
@@ -70,7 +81,7 @@ async def test_a_gateway_that_repeats_the_secret() -> None:
         await socket.close(1008, f"it was {TOKEN}")
 
     told: list[gnb.GatewayError] = []
-    async with socket_server(script(refuse, repeat, serve)) as url:
+    async with socket_server(script(refuse, repeat, welcome_and_answer)) as url:
         agw = gnb.AsyncGateway(url, token=TOKEN, device_identity=None, on_connect_error=told.append)
         with pytest.raises(gnb.GatewayConnectError) as refused:
             await agw.connect()

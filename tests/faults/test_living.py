@@ -15,26 +15,8 @@ from websockets.asyncio.server import ServerConnection
 import gateway_nb as gnb
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.identity.tokens import DeviceTokens
-from tests.faults.servers import CHALLENGE, HELLO, answer_all, socket_server, welcome
-from tests.support import async_test
-
-Step = Callable[[ServerConnection], Any]
-
-
-def script(*steps: Step) -> Step:
-    """A server that treats its first client by the first step, and so on; the last step serves all the rest."""
-    left = list(steps)
-
-    async def answer(socket: ServerConnection) -> None:
-        step = left.pop(0) if len(left) > 1 else left[0]
-        await step(socket)
-
-    return answer
-
-
-async def serve(socket: ServerConnection) -> None:
-    await welcome(socket)
-    await answer_all(socket)
+from tests.helpers.servers import CHALLENGE, HELLO, Step, answer_all, script, socket_server, welcome, welcome_and_answer
+from tests.helpers.support import async_test
 
 
 def refuse(code: str | None, close: int, error: dict[str, Any] | None = None, **details: Any) -> Step:
@@ -88,7 +70,7 @@ async def test_silence() -> None:
 
     closes: list[tuple[int, str]] = []
     async with (
-        socket_server(script(silent, serve)) as url,
+        socket_server(script(silent, welcome_and_answer)) as url,
         gnb.AsyncGateway(
             url, device_identity=None, tick_watch_min_interval=0.02, on_close=lambda *close: closes.append(close)
         ) as agw,
@@ -104,7 +86,7 @@ async def test_a_starting_gateway() -> None:
     starting = refuse(None, 1013, error, reason="startup-sidecars")
     states = States()
     async with (
-        socket_server(script(starting, starting, serve)) as url,
+        socket_server(script(starting, starting, welcome_and_answer)) as url,
         gnb.AsyncGateway(url, device_identity=None, on_state=states) as agw,
     ):
         assert agw.status.epoch == 1
@@ -124,7 +106,7 @@ async def test_a_shutdown() -> None:
 
     states = States()
     async with (
-        socket_server(script(shut_down, serve)) as url,
+        socket_server(script(shut_down, welcome_and_answer)) as url,
         gnb.AsyncGateway(url, device_identity=None, on_state=states) as agw,
     ):
         await until(lambda: agw.status.epoch == 2)
@@ -143,7 +125,7 @@ async def test_a_shutdown() -> None:
 async def test_a_pause(code: str) -> None:
     """A refusal that waiting can't mend pauses the client: it says why, and the user connects again."""
     paused: list[gnb.GatewayError] = []
-    async with socket_server(script(welcome_and_drop, refuse(code, 1008), serve)) as url:
+    async with socket_server(script(welcome_and_drop, refuse(code, 1008), welcome_and_answer)) as url:
         agw = gnb.AsyncGateway(url, token="t", device_identity=None, on_reconnect_paused=paused.append)
         await agw.connect()
         await until(lambda: agw.status.state == "paused")
@@ -161,7 +143,7 @@ async def test_no_pause_where_the_gateway_says_wait() -> None:
     """A pairing that the gateway says to wait for is tried again."""
     waiting = refuse("PAIRING_REQUIRED", 1008, recommendedNextStep="wait_then_retry")
     async with (
-        socket_server(script(welcome_and_drop, waiting, serve)) as url,
+        socket_server(script(welcome_and_drop, waiting, welcome_and_answer)) as url,
         gnb.AsyncGateway(url, token="t", device_identity=None) as agw,
     ):
         await until(lambda: agw.status.epoch == 2)
@@ -172,7 +154,7 @@ async def test_waiting_for_approval() -> None:
     """Waiting for the owner says once what to approve, and goes on by itself."""
     pending = refuse("PAIRING_REQUIRED", 1008, requestId="r-1", requestedScopes=["a"], approvedScopes=["b"])
     told: list[gnb.PairingRequiredError] = []
-    async with socket_server(script(pending, pending, serve)) as url:
+    async with socket_server(script(pending, pending, welcome_and_answer)) as url:
         agw = gnb.AsyncGateway(url, device_identity=None)
         await agw.wait_until_paired(30, told.append)
         assert agw.status.state == "connected"
@@ -376,7 +358,7 @@ async def test_callbacks_that_raise() -> None:
         socket.transport.abort()
 
     async with (
-        socket_server(script(gap_then_drop, serve)) as url,
+        socket_server(script(gap_then_drop, welcome_and_answer)) as url,
         gnb.AsyncGateway(url, device_identity=None, **options) as agw,
     ):
         await until(lambda: agw.status.epoch == 2)
@@ -452,5 +434,5 @@ async def test_a_home_that_cannot_be_written(tmp_path: Any, monkeypatch: pytest.
     """Without a place for the key the client uses one for this session, and says so."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "file" / "home"))
-    async with socket_server(serve) as url, gnb.AsyncGateway(url, token="t") as agw:
+    async with socket_server(welcome_and_answer) as url, gnb.AsyncGateway(url, token="t") as agw:
         assert any("for this session only" in line for line in agw.log)

@@ -18,8 +18,8 @@ from websockets.typing import Origin
 import gateway_nb as gnb
 from gateway_nb.local.gateway import MAX_UNAUTHENTICATED
 from gateway_nb.local.model import OfflineModel
-from tests.contract.raw import answer_to, outcome, sign_in
-from tests.support import async_test
+from tests.helpers.raw import answer_to, outcome, sign_in
+from tests.helpers.support import async_test
 
 
 @pytest.fixture
@@ -75,15 +75,15 @@ def recorded(path: Path) -> gnb.Recording:
 
 
 @pytest.mark.parametrize("kind", ["embedded", "replay"])
+@pytest.mark.parametrize(
+    ("host", "origin", "status"), [(*page, 403) for page in PAGES] + [(*program, 101) for program in PROGRAMS]
+)
 @async_test
-async def test_web_pages(kind: str, tmp_path: Path) -> None:
+async def test_web_pages(kind: str, host: str | None, origin: str | None, status: int, tmp_path: Path) -> None:
     """A page of another origin, and one whose name was made to mean this machine, get 403; programs are let in."""
     server = gnb.LocalGateway(auth="insecure-none") if kind == "embedded" else recorded(tmp_path / "x.jsonl").replay()
     with server as local:
-        for host, origin in PAGES:
-            assert await upgrade(port_of(local.url), host, origin) == 403, (host, origin)
-        for host, origin in PROGRAMS:
-            assert await upgrade(port_of(local.url), host, origin) == 101, (host, origin)
+        assert await upgrade(port_of(local.url), host, origin) == status
 
 
 @pytest.mark.parametrize(("host", "origin"), PAGES)

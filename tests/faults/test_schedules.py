@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 import gateway_nb as gnb
 import gateway_nb.protocol.backoff as backoff
-from tests.faults.counting import Book, Requests, counting_server
-from tests.faults.proxy import Proxy
+from tests.helpers.counting import Book, Requests, counting_server
+from tests.helpers.proxy import FAITHFUL, Proxy, harm
 
-FAITHFUL = ("delay", "throttle", "stall", "cut", "cut within", "refuse", "lose", "double")
 STEPS = st.lists(st.tuples(st.sampled_from(FAITHFUL), st.integers(0, 60)), min_size=1, max_size=6)
 WITH_LIES = st.lists(st.tuples(st.sampled_from((*FAITHFUL, "corrupt")), st.integers(0, 60)), min_size=1, max_size=6)
 SETTINGS = settings(
@@ -29,30 +28,6 @@ SETTINGS = settings(
 def _quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.02)
     monkeypatch.setattr(backoff, "LONGEST", 0.1)
-
-
-def harm(proxy: Proxy, fault: str) -> None:
-    """Begin a fault."""
-    match fault:
-        case "delay":
-            proxy.delay = 0.02
-        case "throttle":
-            proxy.rate = 20_000
-        case "stall":
-            proxy.stall()
-        case "cut":
-            proxy.cut()
-        case "cut within":
-            proxy.cut_within_a_frame()
-        case "refuse":
-            proxy.refusing = True
-            proxy.cut()
-        case "lose":
-            proxy.losing = 1
-        case "double":
-            proxy.doubling = 1
-        case "corrupt":
-            proxy.corrupting = 1
 
 
 async def live_through(steps: list[tuple[str, int]]) -> tuple[Book, Requests, gnb.Status, Any]:

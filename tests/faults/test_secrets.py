@@ -20,9 +20,9 @@ from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
 from gateway_nb.notebook.widgets.live import LiveWidget
-from tests.faults.servers import CHALLENGE, HELLO, answer_all, socket_server, welcome
-from tests.support import async_test, until
-from tests.unit.test_redact import OTHER_NAMES, SECRET_NAMES, part_of
+from tests.helpers.secret_names import OTHER_NAMES, SECRET_NAMES, part_of
+from tests.helpers.servers import CHALLENGE, HELLO, answer_all, socket_server, welcome
+from tests.helpers.support import async_test, until
 
 TOKEN = "".join(random.Random(2).choices(string.ascii_letters + string.digits, k=903))
 BASIC = base64.b64encode(b"me:" + TOKEN.encode()).decode()

@@ -9,7 +9,7 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.client.connection import Connection
-from tests.support import async_test
+from tests.helpers.support import async_test
 
 
 @async_test

@@ -16,8 +16,8 @@ import gateway_nb as gnb
 from gateway_nb.identity import device
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.identity.tokens import DeviceTokens
-from tests.faults.servers import CHALLENGE, HELLO, answer_all, socket_server
-from tests.support import async_test
+from tests.helpers.servers import CHALLENGE, HELLO, answer_all, socket_server
+from tests.helpers.support import async_test
 
 Step = Callable[[ServerConnection, dict[str, Any]], Awaitable[None]]
 STORED = "stored-device-token"

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import gateway_nb as gnb
-from tests.kernel.scripts import CONNECT, running
+from tests.helpers.scripts import CONNECT, running
 
 RATE, SECONDS = 10_000, 5
 _BURN = f"""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.kernel.conftest import Kernel
-from tests.support import until
+from tests.helpers.kernel import Kernel
+from tests.helpers.support import until
 
 
 @pytest.fixture
@@ -93,7 +93,8 @@ def test_an_await_cell(local: gnb.LocalGateway, kernel: Kernel) -> None:
 
 def test_a_restarted_kernel(local: gnb.LocalGateway, kernel: Kernel) -> None:
     """A kernel that is shut down closes its connection with code 1000."""
-    kernel.run("import gateway_nb as gnb; gw = gnb.connect()")
+    assert kernel.run("import gateway_nb as gnb; gw = gnb.connect()").status == "ok"
+    until(lambda: local.peers)
     (peer,) = local.peers
     kernel.manager.restart_kernel()
     kernel.client.wait_for_ready(timeout=60)
@@ -104,7 +105,9 @@ def test_a_restarted_kernel(local: gnb.LocalGateway, kernel: Kernel) -> None:
 def test_unload(local: gnb.LocalGateway, kernel: Kernel) -> None:
     """%unload_ext takes the magics out again; a second %load_ext brings them back."""
     kernel.run("%load_ext gateway_nb\n%unload_ext gateway_nb")
-    assert kernel.run("%gateway").status == "error" or "not found" in kernel.run("%gateway").text
+    outcome = kernel.run("%gateway")
+    assert outcome.status == "error"
+    assert "`%gateway` not found" in outcome.everything
     assert "not connected" in kernel.run("%load_ext gateway_nb\n%gateway").text
 
 

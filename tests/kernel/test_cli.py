@@ -6,21 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import gateway_nb as gnb
-from tests.support import until
-
-COMMAND = [sys.executable, "-m", "gateway_nb"]
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, env={**os.environ, **environment}
-    )
+from tests.helpers.command import COMMAND, run
+from tests.helpers.support import until
 
 
 def test_demo() -> None:

@@ -17,8 +17,8 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.capture.lines import TornEndWarning
-from tests.kernel.scripts import script
-from tests.support import until
+from tests.helpers.scripts import script
+from tests.helpers.support import until
 
 _START = """
 capture = gw.capture(os.environ["JOURNAL"], events=("x*",), detached=True)

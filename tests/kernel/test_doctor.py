@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gateway_nb as gnb
-from tests.kernel.conftest import Kernel
-from tests.kernel.scripts import running
+from tests.helpers.kernel import Kernel
+from tests.helpers.scripts import running
 
 
 def test_magic(shared_kernel: Kernel) -> None:

@@ -18,8 +18,8 @@ import pytest
 from filelock import FileLock
 
 import gateway_nb as gnb
-from tests.kernel.conftest import Kernel
-from tests.support import missing, until
+from tests.helpers.kernel import FOLDERS, Kernel
+from tests.helpers.support import missing, until
 
 _GOOD = "%%gateway sessions.list -o rows\nlimit: 5"
 _BAD = "%%gateway sessions.list\nlimit: five"
@@ -29,7 +29,7 @@ _BAD = "%%gateway sessions.list\nlimit: five"
 def _environment(local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OPENCLAW_GATEWAY_URL", local.url)
     monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
-    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+    for name in FOLDERS:
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
 
 

@@ -20,9 +20,9 @@ from click.testing import CliRunner
 import gateway_nb as gnb
 from gateway_nb import lab
 from gateway_nb.cli import main
-from tests.kernel.conftest import Kernel
-from tests.kernel.test_cli import COMMAND, run
-from tests.support import SESSION_PROCESSES, until
+from tests.helpers.command import COMMAND, run
+from tests.helpers.kernel import Kernel
+from tests.helpers.support import SESSION_PROCESSES, until
 
 JUPYTER_TOKEN = "token-of-this-test"
 FOLDERS = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")

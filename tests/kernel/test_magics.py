@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_client.manager import KernelManager
 
 import gateway_nb as gnb
-from tests.kernel.conftest import Kernel, Outcome
-from tests.support import until
+from tests.helpers.kernel import FOLDERS, Kernel, Outcome
+from tests.helpers.support import until
+
+
+@pytest.fixture(scope="module")
+def shared_local() -> Iterator[gnb.LocalGateway]:
+    """The gateway of `shared`."""
+    with gnb.LocalGateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def shared(shared_local: gnb.LocalGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """A kernel like `connected`, for tests that leave nothing behind that another one sees."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENCLAW_GATEWAY_URL", shared_local.url)
+        patch.setenv("OPENCLAW_GATEWAY_TOKEN", shared_local.token)
+        for name in FOLDERS:
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        kernel = Kernel(KernelManager(kernel_name="python3"))
+    connect(kernel)
+    yield kernel
+    kernel.stop()
 
 
 @pytest.fixture
@@ -20,10 +43,14 @@ def connected(local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch, request:
     monkeypatch.setenv("OPENCLAW_GATEWAY_URL", local.url)
     monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
     kernel: Kernel = request.getfixturevalue("kernel")
+    connect(kernel)
+    return kernel
+
+
+def connect(kernel: Kernel) -> None:
     assert kernel.run("%load_ext gateway_nb\n%gateway connect").status == "ok"
     for label in ("one", "two"):
         assert kernel.run(f"%%gateway sessions.create\nlabel: {label}").status == "ok"
-    return kernel
 
 
 def shown(kernel: Kernel, code: str) -> dict[str, Any]:
@@ -51,8 +78,8 @@ def test_formats(connected: Kernel) -> None:
     assert shown(connected, "%%gateway sessions.list -f json")["application/json"]["count"] == 2
     raw = shown(connected, "%%gateway sessions.list -f raw --path /count")
     assert raw["text/plain"] == "2"
-    for quiet in ("%%gateway health;", "%%gateway health --quiet"):
-        assert connected.run(quiet).displays == []
+    assert connected.run("%%gateway health;").displays == []
+    assert connected.run("%%gateway health --quiet").displays == []
 
 
 @pytest.mark.parametrize(
@@ -69,10 +96,10 @@ def test_formats(connected: Kernel) -> None:
         ("%%gateway health -c other", ["there is no connection 'other'; run: %gateway connect -c other"]),
     ],
 )
-def test_errors(connected: Kernel, code: str, lines: list[str]) -> None:
+def test_errors(shared: Kernel, code: str, lines: list[str]) -> None:
     """An error is one line that says what to do, and shows the place in the cell if there is one."""
-    connected.run("limit = 5")
-    outcome = connected.run(code)
+    shared.run("limit = 5")
+    outcome = shared.run(code)
     assert outcome.status == "error"
     assert len(outcome.error) == len(lines)
     assert all(line in said for line, said in zip(lines, outcome.error, strict=True))
@@ -94,12 +121,12 @@ def test_binding(connected: Kernel) -> None:
     assert connected.run("print(found['sessions'][0]['label'], found['limitApplied'])").text == 'the "third", {x} 10\n'
 
 
-def test_a_dry_run(connected: Kernel, local: gnb.LocalGateway) -> None:
+def test_a_dry_run(shared: Kernel, shared_local: gnb.LocalGateway) -> None:
     """--dry-run shows the frame without secrets, the scope, and what looks wrong, and sends nothing."""
-    connected.run(f"secret = {local.token!r}")
-    before = connected.run("print(gw.status.counters.frames)").text
-    said = connected.run("%%gateway sessions.list --dry-run\nlimti: 5\nsearch: $secret\npassword: hunter2").text
-    assert connected.run("print(gw.status.counters.frames)").text == before
+    shared.run(f"secret = {shared_local.token!r}")
+    before = shared.run("print(gw.status.counters.frames)").text
+    said = shared.run("%%gateway sessions.list --dry-run\nlimti: 5\nsearch: $secret\npassword: hunter2").text
+    assert shared.run("print(gw.status.counters.frames)").text == before
     assert '"method":"sessions.list","params":{"limti":5,"search":"[secret]","password":"[secret]"}' in said
     assert "scope: needs operator.read, granted" in said
     assert "looks wrong: /limti is no param of sessions.list; did you mean limit?" in said
@@ -114,34 +141,48 @@ def test_a_dry_run(connected: Kernel, local: gnb.LocalGateway) -> None:
         "%%gateway sessions.list -o found -f raw",
         "%%gateway sessions.list -o found --path /sessions",
         "%%gateway agent --final -o found\nmessage: echo:$secret\nsessionKey: agent:main:main",
-        "%%gateway sessions.list -o found --bg",
         "%gateway call sessions.list -o found",
-        "%%gateway sessions.list\nlimit: $secret",
     ],
 )
-def test_secrets_in_answers(connected: Kernel, local: gnb.LocalGateway, cell: str) -> None:
-    """What a cell shows of an answer, a run or an error holds no secret; what -o keeps is the gateway's word."""
+def test_secrets_in_answers(shared: Kernel, shared_local: gnb.LocalGateway, cell: str) -> None:
+    """What a cell shows of an answer or a run holds no secret; what -o keeps is the gateway's word."""
+    shared.run(f"secret = {shared_local.token!r}")
+    shared.run('%%gateway sessions.create --quiet\n{"label": "is $secret it"}')
+    outcome = shared.run(cell)
+    assert outcome.status == "ok"
+    assert shared_local.token not in outcome.everything
+    assert "[secret]" in outcome.everything
+    assert shared.run("import json; print(secret in json.dumps(found)); del found").text == "True\n"
+
+
+def test_secrets_in_errors(shared: Kernel, shared_local: gnb.LocalGateway) -> None:
+    """What a cell shows of an error holds no secret, though the gateway or the place in the body repeats it."""
+    shared.run(f"secret = {shared_local.token!r}")
+    outcome = shared.run("%%gateway sessions.list\nlimit: $secret")
+    assert outcome.status == "error"
+    assert shared_local.token not in outcome.everything
+    assert "[secret]" in outcome.everything
+
+
+def test_secrets_in_answers_in_the_background(connected: Kernel, local: gnb.LocalGateway) -> None:
+    """What is shown of a call in the background holds no secret, neither while it runs nor at its end."""
     connected.run(f"secret = {local.token!r}")
     connected.run('%%gateway sessions.create --quiet\n{"label": "is $secret it"}')
-    outcome = connected.run(cell)
+    assert local.token not in connected.run("%%gateway sessions.list -o found --bg").everything
+    outcome = connected.run("%gateway result")
     assert local.token not in outcome.everything
-    if "--bg" in cell:
-        outcome = connected.run("%gateway result")
-        assert local.token not in outcome.everything
     assert "[secret]" in outcome.everything
-    if outcome.status == "ok" and "--bg" not in cell:
-        assert connected.run("import json; print(secret in json.dumps(found))").text == "True\n"
 
 
-def test_a_run(connected: Kernel) -> None:
+def test_a_run(shared: Kernel) -> None:
     """--final shows one display that grows with the answer, at ten steps a second at most, and keeps the end."""
-    outcome = connected.run("%%gateway agent --final -o answer\nmessage: count:20:100\nsessionKey: agent:main:main")
+    outcome = shared.run("%%gateway agent --final -o answer\nmessage: count:20:100\nsessionKey: agent:main:main")
     assert outcome.status == "ok"
     texts = [display["text/plain"] for display in outcome.displays]
     assert len(set(texts)) > 3
     assert len(texts) <= 10 * 2.0 * 1.5 + 2
     assert texts[-1].startswith(" ".join(map(str, range(1, 21))) + "\nagent · ok · ")
-    assert connected.run("print(answer['status'])").text == "ok\n"
+    assert shared.run("print(answer['status'])").text == "ok\n"
 
 
 def test_a_run_behind_a_slow_handler(connected: Kernel) -> None:
@@ -153,20 +194,20 @@ def test_a_run_behind_a_slow_handler(connected: Kernel) -> None:
     assert text.endswith(" · 20 output tokens")
 
 
-def test_stopping_a_run(connected: Kernel, local: gnb.LocalGateway) -> None:
+def test_stopping_a_run(shared: Kernel, shared_local: gnb.LocalGateway) -> None:
     """Stop aborts the run in the gateway, says so, and leaves what came so far."""
-    cell = connected.start("%%gateway agent --final\nmessage: count:1000:50\nsessionKey: agent:main:main")
-    until(lambda: local.methods.agents.is_active("agent:main:main"))
-    connected.manager.interrupt_kernel()
-    outcome = connected.outcome(cell)
+    cell = shared.start("%%gateway agent --final\nmessage: count:1000:50\nsessionKey: agent:main:main")
+    until(lambda: shared_local.methods.agents.is_active("agent:main:main"))
+    shared.manager.interrupt_kernel()
+    outcome = shared.outcome(cell)
     assert "KeyboardInterrupt" in outcome.error[-1]
     assert "agent: the gateway aborted the run" in outcome.error[-1]
-    assert not local.methods.agents.is_active("agent:main:main")
+    assert not shared_local.methods.agents.is_active("agent:main:main")
 
 
-def test_slow_work_shows_the_time(connected: Kernel) -> None:
+def test_slow_work_shows_the_time(shared: Kernel) -> None:
     """After a second the cell says how long it takes; nothing of that stays."""
-    outcome = connected.run('%%gateway agent.wait\n{"runId": "nobody", "timeoutMs": 2500}')
+    outcome = shared.run('%%gateway agent.wait\n{"runId": "nobody", "timeoutMs": 2500}')
     assert any(re.match(r"agent\.wait … [12] s", display["text/plain"]) for display in outcome.displays[:-1])
     assert "…" not in outcome.displays[-1]["text/plain"].splitlines()[0]
 
@@ -209,14 +250,14 @@ def test_a_run_in_the_background(connected: Kernel) -> None:
     assert connected.run("print(begun.cancel())").text == "the gateway aborted the run\n"
 
 
-def test_a_run_that_fails(connected: Kernel) -> None:
+def test_a_run_that_fails(shared: Kernel) -> None:
     """A failed run is the same error in a cell as in Python, one line, and %tb shows the whole traceback."""
-    cell = connected.run("%%gateway agent --final\nmessage: fail:400\nsessionKey: agent:main:main")
-    python = connected.run("gw.run('fail:400').result()")
+    cell = shared.run("%%gateway agent --final\nmessage: fail:400\nsessionKey: agent:main:main")
+    python = shared.run("gw.run('fail:400').result()")
     for outcome in (cell, python):
         assert len(outcome.error) == 1
         assert re.match(r"RunFailedError: run \S+ failed: LLM request failed", outcome.error[0])
-    whole = connected.run("%tb")
+    whole = shared.run("%tb")
     assert "Traceback (most recent call last)" in whole.everything
     assert "handles.py" in whole.everything
 
@@ -259,15 +300,15 @@ def test_the_last_connection_is_meant(connected: Kernel, local: gnb.LocalGateway
     assert connected.run("%%gateway health").status == "ok"
 
 
-def test_describe(connected: Kernel) -> None:
+def test_describe(shared: Kernel) -> None:
     """A question mark behind a call, or behind the method as attributes, shows scope and params; nothing is sent."""
-    before = connected.run("print(gw.status.counters.frames)").text
-    said = connected.run("%gateway call sessions.list?").text
+    before = shared.run("print(gw.status.counters.frames)").text
+    said = shared.run("%gateway call sessions.list?").text
     assert "needs operator.read" in said
     assert "limit: integer" in said
-    reply = connected.client.inspect("gw.call.sessions.list", reply=True, timeout=30)
+    reply = shared.client.inspect("gw.call.sessions.list", reply=True, timeout=30)
     assert "limit: integer" in reply["content"]["data"]["text/plain"]
-    assert connected.run("print(gw.status.counters.frames)").text == before
+    assert shared.run("print(gw.status.counters.frames)").text == before
 
 
 def test_connections(connected: Kernel, local: gnb.LocalGateway) -> None:
@@ -320,10 +361,10 @@ COMPLETIONS: list[tuple[str, str | None, str]] = [
 
 
 @pytest.mark.parametrize(("code", "after", "choice"), COMPLETIONS)
-def test_completion_over_the_wire(connected: Kernel, code: str, after: str | None, choice: str) -> None:
+def test_completion_over_the_wire(shared: Kernel, code: str, after: str | None, choice: str) -> None:
     """What JupyterLab and VS Code ask for is completed: methods, options, params, values, from what is known."""
-    connected.run("%%gateway sessions.list")
-    content = connected.client.complete(code, len(code), reply=True, timeout=30)["content"]
+    shared.run("%%gateway sessions.list")
+    content = shared.client.complete(code, len(code), reply=True, timeout=30)["content"]
     assert any(match.startswith(choice) for match in content["matches"]), content
     assert code[content["cursor_start"] : content["cursor_end"]] == re.split(r"[\s,{]", code)[-1]
 

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 import gateway_nb as gnb
-from tests.kernel.scripts import running
-from tests.kernel.silent import Silent
-from tests.support import until
+from tests.helpers.scripts import running
+from tests.helpers.silent import Silent
+from tests.helpers.support import until
 
 
 def together(work: Callable[[int], object], count: int = 8) -> None:
@@ -108,7 +108,7 @@ def test_a_name_on_the_loops_thread() -> None:
 SIGINT_WHILE_WAITING = """
 import os, signal, threading, time
 import gateway_nb as gnb
-from tests.kernel.silent import Silent
+from tests.helpers.silent import Silent
 
 with gnb.LocalGateway() as local, Silent() as silent:
     def connecting():

@@ -7,8 +7,8 @@ from importlib.metadata import version
 import pytest
 
 import gateway_nb as gnb
-from tests.kernel.conftest import Kernel
-from tests.support import missing
+from tests.helpers.kernel import Kernel
+from tests.helpers.support import missing
 
 _USE = [
     "assert gw.request('health')['ok']",

@@ -13,8 +13,8 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.bridge import loop_thread
-from tests.kernel.scripts import CONNECT, running, script
-from tests.support import until
+from tests.helpers.scripts import CONNECT, running, script
+from tests.helpers.support import until
 
 
 def test_ctrl_c_cancels_the_request(local: gnb.LocalGateway) -> None:

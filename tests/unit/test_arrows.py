@@ -8,64 +8,9 @@ from pathlib import Path
 import pytest
 
 import gateway_nb
+from tests.helpers.rooms import MAY_IMPORT, MAY_IMPORT_LATE
 
 PACKAGE = Path(gateway_nb.__file__).parent
-EVERYTHING = {
-    "cli",
-    "capturing",
-    "demo",
-    "detached",
-    "lab",
-    "diagnosis",
-    "nesting",
-    "notebook",
-    "connecting",
-    "facade",
-    "handles",
-    "bridge",
-    "capture",
-    "local",
-    "schema",
-    "client",
-    "identity",
-    "protocol",
-}
-MAY_IMPORT = {
-    "__init__": EVERYTHING,
-    "__main__": {"cli"},
-    "cli": EVERYTHING,
-    "capturing": {"connecting", "facade", "detached", "capture", "protocol"},
-    "demo": {"facade", "handles", "bridge", "protocol"},
-    "lab": {"diagnosis", "client", "protocol"},
-    "diagnosis": {"bridge", "client", "identity", "nesting", "protocol"},
-    "nesting": set(),
-    "notebook": {
-        "connecting",
-        "diagnosis",
-        "facade",
-        "handles",
-        "detached",
-        "bridge",
-        "schema",
-        "capture",
-        "client",
-        "identity",
-        "protocol",
-    },
-    "detached": {"identity", "protocol"},
-    "connecting": {"facade", "bridge", "capture", "client", "protocol"},
-    "facade": {"handles", "detached", "bridge", "client", "capture", "protocol"},
-    "handles": {"schema", "bridge", "client", "protocol"},
-    "bridge": {"protocol"},
-    "capture": {"local", "client", "protocol"},
-    "local": {"protocol"},
-    "schema": {"protocol"},
-    "client": {"protocol", "identity"},
-    "identity": {"protocol"},
-    "protocol": set(),
-}
-MAY_IMPORT_LATE = {"facade": {"notebook"}, "capture": {"notebook"}}
-"""What a method may import when it is called: `Gateway.table` and `Recording.table` return a widget, upwards."""
 NO_IO = {"asyncio", "socket", "ssl", "time", "os", "pathlib", "threading", "io", "tempfile", "subprocess", "logging"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -106,6 +106,7 @@ def test_tags_of_json() -> None:
     assert parse_body(text).value == {"a": "5", "b": 5, "c": {"d": [1]}, "6": 7}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", ["a: " + "[ " * 3000 + "]" * 3000, "\n".join("  " * n + "a:" for n in range(3000))])
 def test_a_body_nested_too_deeply(text: str) -> None:
     """A body that is nested too deeply is our error."""
@@ -238,6 +239,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.text(), JSON_VALUES, max_size=4))
 def test_json_is_json(value: dict[str, Any]) -> None:
     """Whatever JSON can say, a body says; with dollars doubled it comes through binding as it was."""
@@ -246,6 +248,7 @@ def test_json_is_json(value: dict[str, Any]) -> None:
     assert bind(parse_body(json.dumps(_doubled(value))), {}) == value
 
 
+@pytest.mark.long
 @given(JSON_VALUES, st.dictionaries(st.text("ab"), JSON_VALUES, max_size=3))
 def test_a_value_changes_nothing_around_it(value: Any, around: dict[str, Any]) -> None:
     """Binding puts the value in its place, and leaves all else alone, whatever the value holds."""
@@ -253,6 +256,7 @@ def test_a_value_changes_nothing_around_it(value: Any, around: dict[str, Any]) -
     assert bind(parse_body(json.dumps(template)), {"x": value}) == {**around, "here": value, "list": [1, value]}
 
 
+@pytest.mark.long
 @given(st.text(), st.dictionaries(st.text("ab", min_size=1), JSON_VALUES, max_size=2))
 def test_nothing_but_its_own_error(text: str, names: dict[str, Any]) -> None:
     """Whatever is typed, there is a value or our own error."""

@@ -8,7 +8,7 @@ import pytest
 
 from gateway_nb import bridge
 from gateway_nb.bridge import Dispatcher
-from tests.support import until
+from tests.helpers.support import until
 
 
 def handlers() -> list[threading.Thread]:

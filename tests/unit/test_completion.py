@@ -93,11 +93,14 @@ def test_without_a_connection() -> None:
     assert found.choices == ("cron.add",)
 
 
+@pytest.mark.parametrize("head", ["%gateway ", "%%gateway sessions.list\n", B + "{"])
 @given(st.text(alphabet='%gateway \n{}[]":,-abc$'), st.integers(0, 60))
-def test_never_raises(text: str, cursor: int) -> None:
-    """Whatever stands there, completing it never fails."""
-    for head in ("%gateway ", "%%gateway sessions.list\n", B + "{"):
-        complete(head + text, len(head) + min(cursor, len(text)), KNOWN)
+def test_whatever_stands_there(head: str, text: str, cursor: int) -> None:
+    """Whatever stands there, what is offered replaces what stands before the cursor, or nothing is offered."""
+    at = len(head) + min(cursor, len(text))
+    text = (head + text)[:at]
+    found = complete(text, at, KNOWN)
+    assert found is None or text.endswith(found.fragment)
 
 
 def test_seen() -> None:

@@ -102,6 +102,7 @@ def _at_once(count: int, code: str, *arguments: str) -> list[str]:
     return printed
 
 
+@pytest.mark.long
 def test_two_processes_make_one_key(tmp_path: Path) -> None:
     """Processes that start at once agree on one key."""
     code = """
@@ -113,6 +114,7 @@ print(DeviceIdentity.load_or_create(sys.argv[1]).device_id)
     assert sorted(path.name for path in tmp_path.glob("*.json*")) == ["key.json", "key.json.lock"]
 
 
+@pytest.mark.long
 def test_two_processes_keep_each_others_tokens(tmp_path: Path) -> None:
     """Processes that write at once lose nothing of each other's."""
     code = """

@@ -15,7 +15,7 @@ import gateway_nb.capture.log as log_
 from gateway_nb.capture.log import EventLog
 from gateway_nb.capture.table import text_array
 from gateway_nb.client.events import Event
-from gateway_nb.protocol.frames import encode
+from tests.helpers.events import event
 
 DTYPES = {
     "time": "datetime64[ns, UTC]",
@@ -25,11 +25,6 @@ DTYPES = {
     "kind": "category",
     "payload": "string",
 }
-
-
-def event(number: int, name: str = "x", payload: Any = None, seq: int | None = 0) -> Event:
-    raw = msgspec.Raw(encode({"n": number} if payload is None else payload))
-    return Event(1_000_000_000 + number / 1000, 1, name, number if seq == 0 else seq, raw)
 
 
 def filled(count: int, **options: Any) -> EventLog:

@@ -23,6 +23,7 @@ def test_no_bound(extra: str) -> None:
         constraints(PROJECT.format(extra=extra))
 
 
-def test_pins() -> None:
-    """A lower bound becomes a pin."""
-    assert constraints(PROJECT.format(extra='"duckdb>=1.1"')) == ["click==8.1", "duckdb==1.1"]
+@pytest.mark.parametrize("extra", ['"duckdb>=1.1"', '"duckdb>=1.1,<2"'])
+def test_pins(extra: str) -> None:
+    """A lower bound becomes a pin, whether or not there is an upper one."""
+    assert constraints(PROJECT.format(extra=extra)) == ["click==8.1", "duckdb==1.1"]

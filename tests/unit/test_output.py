@@ -356,6 +356,7 @@ for export in (
 """
 
 
+@pytest.mark.long
 def test_a_full_disk(tmp_path: Path) -> None:
     """An export that the disk has no room for is our error, and nothing of it is left."""
     source, out = tmp_path / "run.jsonl", tmp_path / "out"

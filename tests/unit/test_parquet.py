@@ -57,6 +57,7 @@ def test_a_name_of_10_kilobytes(tmp_path: Path) -> None:
         assert len(frame) == 2
 
 
+@pytest.mark.long
 def test_many_names(tmp_path: Path) -> None:
     """A name has a folder of its own in all of an export or in none of it; 66,000 names take seconds."""
     names = [f"name{n}" for n in range(66_000)]

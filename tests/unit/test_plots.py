@@ -45,6 +45,7 @@ def texts(svg: str) -> list[str]:
     return ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("plot", PLOTS)
 def test_an_empty_log(plot: str) -> None:
     """Without events there is an empty picture, and no error."""

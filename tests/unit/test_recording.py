@@ -23,7 +23,7 @@ from gateway_nb.capture.journal import Capture
 from gateway_nb.capture.recording import TornEndWarning
 from gateway_nb.client.events import Event
 from gateway_nb.protocol.frames import encode
-from tests.support import until
+from tests.helpers.support import until
 
 
 def event(number: int, name: str = "x", payload: Any = None, at: float = 1_000_000_000.0) -> Event:
@@ -300,13 +300,14 @@ def test_no_rotations(text: str) -> None:
         parse_rotation(text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["run.jsonl", "run.jsonl.zst"])
 def test_rotating(tmp_path: Path, name: str) -> None:
     """A capture goes on in numbered files; together they are the whole, and the capture's own frame."""
     with Capture(tmp_path / name, rotate="2KB") as capture:
-        for number in range(100):
-            capture.extend([event(number)])
-            until(lambda done=number + 1: capture.stats.events == done)  # type: ignore[misc]
+        for number in range(0, 100, 5):
+            capture.extend([event(number + more) for more in range(5)])
+            until(lambda done=number + 5: capture.stats.events == done)  # type: ignore[misc]
         assert list(capture.df["seq"].dropna()) == list(range(100))
     files = sorted(tmp_path.iterdir())
     assert len(files) > 2
@@ -351,6 +352,7 @@ def test_an_answer_with_line_breaks(tmp_path: Path) -> None:
     assert [line.kind for line in lines] == ["start", "request", "answer", "stop"]
 
 
+@pytest.mark.long
 def test_a_torn_compressed_end(tmp_path: Path) -> None:
     """A compressed journal that ends too early gives every flush that is whole."""
     path = tmp_path / "run.jsonl.zst"
@@ -419,16 +421,16 @@ def test_batches_of_large_payloads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [batch.num_rows for batch in gnb.load(tmp_path / "run.jsonl").batches()] == [4, 3, 3, 2]
 
 
-def test_one_file_out_of_many(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["all.jsonl", "all.jsonl.zst"])
+def test_one_file_out_of_many(tmp_path: Path, name: str) -> None:
     """A recording is written as one journal, compressed or not, and never over another."""
     (tmp_path / "in").mkdir()
     captured(tmp_path / "in" / "a.jsonl")
     captured(tmp_path / "in" / "b.jsonl")
-    for name in ("all.jsonl", "all.jsonl.zst"):
-        target = gnb.load(tmp_path / "in").to_jsonl(tmp_path / name)
-        assert gnb.load(target).stats.events == {"even": 10, "odd": 10}
-        with pytest.raises(gnb.CaptureError, match="exists"):
-            gnb.load(tmp_path / "in").to_jsonl(target)
+    target = gnb.load(tmp_path / "in").to_jsonl(tmp_path / name)
+    assert gnb.load(target).stats.events == {"even": 10, "odd": 10}
+    with pytest.raises(gnb.CaptureError, match="exists"):
+        gnb.load(tmp_path / "in").to_jsonl(target)
 
 
 def test_parquet(tmp_path: Path) -> None:

@@ -22,36 +22,12 @@ from gateway_nb.client.runs import RunResult
 from gateway_nb.client.shapes import MARK, is_secret_name, without_shapes
 from gateway_nb.client.sieve import Sieve
 from gateway_nb.protocol.errors import GatewayError, request_error
+from tests.helpers.secret_names import OTHER_NAMES, SECRET_NAMES, part_of
 
 TOKEN = "long-enough-to-be-known-everywhere"
 ODD = 'pass "word"/\\ +&=?é%'
+CAPABILITY = "http://127.0.0.1:18789/cap/" + "0123456789abcdef" * 3
 LONG = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=903))
-
-SECRET_NAMES = """
-token botToken bot_token BOT-TOKEN deviceToken deviceTokens refreshToken sessionToken
-access_token idToken secret clientSecret client_secret webhookSecret secrets privateKey
-private_key_pem PrivateKeyPem apiKey api_key apikey X-Api-Key accessKey aws_secret_access_key
-signingKey encryptionKey sshKey password passwd dbPassword password2 passwordHash passphrase pwd
-pass credential credentials Authorization Proxy-Authorization cookie Set-Cookie jwt bearer
-bearerToken signature X-Hub-Signature-256 nonce csrf otp verificationCode mnemonic smtp_pass DB_PASS
-wifiPsk seedPhrase consumerKey storageKey mfaCode accessCode
-"""
-
-OTHER_NAMES = """
-maxTokens inputTokens outputTokens totalTokens tokens tokenCount token_count tokenizer
-contextTokens nextPageToken sessionKey idempotencyKey publicKey key keys keyboard monkey
-nextCursor cursor session sessionId tokenEnv passwordFile auth authMode secretary bypass compass
-announce description method proxy_pass statusCode phrase
-"""
-
-
-def part_of(secret: str, text: str) -> int:
-    """Return how many characters of a secret stand in a text at one place."""
-    longest = 0
-    for start in range(len(secret)):
-        while longest < len(secret) - start and secret[start : start + longest + 1] in text:
-            longest += 1
-    return longest
 
 
 def coded(before: bytes, secret: str, encode: Callable[[bytes], bytes] = base64.b64encode) -> str:
@@ -193,6 +169,7 @@ def test_shapes(before: str, after: str) -> None:
     assert without_shapes(before) == after
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "piece",
     [
@@ -227,6 +204,7 @@ def test_the_price_of_shapes(piece: str) -> None:
     assert price(400_000) < 4 * 4 * price(100_000) + 0.01
 
 
+@pytest.mark.long
 def test_many_secrets() -> None:
     """Of what gateways gave the newest is remembered, in bounded number and size; the user's secrets are never lost."""
     redactor = Redactor([TOKEN])
@@ -243,6 +221,7 @@ def test_many_secrets() -> None:
     assert redactor.text(newest) == "[secret]"
 
 
+@pytest.mark.long
 def test_answers_full_of_secrets() -> None:
     """Thousands of secrets in answers make later ones no slower, and are forgotten."""
     redactor = Redactor([TOKEN])
@@ -277,14 +256,13 @@ def test_no_part_at_a_cut(before: str, secret: str) -> None:
 @pytest.mark.parametrize("part", range(1, 64, 7))
 @pytest.mark.parametrize("limit", [0, 1, 50, 160])
 @pytest.mark.parametrize("json_", [False, True])
-def test_the_beginning_of_a_text(part: int, limit: int, json_: bool) -> None:
+@pytest.mark.parametrize("secret", [LONG, CAPABILITY], ids=["long", "url"])
+def test_the_beginning_of_a_text(part: int, limit: int, json_: bool, secret: str) -> None:
     """However much shorter the replacements are, what follows them is no part of a secret that was cut."""
-    url = "http://127.0.0.1:18789/cap/" + "0123456789abcdef" * 3
-    redactor = Redactor([LONG, url])
-    for secret in (LONG, url):
-        text = '"' * json_ + "~" * part + secret * 20
-        shown = redactor.start(text[: limit + redactor.overlap + 1], limit, json=json_)
-        assert re.fullmatch(r'"?~*(\[secret\])*(\[[secrt]*)?…?', shown)
+    redactor = Redactor([LONG, CAPABILITY])
+    text = '"' * json_ + "~" * part + secret * 20
+    shown = redactor.start(text[: limit + redactor.overlap + 1], limit, json=json_)
+    assert re.fullmatch(r'"?~*(\[secret\])*(\[[secrt]*)?…?', shown)
 
 
 def test_what_an_error_holds() -> None:

@@ -12,7 +12,7 @@ import pytest
 from gateway_nb.client.events import Event
 from gateway_nb.client.runs import AsyncRun
 from gateway_nb.protocol.frames import encode
-from tests.support import async_test
+from tests.helpers.support import async_test
 
 Delta = tuple[str, bool]
 

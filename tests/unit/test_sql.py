@@ -104,6 +104,7 @@ def test_a_mistake(recording: gnb.Recording, sql: str, message: str) -> None:
         assert "LINE 1" in shown
 
 
+@pytest.mark.long
 def test_a_mistake_in_the_middle(recording: gnb.Recording) -> None:
     """A query that fails before the table is read to its end has DuckDB's reason, whoever ends the reading."""
     for _ in range(100):
@@ -134,6 +135,7 @@ def test_a_damaged_line_in_a_query(recording: gnb.Recording, tmp_path: Path) -> 
         recording.query("select count(*) from events")
 
 
+@pytest.mark.long
 def test_a_sort_beyond_memory(recording: gnb.Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit into the memory of a query goes to a private folder, which is gone afterwards."""
     monkeypatch.setattr("gateway_nb.capture.sql._SETTINGS", {"memory_limit": "'40MB'", "threads": "1"})

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import msgspec
+import pytest
 
 from gateway_nb.bridge import Dispatcher
 from gateway_nb.client.events import Event
@@ -48,6 +49,7 @@ def test_a_stream_keeps_one_event_however_large() -> None:
     assert [item.seq for item in asyncio.run(read())] == [1]
 
 
+@pytest.mark.long
 def test_handlers_wait_in_bounded_memory() -> None:
     """A handler that is stuck misses calls once 64 MiB of events wait for it; they are counted, and warned of."""
     log = Log()

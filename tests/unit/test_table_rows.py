@@ -14,7 +14,7 @@ from gateway_nb.capture.log import EventLog
 from gateway_nb.client.redact import Redactor
 from gateway_nb.notebook.widgets.query import Condition, FilterError, Query
 from gateway_nb.notebook.widgets.rows import PREVIEW_BYTES, LogRows, Matches, marker, told
-from tests.unit.test_log import event
+from tests.helpers.events import event
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,7 @@ def test_a_cleared_log() -> None:
     assert rows.counts.total() == 13
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from(["append", "clear", "many", "follow"]), max_size=40), st.integers(10, 40))
 def test_whatever_happens(steps: list[str], max_rows: int) -> None:
@@ -209,6 +210,7 @@ def test_what_is_told() -> None:
     assert data["t"][0] == 1_000_000_000_000_000
 
 
+@pytest.mark.long
 def test_rates() -> None:
     """The sparkline starts with what came in the last minute."""
     log, rows = EventLog(), LogRows()

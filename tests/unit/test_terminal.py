@@ -82,16 +82,22 @@ def test_any_text(text: str) -> None:
         shown.encode()
 
 
-def test_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the command prints is printable, answers and errors included, and an answer stays the JSON it is."""
+@pytest.mark.parametrize("arguments", [["call", HOSTILE], ["replay", HOSTILE], ["schema", "show", HOSTILE]])
+def test_commands_with_hostile_arguments(arguments: list[str]) -> None:
+    """What the command prints of a mistake is printable, whatever the mistake repeats."""
+    done = CliRunner().invoke(main, arguments)
+    assert done.output
+    assert done.output.replace("\n", "").isprintable()
+
+
+def test_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command prints of an answer is printable, and stays the JSON it is."""
     params = encode({"enabled": True, "phase": HOSTILE}).decode()
     with gnb.LocalGateway() as local:
         monkeypatch.setenv("OPENCLAW_GATEWAY_URL", local.url)
         monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
         answer = CliRunner().invoke(main, ["call", "talk.mode", params])
-        others = (["call", HOSTILE], ["replay", HOSTILE], ["schema", "show", HOSTILE])
-        for done in (answer, *(CliRunner().invoke(main, arguments) for arguments in others)):
-            assert done.output.replace("\n", "").isprintable()
+    assert answer.output.replace("\n", "").isprintable()
     assert msgspec.json.decode(answer.stdout)["phase"] == HOSTILE
 
 

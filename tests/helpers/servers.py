@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 CHALLENGE = json.dumps({"type": "event", "event": "connect.challenge", "payload": {"nonce": "n", "ts": 1}})
+Step = Callable[[ServerConnection], Any]
 HELLO: dict[str, Any] = {
     "protocol": 4,
     "server": {"version": "fake", "connId": "c"},
@@ -82,6 +83,23 @@ async def answer_all(socket: ServerConnection) -> None:
     with contextlib.suppress(ConnectionClosed):
         async for data in socket:
             await answer_one(socket, data)
+
+
+async def welcome_and_answer(socket: ServerConnection) -> None:
+    """Do a gateway's side of the handshake, and answer every request."""
+    await welcome(socket)
+    await answer_all(socket)
+
+
+def script(*steps: Step) -> Step:
+    """A server that treats its first client by the first step, and so on; the last step serves all the rest."""
+    left = list(steps)
+
+    async def answer(socket: ServerConnection) -> None:
+        step = left.pop(0) if len(left) > 1 else left[0]
+        await step(socket)
+
+    return answer
 
 
 async def welcome_by_hand(

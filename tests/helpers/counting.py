@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 import gateway_nb as gnb
-from tests.faults.servers import CHALLENGE, HELLO
+from tests.helpers.servers import CHALLENGE, HELLO
 
 TICK_MS = 100
 

@@ -1,4 +1,4 @@
-"""Gateways that do their worst once they are asked ``go``: ``python -m tests.faults.hostile KIND`` prints its URL."""
+"""Gateways that do their worst once they are asked ``go``: ``python -m tests.helpers.hostile KIND`` prints its URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from tests.faults.servers import BINARY, CONTINUATION, HELLO, PING, PONG, TEXT, frame, read_text, welcome_by_hand
+from tests.helpers.servers import BINARY, CONTINUATION, HELLO, PING, PONG, TEXT, frame, read_text, welcome_by_hand
 
 SECONDS = 5.0
 Frames = AsyncIterator[bytes]

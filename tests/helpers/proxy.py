@@ -7,6 +7,7 @@ import contextlib
 from typing import Self
 
 _CHUNK = 65_536
+FAITHFUL = ("delay", "throttle", "stall", "cut", "cut within", "refuse", "lose", "double")
 
 
 class Proxy:
@@ -134,3 +135,27 @@ class Proxy:
             middle = len(data) // 2
             return data[:middle] + bytes([data[middle] ^ 0x55]) + data[middle + 1 :]
         return data
+
+
+def harm(proxy: Proxy, fault: str) -> None:
+    """Begin a fault."""
+    match fault:
+        case "delay":
+            proxy.delay = 0.02
+        case "throttle":
+            proxy.rate = 20_000
+        case "stall":
+            proxy.stall()
+        case "cut":
+            proxy.cut()
+        case "cut within":
+            proxy.cut_within_a_frame()
+        case "refuse":
+            proxy.refusing = True
+            proxy.cut()
+        case "lose":
+            proxy.losing = 1
+        case "double":
+            proxy.doubling = 1
+        case "corrupt":
+            proxy.corrupting = 1

@@ -1,6 +1,6 @@
 """A real gateway in a process of its own, obeying lines: ``restart`` and the end of the input.
 
-Run as ``python -m tests.contract.real VERSION [CONFIG]``; prints one JSON line when it is up, ``ok`` after each order.
+Run as ``python -m tests.helpers.real VERSION [CONFIG]``; prints one JSON line when it is up, ``ok`` after each order.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 from gateway_nb.local.openclaw import OpenClaw, install
 from gateway_nb.protocol.errors import OpenClawUnavailable
-from tests.support import SESSION_PROCESSES, missing
+from tests.helpers.support import SESSION_PROCESSES, missing
 
 
 def installed(version: str) -> None:
@@ -21,6 +21,16 @@ def installed(version: str) -> None:
         install(version)
     except OpenClawUnavailable as error:
         missing("openclaw", str(error))
+
+
+class AnyGateway(Protocol):
+    """What a contract test needs of a gateway."""
+
+    url: str
+    token: str
+
+    def restart(self) -> None:
+        """Stop it and start it again on the same port."""
 
 
 class RealGateway:
@@ -34,7 +44,7 @@ class RealGateway:
 
     def __init__(self, version: str, config: dict[str, Any] | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.real", version, json.dumps(config or {})],
+            [sys.executable, "-m", "tests.helpers.real", version, json.dumps(config or {})],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,0 +1,60 @@
+"""The package's rooms, and which rooms each may import: the README's picture as sets."""
+
+from __future__ import annotations
+
+EVERYTHING = {
+    "cli",
+    "capturing",
+    "demo",
+    "detached",
+    "lab",
+    "diagnosis",
+    "nesting",
+    "notebook",
+    "connecting",
+    "facade",
+    "handles",
+    "bridge",
+    "capture",
+    "local",
+    "schema",
+    "client",
+    "identity",
+    "protocol",
+}
+MAY_IMPORT = {
+    "__init__": EVERYTHING,
+    "__main__": {"cli"},
+    "cli": EVERYTHING,
+    "capturing": {"connecting", "facade", "detached", "capture", "protocol"},
+    "demo": {"facade", "handles", "bridge", "protocol"},
+    "lab": {"diagnosis", "client", "protocol"},
+    "diagnosis": {"bridge", "client", "identity", "nesting", "protocol"},
+    "nesting": set(),
+    "notebook": {
+        "connecting",
+        "diagnosis",
+        "facade",
+        "handles",
+        "detached",
+        "bridge",
+        "schema",
+        "capture",
+        "client",
+        "identity",
+        "protocol",
+    },
+    "detached": {"identity", "protocol"},
+    "connecting": {"facade", "bridge", "capture", "client", "protocol"},
+    "facade": {"handles", "detached", "bridge", "client", "capture", "protocol"},
+    "handles": {"schema", "bridge", "client", "protocol"},
+    "bridge": {"protocol"},
+    "capture": {"local", "client", "protocol"},
+    "local": {"protocol"},
+    "schema": {"protocol"},
+    "client": {"protocol", "identity"},
+    "identity": {"protocol"},
+    "protocol": set(),
+}
+MAY_IMPORT_LATE = {"facade": {"notebook"}, "capture": {"notebook"}}
+"""What a method may import when it is called: `Gateway.table` and `Recording.table` return a widget, upwards."""
