@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.client import connection
+from gateway_nb.client.transport import websockets
 from gateway_nb.client.transport.messages import MAX_FRAGMENTS
 from tests.helpers.servers import (
     BINARY,
@@ -320,3 +322,25 @@ def test_nothing_on_stderr(ending: str, each_transport: str, tmp_path: Path) -> 
         assert (out, err) == (b"quiet\n", b"")
 
     body()
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9\r\n"])
+@async_test
+async def test_an_upgrade_that_nobody_waits_for(greeting: bytes) -> None:
+    """Where opening a socket was interrupted, that its upgrade failed is printed by nobody."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await writer.drain()
+
+    async with raw_server(hang_up) as port:
+        _, opened = await asyncio.get_running_loop().create_connection(
+            lambda: websockets._Socket(f"ws://127.0.0.1:{port}"), "127.0.0.1", port
+        )
+        assert (await opened.closed())[0] == 1006
+        del opened
+        gc.collect()
+        await asyncio.sleep(0)
+    assert complaints == []
