@@ -29,9 +29,20 @@ _GROUPS = {"real": "openclaw", "lab": "lab", "browser": "browser"}
 _SHARED_BY_A_MODULE = {"shared_kernel", "shared", "old", "tls", "built"}
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return more workers than there are cores: the tests wait for others more than they compute."""
-    return round((os.cpu_count() or 1) * _WORKERS_PER_CORE)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return more workers than cores, since tests wait more than they compute; the quick ones do not wait."""
+    return round((os.cpu_count() or 1) * (1 if _only_quick(config) else _WORKERS_PER_CORE))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not read other folders where only quick tests are asked for."""
+    tests = _UNIT.parent
+    other = collection_path.parent == tests and collection_path.is_dir() and collection_path != _UNIT
+    return True if other and _only_quick(config) else None
+
+
+def _only_quick(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "quick")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
