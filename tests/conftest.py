@@ -30,7 +30,7 @@ _SHARED_BY_A_MODULE = {"shared_kernel", "shared", "old", "tls", "built"}
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return more workers than cores, since most tests wait more than they compute; the quick ones do not."""
+    """Return more workers than cores, since tests wait more than they compute; the quick ones do not wait."""
     return round((os.cpu_count() or 1) * (1 if _only_quick(config) else _WORKERS_PER_CORE))
 
 

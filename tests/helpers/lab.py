@@ -189,7 +189,7 @@ class Page:
 
 
 def fill(page: Page, cell: int, url: str, secret: str = SECRET) -> Any:
-    form = page.cell(cell).locator(".gnb-form")
+    form = page.cell(cell).locator(".gnb-form[data-state]")  # it has a state once the kernel has told it the options
     form.get_by_label("Gateway", exact=True).fill(url)
     form.get_by_label("Token", exact=True).fill(secret)
     form.get_by_role("button", name="Connect", exact=True).click()
