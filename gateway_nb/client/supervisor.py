@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from ..protocol import close_codes
@@ -45,7 +47,6 @@ class Supervisor:
     Attributes:
         connection: the live connection, or ``None``.
         epoch: number of connections that reached hello-ok.
-        hello: the last hello-ok.
         log: the client's log.
         feed: where its events go.
         requests: makes the client's calls.
@@ -54,7 +55,7 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self.connection: Connection | None = None
         self.epoch = 0
-        self.hello: HelloOk | None = None
+        self._shown: Callable[[], HelloOk] | None = None
         self.log = Log()
         self.feed = Feed(self.log)
         self.requests = Requests(self._live_connection, settings.request_timeout, self.log)
@@ -74,6 +75,11 @@ class Supervisor:
         self._problems: deque[str] = deque(maxlen=_PROBLEMS_KEPT)  # apart from the status: other threads add to it
         self._next_attempt: float | None = None
         self._frames = self._malformed = self._late = 0
+
+    @property
+    def hello(self) -> HelloOk | None:
+        """The last hello-ok, without its secrets."""
+        return self._shown() if self._shown is not None else None
 
     async def connect(self, limit: float | None, *, waits_for_owner: bool = True) -> HelloOk:
         """Connect within so many seconds, and keep the connection alive from then on.
@@ -300,7 +306,6 @@ class Supervisor:
         assert self._opening is not None
         self.log.redactor.hide(secrets)
         has_token = self._auth.welcomed(hello)
-        # What is at hand at once; the rest may be large, and is cleaned beside the loop.
         shown = self.log.clean_hello(dataclasses.replace(hello, methods=(), events=(), raw={}))
         self._backoff.reset()
         self._shutdown_reason = None
@@ -320,21 +325,24 @@ class Supervisor:
             self.log.warning(problem)
         self.feed.start(self.epoch, {"bootId": shown.boot_id})
         self.requests.subscriptions.make_again(self.connection)
-        self._finishing = asyncio.create_task(self._finish_connecting(hello, has_token))
+        # The rest may be large: it is cleaned for whoever looks first, here or on a thread beside the loop.
+        self._shown = functools.cache(functools.partial(self.log.clean_hello, hello))
+        self._finishing = asyncio.create_task(self._finish_connecting(hello, self._shown, has_token))
 
-    async def _finish_connecting(self, hello: HelloOk, has_token: bool) -> None:
+    async def _finish_connecting(self, hello: HelloOk, shown: Callable[[], HelloOk], has_token: bool) -> None:
         """Show the hello-ok, keep the device token, and let `connect` return: who connects next finds the token.
 
         Args:
             hello: the gateway's, with its secrets: a token's scopes are kept as they are.
+            shown: returns it without secrets.
             has_token: it has a device token to keep.
         """
-        self.hello = await asyncio.to_thread(self.log.clean_hello, hello)
-        self._call("on_hello_ok", self.hello)
+        without_secrets = await asyncio.to_thread(shown)
+        self._call("on_hello_ok", without_secrets)
         if has_token:
             await asyncio.to_thread(self._auth.keep, hello)
         if self._first is not None and not self._first.done():
-            self._first.set_result(self.hello)
+            self._first.set_result(without_secrets)
 
     def events(self, frames: list[EventFrame]) -> None:
         """Events came: sinks first, then handlers."""

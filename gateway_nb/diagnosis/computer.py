@@ -24,7 +24,7 @@ _VARIABLES = (
 )
 _DEVELOPERS = ("test", "dev")
 _REQUIREMENT = re.compile(
-    r"(?P<name>[\w.-]+)\s*(?:>=(?P<least>[\w.]+))?[^;]*(?:;.*extra == ['\"](?P<extra>[\w-]+)['\"])?"
+    r"(?P<name>[\w.-]+)(?:[^;]*?>=(?P<least>[\w.]+))?[^;]*(?:;.*extra == ['\"](?P<extra>[\w-]+)['\"])?"
 )
 # When a widget's click is heard while a cell runs, by ipykernel's version (measured on 7.1 to 7.4).
 _CLICKS = (

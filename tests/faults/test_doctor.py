@@ -380,7 +380,7 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (no_server, "tcp", "✗", "nothing listens", "start the gateway"),
     (wrong_port, "upgrade", "✗", "is a web server, not a gateway: it answered HTTP 404", "check the port"),
     (busy_port, "upgrade", "✗", "does not speak WebSocket", "is it a TLS port?"),
-    (silent_port, "upgrade", "✗", "did not answer within 0.", "is this a gateway's port?"),
+    (silent_port, "upgrade", "✗", "did not answer within 0.3 s", "is this a gateway's port?"),
     (wrong_token, "sign-in", "✗", "gateway token mismatch", "pass token="),
     (no_credential, "sign-in", "✗", "unauthorized: gateway token m", "pass token="),
     (pin_mismatch, "tls", "✗", "is not the pinned one", "pin the new one"),
