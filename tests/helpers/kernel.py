@@ -48,7 +48,8 @@ class Kernel:
 
     def start(self, code: str) -> str:
         """Send a cell; return its message id."""
-        message_id: str = self.client.execute(code)
+        # After an error a kernel refuses for a moment what is queued; here each cell is run whatever came before.
+        message_id: str = self.client.execute(code, stop_on_error=False)
         return message_id
 
     def outcome(self, message_id: str, timeout: float = 60) -> Outcome:
