@@ -34,6 +34,7 @@ def test_a_users_script(tmp_path: Path) -> None:
     assert found == {number: mark[1] for number, mark in enumerate(marks, 1) if mark}, done.stdout
 
 
+@pytest.mark.xdist_group("jedi")  # its cache on disk is not made for several processes
 @pytest.mark.parametrize(
     ("code", "names"),
     [
