@@ -54,6 +54,7 @@ def test_methods_complete_in_jedi(code: str, names: set[str]) -> None:
         assert names <= {completion.name for completion in completions}
 
 
+@pytest.mark.xdist_group("jedi")
 @pytest.mark.parametrize(
     ("expression", "names"),
     [("gnb", {"connect", "AsyncGateway", "doctor"}), ("gw", {"request", "run"}), ("gw.events", {"df", "tail"})],
