@@ -90,7 +90,7 @@ def test_runs_that_are_none() -> None:
         (0.0, "agent", agent("a", "tool", phase="start", toolCallId="i", name="n" * 10_000)),
         (0.0, "chat", {"runId": "b", "sessionKey": "s" * 10_000, "state": "delta"}),
     )
-    log.extend([Event(1e9, 1, "agent", 9, msgspec.Raw(b'{"runId":"c","data":%b}' % (b"[" * 5000 + b"]" * 5000)))])
+    log.extend([Event(1e9, 1, "agent", 9, msgspec.Raw(b'{"runId":"c","data":%b}' % (b"[" * 100_000 + b"]" * 100_000)))])
     runs = log.runs()
     assert runs["run"].tolist() == ["a", "b"]
     assert runs["tool_calls"].tolist() == [1, 0]
