@@ -8,6 +8,7 @@ import json
 import pytest
 
 from gateway_nb.protocol import frames
+from gateway_nb.protocol.errors import GatewayRequestError
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,9 @@ def test_large_payloads_leave_the_garbage_collector_as_it_was(enabled: bool) -> 
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_an_answer_that_cannot_be_read() -> None:
+    """An answer that is no UTF-8 is an error of the request, which names its method."""
+    with pytest.raises(GatewayRequestError, match="health: the answer can't be read"):
+        frames.decode_answer("health", b'"\xff"')

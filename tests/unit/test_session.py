@@ -618,3 +618,9 @@ def test_a_settled_request_leaves_no_timer() -> None:
     ask(session, "2", timeout=3.0)
     session.cancel("2")
     assert session.timer(5.0) == []
+
+
+def test_an_event_before_hello() -> None:
+    """An event that comes before the handshake is done is dropped."""
+    (dropped,) = Session(0.0).receive([event("x", seq=1)], 0.0)
+    assert isinstance(dropped, Dropped)
