@@ -16,42 +16,42 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import nesting as nesting
+    from .capture.detached import DetachedCapture as DetachedCapture
+    from .capture.detached import captures as captures
     from .capture.journal import Capture as Capture
-    from .capture.log import EventLog as EventLog
     from .capture.recording import Recording as Recording
     from .capture.recording import load as load
-    from .client.events import Event as Event
-    from .client.gateway import AsyncGateway as AsyncGateway
+    from .client.event import Event as Event
     from .client.status import Status as Status
-    from .connecting import connect as connect
-    from .connecting import connections as connections
-    from .detached import DetachedCapture as DetachedCapture
-    from .detached import captures as captures
     from .diagnosis.doctor import doctor as doctor
-    from .facade import Gateway as Gateway
-    from .handles import Run as Run
-    from .local.gateway import LocalGateway as LocalGateway
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import BadParamsError as BadParamsError
+    from .errors import CaptureError as CaptureError
+    from .errors import FrameTooLargeError as FrameTooLargeError
+    from .errors import GatewayClosedError as GatewayClosedError
+    from .errors import GatewayConnectError as GatewayConnectError
+    from .errors import GatewayError as GatewayError
+    from .errors import GatewayRequestError as GatewayRequestError
+    from .errors import GatewayTimeoutError as GatewayTimeoutError
+    from .errors import HandshakeTimeoutError as HandshakeTimeoutError
+    from .errors import IdentityError as IdentityError
+    from .errors import InsecureUrlError as InsecureUrlError
+    from .errors import MissingScopeError as MissingScopeError
+    from .errors import OpenClawUnavailable as OpenClawUnavailable
+    from .errors import PairingRequiredError as PairingRequiredError
+    from .errors import ProtocolMismatchError as ProtocolMismatchError
+    from .errors import RateLimitedError as RateLimitedError
+    from .errors import RunAbortedError as RunAbortedError
+    from .errors import RunFailedError as RunFailedError
+    from .errors import TlsPinError as TlsPinError
+    from .events.log import EventLog as EventLog
+    from .faces.async_gateway import AsyncGateway as AsyncGateway
+    from .faces.connections import connect as connect
+    from .faces.connections import connections as connections
+    from .faces.gateway import Gateway as Gateway
+    from .faces.run import Run as Run
     from .notebook.widgets.connect_form import connect_form as connect_form
-    from .protocol.errors import AuthenticationError as AuthenticationError
-    from .protocol.errors import BadParamsError as BadParamsError
-    from .protocol.errors import CaptureError as CaptureError
-    from .protocol.errors import FrameTooLargeError as FrameTooLargeError
-    from .protocol.errors import GatewayClosedError as GatewayClosedError
-    from .protocol.errors import GatewayConnectError as GatewayConnectError
-    from .protocol.errors import GatewayError as GatewayError
-    from .protocol.errors import GatewayRequestError as GatewayRequestError
-    from .protocol.errors import GatewayTimeoutError as GatewayTimeoutError
-    from .protocol.errors import HandshakeTimeoutError as HandshakeTimeoutError
-    from .protocol.errors import IdentityError as IdentityError
-    from .protocol.errors import InsecureUrlError as InsecureUrlError
-    from .protocol.errors import MissingScopeError as MissingScopeError
-    from .protocol.errors import OpenClawUnavailable as OpenClawUnavailable
-    from .protocol.errors import PairingRequiredError as PairingRequiredError
-    from .protocol.errors import ProtocolMismatchError as ProtocolMismatchError
-    from .protocol.errors import RateLimitedError as RateLimitedError
-    from .protocol.errors import RunAbortedError as RunAbortedError
-    from .protocol.errors import RunFailedError as RunFailedError
-    from .protocol.errors import TlsPinError as TlsPinError
+    from .server.gateway import LocalGateway as LocalGateway
 
     __version__: str
 
@@ -59,19 +59,19 @@ if TYPE_CHECKING:
 _ROOMS = {
     "nesting": (),
     "capture.journal": ("Capture",),
-    "capture.log": ("EventLog",),
+    "events.log": ("EventLog",),
     "capture.recording": ("Recording", "load"),
-    "client.events": ("Event",),
-    "client.gateway": ("AsyncGateway",),
+    "client.event": ("Event",),
+    "faces.async_gateway": ("AsyncGateway",),
     "client.status": ("Status",),
-    "connecting": ("connect", "connections"),
-    "detached": ("DetachedCapture", "captures"),
+    "faces.connections": ("connect", "connections"),
+    "capture.detached": ("DetachedCapture", "captures"),
     "diagnosis.doctor": ("doctor",),
-    "facade": ("Gateway",),
-    "handles": ("Run",),
-    "local.gateway": ("LocalGateway",),
+    "faces.gateway": ("Gateway",),
+    "faces.run": ("Run",),
+    "server.gateway": ("LocalGateway",),
     "notebook.widgets.connect_form": ("connect_form",),
-    "protocol.errors": (
+    "errors": (
         "AuthenticationError",
         "BadParamsError",
         "CaptureError",

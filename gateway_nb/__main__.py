@@ -1,5 +1,5 @@
 """``python -m gateway_nb`` is the command ``gateway-nb``."""
 
-from .cli import main
+from .cli.main import main
 
 main(prog_name="gateway-nb")

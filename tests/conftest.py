@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
-from gateway_nb.local.openclaw import VERSION
+from gateway_nb.openclaw.gateway import VERSION
 from tests.helpers.real import RealGateway, installed
 from tests.helpers.support import SESSION_PROCESSES
 
@@ -101,7 +101,7 @@ def each_transport(request: pytest.FixtureRequest, _own_home: None, monkeypatch:
 def _nothing_left(_own_home: None) -> Iterator[None]:
     before = _held()
     yield
-    bridge = sys.modules.get("gateway_nb.bridge")
+    bridge = sys.modules.get("gateway_nb.sync.loop_thread")
     if bridge is not None:
         bridge.stop_loop_thread()
     until = time.monotonic() + _PATIENCE

@@ -1,1 +1,1 @@
-"""Keeping events: in memory as Arrow chunks, on disk as a journal."""
+"""Events on disk: journals, recordings, exports, and captures in processes of their own."""

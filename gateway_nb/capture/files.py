@@ -18,8 +18,8 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import IO, Any
 
-from ..protocol.errors import CaptureError
-from .lines import MAX_LINE_BYTES, DamagedLine, read_line
+from ..errors import CaptureError
+from ..protocol.lines import MAX_LINE_BYTES, DamagedLine, read_line
 from .reading import ZSTD_SUFFIX, not_regular, without_waiting
 
 try:

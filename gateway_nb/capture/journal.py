@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ..client.events import Event, size_of
+from ..client.event import Event, size_of
 from ..client.handlers import matches
-from ..client.redact import LOGGER, Redactor
-from ..protocol.errors import CaptureError, printable
+from ..client.redaction.redactor import LOGGER, Redactor
+from ..errors import CaptureError, printable
 from ..protocol.frames import encode
+from ..protocol.lines import torn_end
 from .files import Output, parse_rotation
-from .lines import torn_end
 
 if TYPE_CHECKING:
     import pandas as pd

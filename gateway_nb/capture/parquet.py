@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ..protocol.errors import CaptureError
+from ..errors import CaptureError
 from .files import partial_name, unwritable
 
 _OTHER = "__other__"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from ..protocol.errors import CaptureError
-from .lines import MAX_LINE_BYTES
+from ..errors import CaptureError
+from ..protocol.lines import MAX_LINE_BYTES
 
 ZSTD_SUFFIX = ".zst"
 _CHUNK_BYTES = 64 * 1024

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from ..client.redact import Redactor
-from ..protocol.errors import CaptureError, printable
+from ..client.redaction.redactor import Redactor
+from ..errors import CaptureError, printable
+from ..events.rows import SCHEMA, frame_of, joined, table_of
+from ..events.view import EventView
+from ..protocol.lines import REQUEST_KINDS, DamagedLine, Dropped, Gap, Line, TornEndWarning, detail, read_line
 from .files import new_file
-from .lines import REQUEST_KINDS, DamagedLine, Dropped, Gap, Line, TornEndWarning, detail, read_line
 from .parquet import write_parquet
 from .reading import not_regular, open_read, texts
 from .sql import query
-from .table import SCHEMA, frame_of, joined, table_of
-from .view import EventView
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..local.gateway import LocalGateway
+    from ..events.rows import Row
     from ..notebook.widgets.event_table import EventTable
-    from .table import Row
+    from ..server.gateway import LocalGateway
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 64 * 1024 * 1024
@@ -264,12 +264,12 @@ class Recording(EventView):
         )
 
     def replay(self, speed: float | None = 1.0) -> LocalGateway:
-        """Return a gateway that does again what was recorded; see `gateway_nb.capture.replay`.
+        """Return a gateway that does again what was recorded; see `gateway_nb.server.replay`.
 
         Args:
             speed: 1.0 keeps the gaps in time, 2.0 halves them, ``None`` leaves them out.
         """
-        from .replay import ReplayGateway
+        from ..server.replay import ReplayGateway
 
         return ReplayGateway(self, speed=speed)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..protocol.errors import CaptureError
+from ..errors import CaptureError
 
 if TYPE_CHECKING:
     import pandas as pd

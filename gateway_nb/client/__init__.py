@@ -1,1 +1,1 @@
-"""The asyncio client: a socket, a connection over it, and the gateway client that keeps one alive."""
+"""The asyncio core of the client: a socket, a connection over it, and what keeps one alive."""

@@ -13,13 +13,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from ..errors import GatewayConnectError, GatewayError
 from ..protocol import effects
 from ..protocol.effects import Effect
-from ..protocol.errors import GatewayConnectError, GatewayError
 from ..protocol.frames import EventFrame
 from ..protocol.handshake import Challenge, HelloOk
 from ..protocol.session import Session
-from .redact import LOGGER
+from .redaction.redactor import LOGGER
 from .transport.interface import CLOSE_GRACE, Transport, TransportClosed
 
 E = TypeVar("E", bound=GatewayError)

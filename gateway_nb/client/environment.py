@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from ..errors import InsecureUrlError
 from ..protocol import endpoint as endpoints
 from ..protocol.auth import Credentials, secret
 from ..protocol.endpoint import Endpoint
-from ..protocol.errors import InsecureUrlError
 
 URL_VARIABLE = "OPENCLAW_GATEWAY_URL"
 TOKEN_VARIABLE = "OPENCLAW_GATEWAY_TOKEN"

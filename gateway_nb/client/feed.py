@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .events import Event
+from .event import Event
 from .handlers import Handlers
-from .redact import Log
+from .redaction.redactor import Log
 
 
 class Sink(Protocol):

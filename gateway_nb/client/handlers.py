@@ -14,8 +14,8 @@ from collections.abc import Callable
 import msgspec
 
 from ..protocol.frames import encode
-from .events import Dropped, Event
-from .redact import Log
+from .event import Dropped, Event
+from .redaction.redactor import Log
 
 STREAM_BYTES = 64 * 1024 * 1024
 _NAMES_KEPT = 1024

@@ -13,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from ..errors import GatewayError
 from ..protocol.auth import DEFAULT_ROLE, ROLES, SCOPES, Credentials, secret
 from ..protocol.endpoint import Endpoint
-from ..protocol.errors import GatewayError
 from ..protocol.frames import LONGEST_TIMER
 from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, PROTOCOL_RANGE, ClientInfo, HelloOk, platform_name
 from ..protocol.session import CHALLENGE_TIMEOUT
@@ -23,7 +23,7 @@ from . import environment
 
 if TYPE_CHECKING:
     from ..identity.device import DeviceIdentity
-    from .events import Event
+    from .event import Event
     from .status import Status
 
 _LONGEST_TEXT = 200

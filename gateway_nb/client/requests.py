@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..protocol.errors import GatewayRequestError
+from ..errors import GatewayRequestError
 from ..protocol.frames import check_method, encode, encode_request
 from .connection import Connection
-from .redact import Log
+from .redaction.redactor import Log
 from .subscriptions import Subscriptions
 
 NEEDS_IDEMPOTENCY_KEY = frozenset({"agent", "chat.send", "send", "poll", "message.action", "node.invoke"})

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..protocol.errors import GatewayError
+from ..errors import GatewayError
 from ..protocol.frames import decode_payload, encode
 from .connection import Connection
-from .redact import Log
+from .redaction.redactor import Log
 
 
 class Subscriptions:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import TYPE_CHECKING, Unpack
 
-from ..protocol.errors import InsecureUrlError
+from ..errors import InsecureUrlError
 from . import computer
 from .report import Finding, Report, failed
 
@@ -52,9 +51,9 @@ def doctor(
     found = list(computer.look())
     if any(finding.check == "packages" and "is missing" in finding.detail for finding in found):
         return Report((*found, Finding("gateway", "skip", "not tried: packages are missing")))
-    from ..bridge import loop_thread
     from ..client import options as options_
     from ..client.transport.opening import library
+    from ..sync.loop_thread import loop_thread
     from . import files, reach
 
     limit = options_.timeout(timeout) or 0.0
@@ -82,10 +81,11 @@ def doctor(
 
 
 def _connections() -> list[Finding]:
-    """Say how this process's own connections are; a process that has none need not load what makes them."""
-    connecting = sys.modules.get(f"{__package__.partition('.')[0]}.connecting")
+    """Return how this process's own connections are."""
+    from ..faces.connections import connections
+
     found = []
-    for name, gateway in (connecting.connections() if connecting else {}).items():
+    for name, gateway in connections().items():
         status = gateway.status
         detail = f"{status.state}, {status.url}" + (f": {status.reason}" if status.reason else "")
         if status.state == "paused":

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..client.options import Settings
+from ..errors import IdentityError
 from ..identity import device, files
 from ..identity.device import DeviceIdentity
 from ..identity.tokens import DeviceTokens
-from ..protocol.errors import IdentityError
 from .report import Finding, failed
 
 

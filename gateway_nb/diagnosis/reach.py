@@ -14,21 +14,21 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from ..client.connection import Connection, E
-from ..client.device_auth import DeviceAuth
+from ..client.credentials import DeviceAuth
 from ..client.options import Settings
-from ..client.redact import Log
+from ..client.redaction.redactor import Log
 from ..client.transport.interface import Transport, connect_error
 from ..client.transport.opening import open_transport
-from ..protocol import close_codes
-from ..protocol.auth import Recovery
-from ..protocol.backoff import Backoff, pause_before
-from ..protocol.errors import (
+from ..errors import (
     GatewayConnectError,
     HandshakeTimeoutError,
     PairingRequiredError,
     ProtocolMismatchError,
     closed_early,
 )
+from ..protocol import close_codes
+from ..protocol.auth import Recovery
+from ..protocol.backoff import Backoff, pause_before
 from ..protocol.frames import EventFrame
 from ..protocol.handshake import PROTOCOL_RANGE, Challenge, HelloOk
 from .report import Finding, failed

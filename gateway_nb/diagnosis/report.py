@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from ..protocol.errors import GatewayError, one_line, printable
+from ..errors import GatewayError, one_line, printable
 
 Verdict = Literal["ok", "warn", "fail", "skip"]
 _MARKS = {"ok": "✓", "warn": "!", "fail": "✗", "skip": "·"}

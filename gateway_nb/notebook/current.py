@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import weakref
 
-from .. import connecting
-from ..bridge import stop_loop_thread
-from ..facade import Gateway
+from ..faces import connections as connecting
+from ..faces.gateway import Gateway
+from ..sync.loop_thread import stop_loop_thread
 
 name = "default"
 """The connection that was made last, by a magic or by a form."""

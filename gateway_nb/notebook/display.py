@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..protocol.errors import PairingRequiredError, printable
+from ..errors import PairingRequiredError, printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from .. import connecting
+from ..faces import connections as connecting
 from ..schema.facts import known
 from . import current
-from .completion import Knowledge, complete
-from .magics import GatewayMagics
+from .magics.completion import Knowledge, complete
+from .magics.gateway import GatewayMagics
 
 _NAME = "gateway"
 _QUESTION = re.compile(r"^(\s*)%gateway\s+call\s+([\w.:-]+)\s*\?+\s*$")
@@ -33,9 +32,9 @@ def unload(shell: Any) -> None:
     """Take the magics out again, end what they left running, and close the widgets and the connections they made."""
     _take_out(shell)
     current.close_all()
-    live = sys.modules.get(f"{__package__}.widgets.live")
-    if live is not None:
-        live.close_all()
+    from .widgets import live
+
+    live.close_all()
 
 
 def _take_out(shell: Any) -> None:

@@ -6,8 +6,8 @@ import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..errors import GatewayConnectError, detail_code
 from . import close_codes
-from .errors import GatewayConnectError, detail_code
 
 DEFAULT_ROLE = "operator"
 DEFAULT_SCOPES = ("operator.admin",)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
+from ..errors import GatewayError
 from .auth import Recovery
-from .errors import GatewayError
 
 FIRST = 1.0
 LONGEST = 30.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import UNREDACTED, one_line
+from ..errors import UNREDACTED, one_line
 
 NORMAL = 1000
 PROTOCOL_ERROR = 1002

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from .errors import GatewayConnectError, GatewayError
+from ..errors import GatewayConnectError, GatewayError
 from .frames import EventFrame
 from .handshake import Challenge, HelloOk
 

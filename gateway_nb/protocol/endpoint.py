@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from .errors import InsecureUrlError, one_line
+from ..errors import InsecureUrlError, one_line
 
 DEFAULT_URL = "ws://127.0.0.1:18789"
 ALLOW_PRIVATE_VARIABLE = "OPENCLAW_ALLOW_INSECURE_PRIVATE_WS"

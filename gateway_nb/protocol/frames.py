@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from .errors import BadParamsError, GatewayRequestError
+from ..errors import BadParamsError, GatewayRequestError
 
 MAX_FRAME_BYTES = 25 * 1024 * 1024
 LONGEST_TIMER = 2_147_483.647

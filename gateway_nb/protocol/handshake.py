@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import UNREDACTED, one_line
 from .auth import Secret
-from .errors import UNREDACTED, one_line
 from .frames import seconds
 
 PROTOCOL_RANGE = (3, 4)

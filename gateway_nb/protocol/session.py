@@ -13,22 +13,7 @@ from typing import Any
 
 import msgspec
 
-from . import close_codes, frames
-from .effects import (
-    Acknowledged,
-    Answered,
-    Challenged,
-    Close,
-    Dropped,
-    Effect,
-    Failed,
-    Gap,
-    Jump,
-    Late,
-    Send,
-    Welcomed,
-)
-from .errors import (
+from ..errors import (
     FrameTooLargeError,
     GatewayClosedError,
     GatewayConnectError,
@@ -38,6 +23,8 @@ from .errors import (
     connect_error,
     request_error,
 )
+from . import close_codes, frames
+from .effects import Acknowledged, Answered, Challenged, Close, Dropped, Effect, Failed, Gap, Jump, Late, Send, Welcomed
 from .frames import EventFrame, ResponseFrame
 from .handshake import PROTOCOL_RANGE, hello_secrets, read_challenge, read_hello
 from .requests import Pending, Requests, deadline

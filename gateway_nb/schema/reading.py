@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..protocol.errors import GatewayError
+from ..errors import GatewayError
 from .facts import Facts, Method, Param, cached, known
 
 _DEPTH = 3

@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 
 import gateway_nb as gnb
 from gateway_nb.capture.journal import Capture
-from gateway_nb.client.events import Event
+from gateway_nb.client.event import Event
 from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
 from tests.bench.reference import events_per_second
 from tests.helpers.crash import NAMES, trial

@@ -19,7 +19,7 @@ shell = get_ipython()
 """
 _MEASURE = """
 from IPython.utils.capture import capture_output
-from gateway_nb.notebook.completion import complete
+from gateway_nb.notebook.magics.completion import complete
 def timed(function, count=300):
     times = []
     for _ in range(count):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from gateway_nb.local.npm import installed, node, with_node
-from gateway_nb.protocol.errors import OpenClawUnavailable
+from gateway_nb.errors import OpenClawUnavailable
+from gateway_nb.openclaw.npm import installed, node, with_node
 
 PACKAGES = ("@openclaw/gateway-client@2026.9.1", "@openclaw/gateway-protocol@2026.9.1", "ws@8")
 

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 import gateway_nb as gnb
-from gateway_nb.client.events import Event
-from gateway_nb.client.redact import Redactor
+from gateway_nb.client.event import Event
+from gateway_nb.client.redaction.redactor import Redactor
 from gateway_nb.notebook.widgets.query import Query
 from gateway_nb.notebook.widgets.rows import LogRows, Matches, told
 from tests.helpers.lab import CHROMIUM_OPTIONS, Lab, Page
@@ -73,7 +73,7 @@ asyncio.run(main())
 """
 
 _CELLS = (
-    "import json, os, time\nimport gateway_nb as gnb\nfrom gateway_nb.bridge import loop_thread\n"
+    "import json, os, time\nimport gateway_nb as gnb\nfrom gateway_nb.sync.loop_thread import loop_thread\n"
     "gw = gnb.connect('ws://127.0.0.1:PORT', device_identity=None)",
     "table = gw.table(); table",
     # In the background, so that the kernel's main thread is free, as it is between cells

@@ -247,7 +247,7 @@ def test_a_stored_token(form: Stub, local: gnb.LocalGateway) -> None:
 
 def test_hostile_words(form: Stub, local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a gateway says is text."""
-    from gateway_nb.local.answers import Refusal
+    from gateway_nb.server.answers import Refusal
 
     def refuse(params: Any, nonce: str) -> None:
         raise Refusal("INVALID_REQUEST", "<img src=x onerror=alert(1)>", {"code": "AUTH_TOKEN_MISMATCH"}, close=1008)

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 import gateway_nb as gnb
-from gateway_nb.capture.log import EventLog
-from gateway_nb.client.events import Event
+from gateway_nb.client.event import Event
+from gateway_nb.events.log import EventLog
 from gateway_nb.notebook.widgets.event_table import EventTable
 from tests.helpers.events import event
 from tests.helpers.stub import Stub, stub
@@ -238,7 +238,7 @@ def test_sort(table: Stub, log: EventLog) -> None:
 
 def test_marks(table: Stub, log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gaps, reconnects and rows that gave way can't be overlooked."""
-    monkeypatch.setattr("gateway_nb.capture.log.CHUNK_ROWS", 10)
+    monkeypatch.setattr("gateway_nb.events.log.CHUNK_ROWS", 10)
     log._max_rows = 30
     fill(log, 0, 100)
     log.mark("gap", 1, {"expected": 100, "received": 103})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from gateway_nb.notebook.grammar import parse_cell, parse_line
+from gateway_nb.notebook.magics.grammar import parse_cell, parse_line
 from gateway_nb.notebook.widgets.panel import Panel
 from gateway_nb.notebook.widgets.request_box import RequestBox
 from gateway_nb.notebook.widgets.runs_view import RunsView

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-SESSION = "unit/test_session.py::"
-AUTH = "unit/test_auth.py::"
+SESSION = "unit/protocol/test_session.py::"
+HANDSHAKE = "unit/protocol/test_handshake.py::"
+ENDPOINT = "unit/protocol/test_endpoint.py::"
+AUTH = "unit/protocol/test_auth.py::"
 LIVING = "faults/test_living.py::"
 BAD = "faults/test_bad_servers.py::"
 ADMISSION = "contract/test_admission.py::"
 CALLS = "contract/test_calls.py::"
 
 BEHAVIOURS = {
-    "start: default url ws://127.0.0.1:18789": "unit/test_options.py::test_defaults",
-    "start: a fingerprint needs wss": "unit/test_endpoint.py::test_a_pin_needs_tls_and_earns_trust",
+    "start: default url ws://127.0.0.1:18789": "unit/client/test_options.py::test_defaults",
+    "start: a fingerprint needs wss": ENDPOINT + "test_a_pin_needs_tls_and_earns_trust",
     "start: plain ws to other hosts is refused before a socket opens": BAD + "test_a_refused_url_opens_no_socket",
-    "start: private ranges by OPENCLAW_ALLOW_INSECURE_PRIVATE_WS": (
-        "unit/test_endpoint.py::test_private_ranges_need_the_variable"
-    ),
+    "start: private ranges by OPENCLAW_ALLOW_INSECURE_PRIVATE_WS": (ENDPOINT + "test_private_ranges_need_the_variable"),
     "start: frames up to 25 MiB": BAD + "test_a_huge_frame_later",
     "start: pin replaces the certificate chain": BAD + "test_a_pin",
     "open: pin is checked, mismatch closes": BAD + "test_a_wrong_pin_sends_nothing",
-    "options: identity null is none, else loaded or made": "unit/test_options.py::test_device_identities",
-    "options: request timeout default 30 s": "unit/test_options.py::test_defaults",
-    "options: challenge timeout clamped": "unit/test_options.py::test_clamps",
-    "options: tick watch interval clamped": "unit/test_options.py::test_clamps",
+    "options: identity null is none, else loaded or made": "unit/client/test_options.py::test_device_identities",
+    "options: request timeout default 30 s": "unit/client/test_options.py::test_defaults",
+    "options: challenge timeout clamped": "unit/client/test_options.py::test_clamps",
+    "options: tick watch interval clamped": "unit/client/test_options.py::test_clamps",
     "challenge: nonce is answered with connect": SESSION + "test_the_handshake",
     "challenge: missing nonce closes 1008": SESSION + "test_a_challenge_without_nonce",
     "challenge: timeout names waited and limit, closes 1008": SESSION + "test_no_challenge_in_time",
     "challenge: answered once": SESSION + "test_a_second_challenge_is_dropped",
-    "connect: role, scopes, caps, commands, permissions, pathEnv, client": "unit/test_handshake.py::test_every_field",
-    "connect: absent fields are left out": "unit/test_handshake.py::test_absent_fields_are_left_out",
-    "connect: v3 payload is signed": "unit/test_handshake.py::test_the_signed_payload",
+    "connect: role, scopes, caps, commands, permissions, pathEnv, client": HANDSHAKE + "test_every_field",
+    "connect: absent fields are left out": HANDSHAKE + "test_absent_fields_are_left_out",
+    "connect: v3 payload is signed": HANDSHAKE + "test_the_signed_payload",
     "connect: the gateway verifies the signature": ADMISSION + "test_signature",
     "selectConnectAuth": AUTH + "test_select",
     "resolveConnectScopes": AUTH + "test_select",
@@ -41,7 +41,7 @@ BEHAVIOURS = {
     "connect failed: one retry with the stored device token": ADMISSION
     + "test_wrong_token_falls_back_to_the_device_token",
     "connect failed: shouldRetryWithStoredDeviceToken": AUTH + "test_recover",
-    "connect failed: isTrustedDeviceRetryEndpoint": "unit/test_endpoint.py::test_a_pin_needs_tls_and_earns_trust",
+    "connect failed: isTrustedDeviceRetryEndpoint": ENDPOINT + "test_a_pin_needs_tls_and_earns_trust",
     "connect failed: shouldPauseReconnectAfterAuthFailure": AUTH + "test_recover",
     "connect failed: a pairing with pauseReconnect false, or wait_then_retry, is tried again": (
         "faults/test_verdict.py::test_an_approval_under_way"
@@ -52,9 +52,9 @@ BEHAVIOURS = {
     "close: a failing clear is logged, not raised": LIVING + "test_token_files_that_cannot_be_used",
     "close: every request fails with code and reason": SESSION + "test_the_end_fails_every_request",
     "close: reconnect, onClose": LIVING + "test_silence",
-    "close: hints of close codes": "unit/test_small.py::test_close_codes",
+    "close: hints of close codes": "unit/protocol/test_small.py::test_close_codes",
     "error before connect: onConnectError": ADMISSION + "test_wrong_token_falls_back_to_the_device_token",
-    "backoff 1 s doubling to 30 s": "unit/test_small.py::test_backoff",
+    "backoff 1 s doubling to 30 s": "unit/protocol/test_small.py::test_backoff",
     "event: onEvent, and seq gaps by onGap": LIVING + "test_callbacks_that_raise",
     "event: gap of expected and received": SESSION + "test_gaps",
     "frames: bad JSON and wrong shapes are dropped": SESSION + "test_malformed_frames_are_dropped",

@@ -139,7 +139,7 @@ async def test_signature(gateway: AnyGateway) -> None:
 @async_test
 async def test_the_gateways_clock_is_signed(gateway: AnyGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """A local clock that is an hour slow does not matter: the challenge's time is signed."""
-    import gateway_nb.client.device_auth as device_auth
+    import gateway_nb.client.credentials as device_auth
 
     monkeypatch.setattr(device_auth.time, "time", lambda: 1_000_000_000.0)
     identity = DeviceIdentity.generate()

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
-from gateway_nb.cli import main
+from gateway_nb.cli.main import main
 from gateway_nb.protocol.endpoint import normalize_fingerprint
 from tests.helpers.servers import (
     CHALLENGE,

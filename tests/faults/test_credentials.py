@@ -16,10 +16,10 @@ from filelock import FileLock
 from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
-from gateway_nb.cli import main
+from gateway_nb.cli.main import main
 from gateway_nb.identity import device, files
 from gateway_nb.identity.device import DeviceIdentity
-from gateway_nb.notebook.settings import settings as shown_settings
+from gateway_nb.notebook.magics.settings import settings as shown_settings
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
 from tests.helpers.servers import CHALLENGE, HELLO, answer_all, socket_server
 from tests.helpers.support import async_test, until
@@ -341,7 +341,7 @@ async def test_the_form_keeps_a_urls_path_to_itself(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("url", ["wss://a.example/hush?hush", "hush"])
 def test_the_settings_table_hides_a_urls_path(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of settings says that the URL is the environment's, and shows scheme, host and port of it."""
-    from gateway_nb.notebook.magics import GatewayMagics
+    from gateway_nb.notebook.magics.gateway import GatewayMagics
 
     monkeypatch.setenv("OPENCLAW_GATEWAY_URL", url)
     table = shown_settings(GatewayMagics(None))

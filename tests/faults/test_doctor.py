@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
 from gateway_nb import nesting
-from gateway_nb.cli import main
+from gateway_nb.cli.main import main
 from gateway_nb.diagnosis import reach
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.identity.tokens import DeviceTokens

@@ -270,7 +270,7 @@ async def test_a_run_whose_acceptance_was_lost() -> None:
 @async_test
 async def test_a_long_run_whose_connection_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a run has lasted, its result is fetched when its connection is lost."""
-    monkeypatch.setattr("gateway_nb.client.runs._RECONNECT_PATIENCE", 2.0)
+    monkeypatch.setattr("gateway_nb.client.run._RECONNECT_PATIENCE", 2.0)
     server = agents(accept_and_hang_up_later, accept)
     async with socket_server(server) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
         asked = agw.submit("agent", {"message": "x", "sessionKey": "s"}, expect_final=True)
@@ -304,7 +304,7 @@ async def test_a_gateway_that_is_stuck_after_a_run(monkeypatch: pytest.MonkeyPat
     async def stuck(*_: object) -> dict[str, Any]:
         raise gnb.GatewayTimeoutError("agent.wait: no answer within 15 s")
 
-    monkeypatch.setattr("gateway_nb.client.runs._result_after_reconnect", stuck)
+    monkeypatch.setattr("gateway_nb.client.run._result_after_reconnect", stuck)
 
     async def in_flight(socket: ServerConnection) -> Reply:
         return True, {"status": "in_flight"}

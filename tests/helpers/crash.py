@@ -16,7 +16,7 @@ _WRITE = """
 import sys, time
 import msgspec
 from gateway_nb.capture.journal import Capture
-from gateway_nb.client.events import Event
+from gateway_nb.client.event import Event
 capture, written = Capture(sys.argv[1]), 0
 while True:
     payload = msgspec.Raw(b'{"text":"' + b"x" * (written % 400) + b'"}')

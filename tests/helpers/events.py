@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gateway_nb.client.events import Event
+from gateway_nb.client.event import Event
 from gateway_nb.protocol.frames import encode
 
 

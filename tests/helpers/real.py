@@ -10,8 +10,8 @@ import subprocess
 import sys
 from typing import Any, Protocol
 
-from gateway_nb.local.openclaw import OpenClaw, install
-from gateway_nb.protocol.errors import OpenClawUnavailable
+from gateway_nb.errors import OpenClawUnavailable
+from gateway_nb.openclaw.gateway import OpenClaw, install
 from tests.helpers.support import SESSION_PROCESSES, missing
 
 

@@ -1,60 +1,27 @@
-"""The package's rooms, and which rooms each may import: the README's picture as sets."""
+"""The package's rooms, and which rooms each may import: the picture of the architecture as an order."""
 
 from __future__ import annotations
 
-EVERYTHING = {
+ROOMS = (
+    "__main__",
+    "__init__",
     "cli",
-    "capturing",
-    "demo",
-    "detached",
-    "lab",
-    "diagnosis",
-    "nesting",
     "notebook",
-    "connecting",
-    "facade",
-    "handles",
-    "bridge",
+    "diagnosis",
+    "faces",
     "capture",
-    "local",
-    "schema",
+    "events",
+    "sync",
+    "server",
+    "openclaw",
     "client",
+    "schema",
     "identity",
+    "nesting",
     "protocol",
-}
-MAY_IMPORT = {
-    "__init__": EVERYTHING,
-    "__main__": {"cli"},
-    "cli": EVERYTHING,
-    "capturing": {"connecting", "facade", "detached", "capture", "protocol"},
-    "demo": {"facade", "handles", "bridge", "protocol"},
-    "lab": {"diagnosis", "client", "protocol"},
-    "diagnosis": {"bridge", "client", "identity", "nesting", "protocol"},
-    "nesting": set(),
-    "notebook": {
-        "connecting",
-        "diagnosis",
-        "facade",
-        "handles",
-        "detached",
-        "bridge",
-        "schema",
-        "capture",
-        "client",
-        "identity",
-        "protocol",
-    },
-    "detached": {"identity", "protocol"},
-    "connecting": {"facade", "bridge", "capture", "client", "protocol"},
-    "facade": {"handles", "detached", "bridge", "client", "capture", "protocol"},
-    "handles": {"schema", "bridge", "client", "protocol"},
-    "bridge": {"protocol"},
-    "capture": {"local", "client", "protocol"},
-    "local": {"protocol"},
-    "schema": {"protocol"},
-    "client": {"protocol", "identity"},
-    "identity": {"protocol"},
-    "protocol": set(),
-}
-MAY_IMPORT_LATE = {"facade": {"notebook"}, "capture": {"notebook"}}
+    "errors",
+)
+"""From the top down: a room imports only rooms after it."""
+MAY_IMPORT = {room: set(ROOMS[place + 1 :]) for place, room in enumerate(ROOMS)}
+MAY_IMPORT_LATE = {"faces": {"notebook"}, "capture": {"notebook"}}
 """What a method may import when it is called: `Gateway.table` and `Recording.table` return a widget, upwards."""

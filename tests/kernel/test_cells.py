@@ -65,9 +65,9 @@ def test_pairing(local: gnb.LocalGateway, kernel: Kernel, tmp_path: Path) -> Non
     """A device that has to be approved shows a card with the command; --wait goes on by itself once approved."""
     options: dict[str, Any] = {"client_name": "cli", "mode": "cli", "device_identity": str(tmp_path / "key.json")}
     gnb.connect(local.url, token=local.token, name="first", platform="linux", **options).close()
-    kernel.run("%load_ext gateway_nb\nimport functools\nimport gateway_nb.connecting as connecting")
+    kernel.run("%load_ext gateway_nb\nimport functools\nimport gateway_nb.faces.connections as connections")
     known = f"{options!r}, platform='win32'"
-    kernel.run(f"connecting.connect = functools.partial(connecting.connect, **dict({known}))")
+    kernel.run(f"connections.connect = functools.partial(connections.connect, **dict({known}))")
     refused = kernel.run("%gateway connect")
     assert refused.status == "error"
     assert "has to approve this device" in refused.displays[0]["text/html"]

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import gateway_nb as gnb
-from gateway_nb.capture.lines import TornEndWarning
+from gateway_nb.protocol.lines import TornEndWarning
 from tests.helpers.scripts import script
 from tests.helpers.support import until
 

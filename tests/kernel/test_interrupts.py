@@ -94,7 +94,7 @@ def test_a_connection_that_begins() -> None:
     print(left, 0 < named < trials // 4)
     server.stop()
     """
-    with running("import gateway_nb.connecting\n" + _STRIKE + _dedented(code), TRIALS=str(TRIALS)) as script:
+    with running("import gateway_nb.faces.connections\n" + _STRIKE + _dedented(code), TRIALS=str(TRIALS)) as script:
         assert script.rest(300) == ["0 True"]
 
 

@@ -18,8 +18,8 @@ import pytest
 from click.testing import CliRunner
 
 import gateway_nb as gnb
-from gateway_nb import lab
-from gateway_nb.cli import main
+from gateway_nb.cli import lab
+from gateway_nb.cli.main import main
 from tests.helpers.command import COMMAND, run
 from tests.helpers.kernel import Kernel
 from tests.helpers.support import SESSION_PROCESSES, until

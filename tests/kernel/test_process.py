@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import gateway_nb as gnb
-from gateway_nb.bridge import loop_thread
+from gateway_nb.sync.loop_thread import loop_thread
 from tests.helpers.scripts import CONNECT, running, script
 from tests.helpers.support import until
 
@@ -52,7 +52,7 @@ print(len(gw.events.df) >= 10_000, "pandas" in sys.modules)
 
 
 SAY_WHEN_WAITING = """
-from gateway_nb.bridge import LoopThread, RequestHandle
+from gateway_nb.sync.loop_thread import LoopThread, RequestHandle
 def saying(wait):
     def said(*arguments):
         print("waiting")
@@ -109,7 +109,7 @@ def test_an_error_in_an_interrupted_call(local: gnb.LocalGateway) -> None:
     """What an interrupted call raises while it is cleaned up is nobody's any more: nothing is printed."""
     code = """
 import asyncio, gc
-from gateway_nb.bridge import loop_thread
+from gateway_nb.sync.loop_thread import loop_thread
 async def fails_when_cancelled():
     try:
         await asyncio.sleep(60)

@@ -6,8 +6,8 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
+from ...errors import GatewayConnectError, HandshakeTimeoutError, TlsPinError
 from ...protocol.endpoint import Endpoint
-from ...protocol.errors import GatewayConnectError, HandshakeTimeoutError, TlsPinError
 from .tls import WrongPin
 
 CLOSE_GRACE = 0.25

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ... import connecting
 from ...client.environment import endpoint_for
-from ...facade import Gateway
+from ...errors import GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
+from ...faces import connections as connecting
+from ...faces.gateway import Gateway
 from ...identity import files
 from ...protocol import endpoint
 from ...protocol.auth import DEFAULT_ROLE, DEFAULT_SCOPES, missing_scopes
-from ...protocol.errors import GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
 from .. import current
 from .live import LiveWidget, source, ticker
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from ...capture.table import Row, frame_of, redacted
-from ...client.redact import Redactor
-from ...protocol.errors import printable
+from ...client.redaction.redactor import Redactor
+from ...errors import printable
+from ...events.rows import Row, frame_of, redacted
 from . import export
 from .live import LiveWidget, source, ticker
 from .query import FilterError, Query, steps

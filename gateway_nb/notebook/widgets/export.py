@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ...capture.files import new_file
 from ...capture.journal import on_one_line
-from ...protocol.errors import CaptureError
+from ...errors import CaptureError
 from ...protocol.frames import encode
 
 _BATCH_ROWS = 8192

@@ -23,7 +23,7 @@ import anywidget
 import ipywidgets
 from IPython.core.getipython import get_ipython
 
-from ...protocol.errors import GatewayError
+from ...errors import GatewayError
 from ...protocol.frames import encode
 
 PERIOD = 0.1

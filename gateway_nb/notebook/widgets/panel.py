@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets
 
-from ...facade import Gateway
+from ...faces.gateway import Gateway
 from .event_table import EventTable
 from .live import enter
 from .request_box import RequestBox

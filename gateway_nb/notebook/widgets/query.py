@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ...capture.view import decoded, steps_of, value_at
-from ...protocol.errors import GatewayError
+from ...errors import GatewayError
+from ...events.view import decoded, steps_of, value_at
 
 Mask = npt.NDArray[np.bool_]
 

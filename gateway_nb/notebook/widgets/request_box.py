@@ -9,18 +9,18 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...client.redact import Redactor
-from ...facade import Gateway
-from ...protocol.errors import GatewayError
+from ...client.redaction.redactor import Redactor
+from ...errors import GatewayError
+from ...faces.gateway import Gateway
 from ...protocol.frames import MalformedFrame, decode_payload, encode
 from ...schema.facts import known
-from .. import grammar
-from ..body import CommandError
 from ..current import latest
+from ..magics import grammar
+from ..magics.body import CommandError
 from .live import LiveWidget, source
 
 if TYPE_CHECKING:
-    from ...bridge import RequestHandle
+    from ...sync.loop_thread import RequestHandle
 
 _HISTORY = 50
 _LARGEST_ANSWER = 1_000_000

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ...capture.runs import RUN_EVENTS, AgentRun, take
-from ...client.redact import Redactor
-from ...protocol.errors import printable
+from ...client.redaction.redactor import Redactor
+from ...errors import printable
+from ...events.runs import RUN_EVENTS, AgentRun, take
 from .event_table import Source
 from .live import LiveWidget, source
 from .rows import LogRows

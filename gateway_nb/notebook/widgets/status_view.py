@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, TypeGuard
 
-from ...facade import Gateway
+from ...faces.gateway import Gateway
 from ..current import latest
 from .live import LiveWidget, source
 

@@ -1,0 +1,1 @@
+"""The command gateway-nb, a file per group of subcommands."""

@@ -1,0 +1,154 @@
+"""What ``gateway-nb lab`` does: JupyterLab with the notebooks, and kernels that know the gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..client.environment import PASSWORD_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, endpoint_for, is_for
+from ..diagnosis.doctor import doctor
+from ..errors import GatewayError
+from ..protocol.endpoint import DEFAULT_URL
+
+FIRST = "01-quickstart.ipynb"
+_PROBE_TIMEOUT = 3.0
+_STOP_TIMEOUT = 10.0
+
+
+class LabError(GatewayError):
+    """JupyterLab can't be started here."""
+
+
+def check() -> None:
+    """Make sure that JupyterLab is there, before anything is copied or started.
+
+    Raises:
+        LabError: it is not installed.
+    """
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise LabError("JupyterLab is not installed here; run: pip install 'gateway-nb[lab]'")
+
+
+def notebooks() -> list[Path]:
+    """Return the notebooks that come with this package, in the order of their names."""
+    package = Path(__file__).parents[1]
+    installed = package / "notebooks"  # in a wheel; in a checkout they lie beside the package
+    return sorted((installed if installed.is_dir() else package.parent / "notebooks").glob("*.ipynb"))
+
+
+def copy(folder: Path) -> tuple[list[str], list[str]]:
+    """Copy the notebooks into a folder of the user's; what is there already is never touched.
+
+    Args:
+        folder: where to; made if it is not there.
+
+    Returns:
+        The names that were copied, and those that were there.
+
+    Raises:
+        LabError: the folder can't be written.
+    """
+    copied, kept = [], []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for notebook in notebooks():
+            try:
+                with open(folder / notebook.name, "xb") as file:
+                    file.write(notebook.read_bytes())
+            except FileExistsError:
+                kept.append(notebook.name)
+            else:
+                copied.append(notebook.name)
+    except OSError as error:
+        raise LabError(f"the notebooks can't be copied to {folder}: {error.strerror}; name another folder") from None
+    return copied, kept
+
+
+def reachable(url: str | None, token: str | None) -> str | None:
+    """Try a gateway once, and leave nothing behind.
+
+    Args:
+        url: default: as for `connect`.
+        token: default: as for `connect`.
+
+    Returns:
+        ``None`` if it lets us in, else the reason why not, one line.
+    """
+    report = doctor(url, token=token, timeout=_PROBE_TIMEOUT)
+    if any(finding.check == "scopes" for finding in report.findings):
+        return None
+    return next((finding.detail for finding in reversed(report.failures)), report.summary)
+
+
+def environment(url: str | None, token: str | None) -> dict[str, str]:
+    """Return the environment in which the kernels connect without arguments.
+
+    Args:
+        url: the gateway's; ``None`` leaves what is set, and names the default where nothing is: the notebooks ask.
+        token: its token; ``None`` leaves what is set, if that is for this gateway.
+    """
+    own = dict(os.environ)
+    own[URL_VARIABLE] = url or own.get(URL_VARIABLE) or DEFAULT_URL
+    if token is not None or (url is not None and not is_for(endpoint_for(url))):
+        for name in (TOKEN_VARIABLE, PASSWORD_VARIABLE):
+            own.pop(name, None)
+    if token is not None:
+        own[TOKEN_VARIABLE] = token
+    return own
+
+
+@contextlib.contextmanager
+def running(folder: Path, surroundings: Mapping[str, str], *, browser: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """Run JupyterLab over a folder; at the end it and its kernels end, too.
+
+    Args:
+        folder: with the notebooks.
+        surroundings: its environment.
+        browser: open it in one.
+    """
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", "--log-level=ERROR"]
+    command += [f"--LabApp.default_url=/lab/tree/{FIRST}", *([] if browser else ["--no-browser"])]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container there is nobody else
+    with tempfile.TemporaryDirectory(prefix="gateway-nb-lab-") as own:
+        _write_kernel(Path(own))
+        paths = [own, surroundings.get("JUPYTER_PATH", "")]
+        process = subprocess.Popen(
+            command,
+            env={**surroundings, "JUPYTER_PATH": os.pathsep.join(path for path in paths if path)},
+            stdin=subprocess.DEVNULL,
+            # Ctrl-C must reach this process alone: JupyterLab would ask whether it is meant.
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+
+def _write_kernel(own: Path) -> None:
+    """Write a kernel of this Python that loads the extension; it goes before others of its name."""
+    folder = own / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--ext=gateway_nb"]
+    spec = {"argv": command, "display_name": "Python 3 (gateway_nb)", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM lets it end its kernels; what is left after 10 s is killed."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_TIMEOUT)
+    if process.poll() is None and hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

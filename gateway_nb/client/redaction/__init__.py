@@ -1,0 +1,1 @@
+"""Taking secrets out of what is shown, written or exported."""

@@ -1,0 +1,1 @@
+"""Events as rows: the log, frames, what payloads say, runs and plots."""

@@ -1,0 +1,207 @@
+"""The event log: what arrived, in memory, as Arrow chunks, bounded.
+
+Only the loop thread appends; any thread reads, at any time, without stopping it.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from ..client.event import Event
+from ..client.redaction.redactor import Redactor
+from ..errors import printable
+from ..protocol.frames import encode
+from .frame import FrameBuilder
+from .rows import EMPTY, Marker, Row, frame_of, joined, redacted, table_of
+from .view import EventView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK_ROWS = 8192
+_CHUNK_BYTES = 32 * 1024 * 1024
+MAX_ROWS = 1_000_000
+MAX_BYTES = 512 * 1024 * 1024
+_SHOWN_ROWS = 5
+_SHOWN_TEXT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class LogStats:
+    """What a log holds.
+
+    Attributes:
+        rows: rows now, markers included.
+        bytes: of the sealed chunks in memory.
+        dropped: rows that gave way to newer ones.
+        events: rows by event name.
+    """
+
+    rows: int
+    bytes: int
+    dropped: int
+    events: dict[str, int]
+
+
+class _State(NamedTuple):
+    chunks: tuple[pa.Table, ...]
+    tail: list[Row]
+    dropped: int
+
+
+class EventLog(EventView):
+    """Events in the order in which they came, with markers where some are missing.
+
+    Args:
+        max_rows: the oldest rows give way beyond this many.
+        max_bytes: and beyond this many bytes.
+        redactor: takes the secrets out of what is shown; the data itself is the gateway's, unchanged.
+
+    Example:
+        >>> gw.events.df.groupby("event").size()         # doctest: +SKIP
+    """
+
+    def __init__(
+        self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES, *, redactor: Redactor | None = None
+    ) -> None:
+        self.redactor = redactor or Redactor()
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+        # One attribute, replaced as a whole: a reader always sees what belongs together.
+        self._state = _State((), [], 0)
+        self._sealing = threading.Lock()
+        self._framing = threading.Lock()
+        self._tail_bytes = 0
+        self._builder = FrameBuilder()
+        self._builder_start = 0
+
+    # Written by the loop thread
+
+    def extend(self, events: list[Event]) -> None:
+        """Keep events."""
+        tail = self._state.tail
+        tail += events
+        self._tail_bytes += sum([len(event.raw) for event in events])
+        if len(tail) >= CHUNK_ROWS or self._tail_bytes >= _CHUNK_BYTES:
+            self._seal()
+
+    def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
+        """Keep a note between the events: ``gap``, ``reconnect``, ... with its detail as the payload."""
+        self._state.tail.append(Marker(kind, time.time(), epoch, msgspec.Raw(encode(detail))))
+
+    def _seal(self) -> None:
+        with self._sealing:
+            self._tail_bytes = 0
+            chunks, tail, dropped = self._state
+            chunks = (*chunks, table_of(tail))
+            rows = sum(chunk.num_rows for chunk in chunks)
+            size = sum(chunk.nbytes for chunk in chunks)
+            while len(chunks) > 1 and (rows > self._max_rows or size > self._max_bytes):
+                rows -= chunks[0].num_rows
+                size -= chunks[0].nbytes
+                dropped += chunks[0].num_rows
+                chunks = chunks[1:]
+            self._state = _State(chunks, [], dropped)
+
+    # Read by anybody
+
+    def __len__(self) -> int:
+        chunks, tail, _ = self._state
+        return len(tail) + sum(int(chunk.num_rows) for chunk in chunks)
+
+    def pieces(self) -> tuple[tuple[pa.Table, ...], list[Row]]:
+        """Return a snapshot as it lies in memory: the sealed chunks, and the rows after them."""
+        chunks, tail, _ = self._state
+        return chunks, tail[:]
+
+    @property
+    def dropped(self) -> int:
+        """Rows that gave way to newer ones."""
+        return self._state.dropped
+
+    def to_arrow(self) -> pa.Table:
+        """Return a snapshot as an Arrow table: time, epoch, seq, event, kind, payload."""
+        chunks, tail = self.pieces()
+        return joined([*chunks, table_of(tail)])
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """A snapshot as a DataFrame; the next one costs what came since.
+
+        Columns: `time` (datetime64[ns, UTC], local clock), `epoch` (int32, connection number), `seq` (Int64),
+        `event` (category), `kind` (category: event, gap, reconnect), `payload` (string, raw JSON).
+        """
+        with self._framing:
+            chunks, tail, dropped = self._state
+            tail = tail[:]
+            if self._builder_start != dropped:
+                self._builder, self._builder_start = FrameBuilder(), dropped  # the oldest rows gave way: begin anew
+            unseen = pa.concat_tables([EMPTY, *chunks]).slice(self._builder.rows)
+            seen_of_tail = self._builder.rows - sum(chunk.num_rows for chunk in chunks)
+            self._builder.extend_table(unseen)
+            self._builder.extend_rows(tail[max(seen_of_tail, 0) :])
+            return self._builder.frame(chunks, tail)
+
+    def tail(self, n: int = 10) -> pd.DataFrame:
+        """Return the newest rows as a DataFrame.
+
+        Args:
+            n: how many.
+        """
+        return frame_of(self._newest(n))
+
+    def _newest(self, count: int) -> pa.Table:
+        chunks, tail = self.pieces()
+        parts = [table_of(tail[max(len(tail) - count, 0) :])]
+        missing = count - len(tail)
+        for chunk in reversed(chunks):
+            if missing <= 0:
+                break
+            parts.append(chunk.slice(max(chunk.num_rows - missing, 0)))
+            missing -= chunk.num_rows
+        return joined(reversed(parts))
+
+    def clear(self) -> None:
+        """Forget every row."""
+        with self._sealing, self._framing:
+            self._state = _State((), [], 0)
+            self._builder, self._builder_start = FrameBuilder(), 0
+
+    @property
+    def stats(self) -> LogStats:
+        """Rows, bytes, dropped rows, and rows by event name."""
+        chunks, tail, dropped = self._state
+        counts: Counter[str] = Counter(row.event for row in tail[:] if row.event is not None)
+        for chunk in chunks:
+            names = chunk.column("event").combine_chunks()
+            for entry in names.value_counts().to_pylist():
+                if entry["values"] is not None:
+                    counts[entry["values"]] += entry["counts"]
+        return LogStats(
+            rows=sum(chunk.num_rows for chunk in chunks) + len(tail),
+            bytes=sum(chunk.nbytes for chunk in chunks),
+            dropped=dropped,
+            events=dict(counts.most_common()),
+        )
+
+    def __repr__(self) -> str:
+        counts = self.stats.events
+        shown = list(counts.items())[:6]
+        texts = self.redactor.starts([name for name, _ in shown], _SHOWN_TEXT)
+        names = ", ".join(f"{text[:_SHOWN_TEXT]}: {count:,}" for text, (_, count) in zip(texts, shown, strict=True))
+        older = f" · {self.dropped:,} older ones gave way" if self.dropped else ""
+        return printable(f"<EventLog {len(self):,} rows{older}{' · ' + names if names else ''}>")
+
+    def _repr_html_(self) -> str:
+        shown = frame_of(redacted(self._newest(_SHOWN_ROWS), self.redactor))
+        shown["payload"] = shown["payload"].str.slice(0, _SHOWN_TEXT)
+        caption = html.escape(repr(self).strip("<>"))
+        return f"<div>{caption}</div>" + shown.to_html(escape=True, index=False, border=0)

@@ -1,0 +1,147 @@
+"""What one can ask of events, live or recorded: parts of them, and columns out of their payloads."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..client.handlers import matches
+from ..protocol.frames import MalformedFrame, decode_payload
+from .rows import typed_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .plots import Plots
+
+_MISSING = object()
+
+
+class HasFrame(Protocol):
+    """Something with a DataFrame of events."""
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """time, epoch, seq, event, kind, payload."""
+
+
+class EventView:
+    """Questions to events. The frames it returns have the columns of `df`, and keep its index."""
+
+    def where(self: HasFrame, event: str = "*", text: str | None = None) -> pd.DataFrame:
+        """Return the events whose name matches, and whose payload holds a text.
+
+        Args:
+            event: name or glob pattern.
+            text: looked for in the raw JSON, as it is.
+        """
+        frame = self.df
+        wanted = [name for name in frame["event"].cat.categories if matches(event, name)]
+        chosen = frame["event"].isin(wanted)
+        if text is not None:
+            chosen &= frame["payload"].str.contains(text, regex=False).fillna(False)
+        return frame[chosen]
+
+    def between(self: HasFrame, start: str | dt.datetime | None = None, end: str | dt.datetime | None = None) -> Any:
+        """Return the rows received from `start` up to, not including, `end`.
+
+        Args:
+            start: a time, or ``None`` for the beginning; without a zone it is UTC.
+            end: likewise, or ``None`` for the end.
+        """
+        frame = self.df
+        chosen = frame["time"].notna()
+        if start is not None:
+            chosen &= frame["time"] >= _utc(start)
+        if end is not None:
+            chosen &= frame["time"] < _utc(end)
+        return frame[chosen]
+
+    def payloads(self: HasFrame, event: str = "*") -> Iterator[Any]:
+        """Yield the decoded payloads of the events whose name matches, one at a time.
+
+        Args:
+            event: name or glob pattern.
+        """
+        for text in EventView.where(self, event)["payload"]:
+            yield decoded(text)
+
+    def expand(self: HasFrame, *paths: str, event: str = "*") -> pd.DataFrame:
+        """Return the events with columns out of their payloads.
+
+        Args:
+            paths: ``"runId"``, ``"data.phase"`` or a JSON pointer ``"/data/phase"``; a column each, of type Int64,
+                Float64, boolean or string; what is missing is null, what is nested is its JSON.
+            event: name or glob pattern.
+
+        Raises:
+            ValueError: a path is empty.
+
+        Example:
+            >>> gw.events.expand("runId", "data.phase", event="agent")      # doctest: +SKIP
+        """
+        frame = EventView.where(self, event).copy()
+        steps = [steps_of(path) for path in paths]
+        values = [decoded(text) for text in frame["payload"]]
+        for path, parts in zip(paths, steps, strict=True):
+            frame[path] = typed_column([value_at(payload, parts) for payload in values])
+        return frame
+
+    @property
+    def plot(self: HasFrame) -> Plots:
+        """Pictures: ``.plot.rate()``, ``.plot.timeline()``, ``.plot.latency()``."""
+        from .plots import Plots
+
+        return Plots(self)
+
+    def runs(self: HasFrame) -> pd.DataFrame:
+        """Return one row per agent run: see `gateway_nb.events.runs.runs_of`."""
+        from .runs import runs_of
+
+        return runs_of(self.df)
+
+
+def _utc(when: str | dt.datetime) -> pd.Timestamp:
+    import pandas as pd
+
+    time = pd.Timestamp(when)
+    return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
+
+
+def decoded(text: str) -> Any:
+    """Return a payload as Python objects; ``None`` where it is no JSON."""
+    try:
+        return decode_payload(text.encode())
+    except MalformedFrame:
+        return None
+
+
+def steps_of(path: str) -> list[str]:
+    """Return the names that a path goes through.
+
+    Args:
+        path: ``"runId"``, ``"data.phase"`` or a JSON pointer ``"/data/phase"``.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not isinstance(path, str) or not path.strip("/."):
+        raise ValueError(f"a path is a name, names with dots, or a JSON pointer, not {path!r}")
+    if path.startswith("/"):
+        return [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
+    return path.split(".")
+
+
+def value_at(payload: Any, steps: list[str]) -> Any:
+    """Return what a payload holds there, or ``None``."""
+    for step in steps:
+        if isinstance(payload, dict):
+            payload = payload.get(step, _MISSING)
+        elif isinstance(payload, list) and step.isdecimal() and int(step) < len(payload):
+            payload = payload[int(step)]
+        else:
+            return None
+        if payload is _MISSING:
+            return None
+    return payload

@@ -1,0 +1,395 @@
+"""`Gateway`: the sync face of the client, for notebooks. Thin typed lines over `AsyncGateway` on the loop thread."""
+
+from __future__ import annotations
+
+import html
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+
+from ..capture.detached import DetachedCapture
+from ..capture.detached import start as start_capture
+from ..capture.journal import Capture
+from ..client.event import Event
+from ..client.handlers import Subscription
+from ..client.options import ConnectOptions, portable
+from ..client.redaction.redactor import Redactor
+from ..client.status import Status
+from ..errors import CaptureError, PairingRequiredError
+from ..events.log import EventLog
+from ..protocol.lines import torn_end
+from ..sync.loop_thread import Dispatcher, LoopThread, RequestHandle, loop_thread
+from .async_gateway import STOP_TIMEOUT, AsyncGateway
+from .run import MethodPath, Run
+
+if TYPE_CHECKING:
+    from ..notebook.widgets.event_table import EventTable
+    from ..notebook.widgets.panel import Panel
+
+
+class Gateway:
+    """A connection to a gateway, for code without ``await``. Made by `gateway_nb.connect`.
+
+    Every method may be called from any thread, from a handler, and in a cell with a running loop. Ctrl-C
+    cancels the call, waits for its cleanup, and leaves the connection alive.
+
+    Attributes:
+        name: of the connection.
+        events: what arrived, as an `EventLog`.
+        call: any method as attributes: ``gw.call.sessions.list(limit=5)``.
+        closed: `close` was called last, not `connect`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        password: str | None = None,
+        device_token: str | None = None,
+        bootstrap_token: str | None = None,
+        timeout: float = 15.0,
+        name: str = "default",
+        **options: Unpack[ConnectOptions],
+    ) -> None:
+        self.name = name
+        self.closed = False
+        self.call = MethodPath(self, "")
+        self._client = AsyncGateway(
+            url,
+            token=token,
+            password=password,
+            device_token=device_token,
+            bootstrap_token=bootstrap_token,
+            timeout=timeout,
+            **options,
+        )
+        self.events = EventLog(redactor=self._client.redactor)
+        self._captures: weakref.WeakSet[Capture] = weakref.WeakSet()
+        self._dispatcher = Dispatcher()
+        self._client.dispatch_with(self._dispatcher.call)
+        self._remove_log = self._client.add_sink(self.events)
+        self._thread: LoopThread = loop_thread()
+        self._thread.at_exit(self._client)
+        # The finalizer must not hold this object, and must not wait: it may run on any thread, at any time.
+        self._finalizer = weakref.finalize(self, _abandon, self._thread, self._client, self._dispatcher)
+        self._finalizer.atexit = False  # the loop thread closes what is left, with a close frame
+
+    def connect(self, timeout: float | EllipsisType | None = ...) -> Gateway:
+        """Connect again after `close` or a pause; does nothing while connected.
+
+        Args:
+            timeout: seconds until connected; default: as given to `gateway_nb.connect`.
+
+        Raises:
+            GatewayConnectError: or one of its kinds, saying why.
+        """
+        self._thread.run(lambda: self._client.connect(timeout), "connect")
+        self.closed = False
+        return self
+
+    def wait_until_paired(
+        self, timeout: float = 300.0, on_pending: Callable[[PairingRequiredError], object] | None = None
+    ) -> Gateway:
+        """Connect, and where the gateway's owner has to approve this device first, wait until that is done.
+
+        Args:
+            timeout: seconds to wait for the owner.
+            on_pending: called once with the error that says what to approve, on the loop's thread; what it raises is
+                logged, and in `status`.
+
+        Raises:
+            PairingRequiredError: nobody approved it in time.
+            GatewayConnectError: connecting failed for another reason.
+        """
+        self._thread.run(lambda: self._client.wait_until_paired(timeout, on_pending), "wait_until_paired")
+        self.closed = False
+        return self
+
+    def close(self) -> None:
+        """Close the connection: open requests fail, handlers hear nothing more, captures end. The events stay.
+
+        Calling it again does nothing.
+        """
+        self.closed = True
+        for capture in list(self._captures):
+            try:
+                capture.stop()
+            except CaptureError as error:
+                if capture.stats.error is None:  # else it was told when it happened
+                    self._client.problem(error)
+        try:
+            if self._thread.is_alive():
+                self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")
+        finally:
+            self._dispatcher.stop()
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def adopt_events(self, log: EventLog) -> None:
+        """Go on with another connection's event log, as `gateway_nb.connect` does when a cell is run again."""
+        self._remove_log()
+        self.redactor.keep_also(log.redactor)
+        log.redactor = self.redactor
+        self.events = log
+        self._remove_log = self._client.add_sink(log)
+
+    # Calling
+
+    def request(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+        expect_final: bool = False,
+    ) -> Any:
+        """Call a method and return the payload of its answer.
+
+        Args:
+            method: e.g. ``"sessions.list"``.
+            params: a mapping; an `idempotencyKey` is added for the methods that need one.
+            timeout: seconds, ``None`` for no limit; default `request_timeout` (30 s), and no limit with
+                `expect_final`. Requests that the gateway asks to repeat are repeated within it.
+            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next. For
+                ``chat.send`` it is the ``chat`` event that ends the run.
+
+        Returns:
+            The payload, decoded: dict, list, str, number, bool or ``None``.
+
+        Raises:
+            GatewayRequestError: the gateway said no; `MissingScopeError` and `RateLimitedError` are kinds of it.
+            GatewayTimeoutError: no answer in time.
+            GatewayClosedError: not connected, or not any more.
+            BadParamsError: the params are not JSON.
+
+        Example:
+            >>> gw.request("sessions.list", {"limit": 5})["count"]       # doctest: +SKIP
+        """
+        client = self._client
+        return self._thread.run(
+            lambda: client.request(method, params, timeout=timeout, expect_final=expect_final), method
+        )
+
+    def submit(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+        expect_final: bool = False,
+    ) -> RequestHandle[Any]:
+        """Call a method in the background. Arguments as for `request`.
+
+        Returns:
+            A handle: ``.result(timeout)``, ``await handle``, ``.cancel()``, ``.done()``.
+        """
+        work = self._client.request(method, params, timeout=timeout, expect_final=expect_final)
+        return self._thread.submit(work, method)
+
+    def run(
+        self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
+    ) -> Run:
+        """Start a turn of an agent.
+
+        Args:
+            message: what to say to it.
+            agent: agent id.
+            session: session key; default: the agent's main session.
+            timeout: seconds for the whole run, ``None`` for no limit.
+
+        Returns:
+            A `Run`: iterate it for the answer's pieces, ``.result()`` for the whole, ``.abort()`` to end it.
+        """
+        return Run(self._thread, self._client.run(message, agent=agent, session=session, timeout=timeout))
+
+    # Listening
+
+    def on(self, event: str, handler: Callable[[Event], object]) -> Subscription:
+        """Call a handler for each event, in order, on a thread of the handlers' own.
+
+        It may call this object's methods. What it raises is logged, and counted in ``gw.status.counters``.
+
+        Args:
+            event: name or glob pattern, e.g. ``"chat"``, ``"session.*"``.
+            handler: called with an `Event`.
+
+        Returns:
+            A `Subscription`; ``.cancel()`` ends it.
+        """
+        return self._client.on(event, handler)
+
+    def catch_up(self, seconds: float) -> None:
+        """Wait until the handlers have heard what came so far, but not longer than that."""
+        self._dispatcher.catch_up(seconds)
+
+    def wait_for(
+        self, event: str, where: Callable[[Event], object] | None = None, timeout: float | None = 30.0
+    ) -> Event:
+        """Return the next event of that name for which `where` is true.
+
+        Args:
+            event: name or glob pattern.
+            where: called with each on the loop's thread, so it must be quick; default: the first will do.
+            timeout: seconds, ``None`` for no limit.
+
+        Raises:
+            GatewayTimeoutError: none came in time.
+            GatewayClosedError: the connection was closed.
+        """
+        return self._thread.run(lambda: self._client.wait_for(event, where, timeout), f"wait_for({event!r})")
+
+    @overload
+    def capture(
+        self,
+        path: str | Path | None = None,
+        events: str | Iterable[str] = ("*",),
+        *,
+        append: bool = False,
+        requests: bool = False,
+        rotate: str | None = None,
+        detached: Literal[False] = False,
+    ) -> Capture: ...
+
+    @overload
+    def capture(
+        self,
+        path: str | Path | None = None,
+        events: str | Iterable[str] = ("*",),
+        *,
+        append: bool = False,
+        rotate: str | None = None,
+        detached: Literal[True],
+    ) -> DetachedCapture: ...
+
+    def capture(
+        self,
+        path: str | Path | None = None,
+        events: str | Iterable[str] = ("*",),
+        *,
+        append: bool = False,
+        requests: bool = False,
+        rotate: str | None = None,
+        detached: bool = False,
+    ) -> Capture | DetachedCapture:
+        """Write events to a file as they come, one JSON line each.
+
+        Args:
+            path: the file; a name that ends in ``.zst`` is compressed. Default: a name with the time, in this folder.
+            events: patterns of the event names to keep.
+            append: continue a capture that exists, not a compressed one. What a killed writer left of its last line
+                is moved to a file beside it, named in a warning and in ``stats.torn``.
+            requests: keep requests and their answers, too, for a replay; secrets are replaced.
+            rotate: ``"100MB"`` or ``"1h"``: go on in another file then, ``run-00001.jsonl`` and so on.
+            detached: capture in a process of its own, with a connection of its own, which goes on when this kernel
+                ends. Asked for the same file again, it returns the one that runs.
+
+        Returns:
+            A `Capture`, a context manager; ``.stop()`` ends it. Or a `DetachedCapture`; `gateway_nb.captures` finds it.
+
+        Raises:
+            CaptureError: the file exists, its folder does not, it is no capture to append to, another capture writes
+                to it, or it can't be written. If the disk fails later, `status` says so.
+            ValueError: `rotate` says no size and no time, or these options don't go together.
+        """
+        patterns = (events,) if isinstance(events, str) else tuple(events)
+        file = Path(path or time.strftime("gateway-%Y%m%d-%H%M%S.jsonl"))
+        if detached:
+            if requests:
+                raise ValueError("requests=True keeps this process's requests, and detached=True is another process")
+            started = start_capture(
+                portable(self._client.settings), file, events=patterns, append=append, rotate=rotate
+            )
+            if (torn := started.stats.torn) is not None:
+                warnings.warn(torn_end(started.path, torn), stacklevel=2)
+            return started
+        attached: list[Capture] = []
+
+        def attach(capture: Capture) -> Callable[[], object]:
+            attached.append(capture)
+            self._captures.add(capture)
+            removals = [self._client.add_sink(capture)]
+            if requests:
+                removals.append(self._client.add_recorder(capture))
+            return lambda: [remove() for remove in removals]
+
+        try:
+            return Capture(
+                file,
+                patterns,
+                append=append,
+                rotate=rotate,
+                redactor=self.redactor,
+                attach=attach,
+                on_error=self._client.problem,
+            )
+        except BaseException:  # Ctrl-C between the last step and the return: nobody has the capture
+            for capture in attached:
+                capture.discard()
+            raise
+
+    # Seeing
+
+    def table(self) -> EventTable:
+        """Return a live table of the events, a widget."""
+        from ..notebook.current import latest
+        from ..notebook.widgets.event_table import EventTable
+
+        return EventTable(self.events, self.name, lambda: latest(self).status.state)
+
+    def panel(self) -> Panel:
+        """Return status, events, requests and runs in tabs, a widget."""
+        from ..notebook.widgets.panel import Panel
+
+        return Panel(self)
+
+    @property
+    def status(self) -> Status:
+        """A frozen snapshot: state, url, protocol, server_version, scopes, epoch, rtt, counters. No I/O."""
+        return self._client.status
+
+    @property
+    def hello(self) -> dict[str, Any] | None:
+        """The last hello-ok, with its secrets replaced; ``None`` before the first."""
+        return self._client.hello
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods the gateway advertised (some callable ones are not among them)."""
+        return self._client.methods
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """The event names the gateway advertised."""
+        return self._client.event_names
+
+    @property
+    def redactor(self) -> Redactor:
+        """What takes this connection's secrets out of what is shown, written or exported."""
+        return self._client.redactor
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The last 500 log lines, secrets replaced."""
+        return self._client.log
+
+    def __repr__(self) -> str:
+        status = self.status
+        return f"<Gateway {self.name!r} {status.state} {status.url}>"
+
+    def _repr_html_(self) -> str:
+        title = f"<div><b>{html.escape(self.name)}</b> · rows in its log: {len(self.events):,}</div>"
+        return title + self.status._repr_html_()
+
+
+def _abandon(thread: LoopThread, client: AsyncGateway, dispatcher: Dispatcher) -> None:
+    thread.call(client.abort)
+    dispatcher.stop()

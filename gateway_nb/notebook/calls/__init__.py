@@ -1,0 +1,1 @@
+"""A call that a cell makes: while it runs, and how its result is shown."""

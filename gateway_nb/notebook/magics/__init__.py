@@ -1,0 +1,1 @@
+"""The magics: their grammar, the body of a cell, binding of variables, completion."""

@@ -1,0 +1,239 @@
+"""What can stand at the cursor of a ``%gateway`` line or a ``%%gateway`` cell. Pure, and from memory alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...schema.facts import Facts, Param
+from .grammar import CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Shape
+
+_MOST = 500
+_BLOCK_LINE = re.compile(r"(\s*)((?:- )*)(?:(\w[\w.-]*|\"[^\"]*\"):(?:\s+|$))?(.*)", re.DOTALL)
+_FLOW_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+@dataclass
+class Seen:
+    """Session keys and agent ids that answers named."""
+
+    sessions: dict[str, None] = field(default_factory=dict)
+    agents: dict[str, None] = field(default_factory=dict)
+
+    def take(self, payload: Any, depth: int = 4) -> None:
+        """Remember what an answer names.
+
+        Args:
+            payload: decoded JSON.
+            depth: how deep to look.
+        """
+        if isinstance(payload, dict):
+            for name, kept in (("key", self.sessions), ("sessionKey", self.sessions), ("agentId", self.agents)):
+                value = payload.get(name)
+                if isinstance(value, str) and len(kept) < _MOST and (name != "key" or value.startswith("agent:")):
+                    kept[value] = None
+        if depth:
+            inner: Iterable[Any] = payload.values() if isinstance(payload, dict) else payload
+            if isinstance(payload, (dict, list)):
+                for item in inner:
+                    self.take(item, depth - 1)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What completions are made of.
+
+    Attributes:
+        methods: advertised names.
+        events: advertised names.
+        connections: their names.
+        facts: of the methods' params.
+        seen: of answers.
+    """
+
+    methods: tuple[str, ...]
+    events: tuple[str, ...]
+    connections: tuple[str, ...]
+    facts: Facts
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Completions:
+    """What may replace a piece of text before the cursor.
+
+    Attributes:
+        fragment: that piece.
+        choices: what may stand there.
+        kind: what they are: ``command``, ``option``, ``method``, ``param``, ``value``, ...
+    """
+
+    fragment: str
+    choices: tuple[str, ...]
+    kind: str
+
+
+def complete(text: str, cursor: int, known: Knowledge) -> Completions | None:
+    """Return what may stand at the cursor, or ``None`` where this is not about the gateway.
+
+    Args:
+        text: the cell, or a part of it that ends with the cursor's line.
+        cursor: offset into it.
+        known: what is known.
+    """
+    before = text[:cursor]
+    head, newline, body = before.lstrip().partition("\n")
+    if re.match(r"%%gateway(\s|$)", head):
+        return _in_body(head, body, known) if newline else _in_line(head[len("%%gateway") :], known, cell=True)
+    line = before.rpartition("\n")[2].lstrip()
+    if re.match(r"%gateway\s", line):
+        return _in_line(line[len("%gateway") :], known, cell=False)
+    return None
+
+
+# Lines
+
+
+def _in_line(line: str, known: Knowledge, *, cell: bool) -> Completions:
+    words = line.split(" ")
+    fragment, done = words[-1], [word for word in words[:-1] if word]
+    if not cell and not done:
+        return _chosen(fragment, COMMANDS, "command")
+    command = "call" if cell else done[0]
+    shape = CALL if command == "call" else COMMANDS.get(command, Shape(0, {}, {}))
+    given = done if cell else done[1:]
+    if given and given[-1] in shape.options:
+        return _option_value(given[-1], fragment, known)
+    if fragment.startswith("-"):
+        return _chosen(fragment, [name for name in (*shape.options, *shape.flags) if name not in given], "option")
+    count = len(_words(given, shape))
+    if command in ("call", "methods") and count == 0:
+        return _chosen(fragment, known.methods or known.facts.methods, "method")
+    if (command == "events" and count == 0) or (command == "capture" and count >= 2 and given[0] == "start"):
+        return _chosen(fragment, known.events, "event")
+    if command == "capture" and count == 0:
+        return _chosen(fragment, CAPTURE_VERBS, "command")
+    if command == "call" and "{" in line and not cell:
+        method = _words(given, shape)[0]
+        return _in_flow(method, line[line.index("{") :], known)
+    return Completions(fragment, (), "")
+
+
+def _words(given: list[str], shape: Shape) -> list[str]:
+    """Return the words of a line that are neither options nor their values."""
+    found, skip = [], False
+    for word in given:
+        if not skip and not word.startswith("-"):
+            found.append(word)
+        skip = not skip and word in shape.options
+    return found
+
+
+def _option_value(option: str, fragment: str, known: Knowledge) -> Completions:
+    choices = {"-c": known.connections, "-f": FORMATS}.get(option, ())
+    return _chosen(fragment, choices, "value")
+
+
+# Bodies
+
+
+def _in_body(head: str, body: str, known: Knowledge) -> Completions:
+    method = next(iter(_words(head.split()[1:], CALL)), "")
+    if body.lstrip().startswith(("{", "[")):
+        return _in_flow(method, body, known)
+    lines = body.split("\n")
+    found = _BLOCK_LINE.fullmatch(lines[-1])
+    assert found is not None  # it matches anything
+    path = _parents(lines[:-1], len(found[1]) + len(found[2]))
+    if found[3] is None:
+        return _names(method, path, found[4], known, quoted=False, given=_keys(body))
+    return _values(method, [*path, found[3].strip('"')], found[4], known, quoted=False)
+
+
+def _parents(lines: list[str], indent: int) -> list[str]:
+    """Return the keys around a line of a block, outermost first."""
+    path: list[str] = []
+    for line in reversed(lines):
+        found = _BLOCK_LINE.fullmatch(line)
+        if found is None or not line.strip() or found[3] is None:
+            continue
+        width = len(found[1]) + len(found[2])
+        if width < indent:
+            path.insert(0, found[3].strip('"'))
+            indent = width
+    return path
+
+
+def _keys(body: str) -> set[str]:
+    return set(re.findall(r"^\s*(?:- )*\"?(\w[\w.-]*)\"?:", body, re.MULTILINE))
+
+
+def _in_flow(method: str, text: str, known: Knowledge) -> Completions:
+    """In JSON: keys around the cursor by counting brackets."""
+    tokens = list(_FLOW_TOKEN.finditer(text))
+    at_end = bool(tokens) and tokens[-1].end() == len(text) and tokens[-1].group() not in "{}[],:"
+    fragment = tokens.pop().group() if at_end else ""
+    stack: list[str | None] = []
+    key, after_colon = "", False
+    given: list[set[str]] = [set()]
+    for token in (match.group() for match in tokens):
+        if token in "{[":
+            stack.append(key if after_colon else None)
+            given.append(set())
+            key, after_colon = "", False
+        elif token in "}]" and stack:
+            stack.pop()
+            given.pop()
+            after_colon = False
+        elif token == ":":
+            given[-1].add(key)
+            after_colon = True
+        elif token == ",":
+            key, after_colon = "", False
+        elif not after_colon:
+            key = token.strip('"')
+    path = [name for name in stack if name]
+    if after_colon:
+        return _values(method, [*path, key], fragment, known, quoted=True)
+    return _names(method, path, fragment, known, quoted=True, given=given[-1])
+
+
+def _fields(method: str, path: list[str], facts: Facts) -> Mapping[str, Param]:
+    found = facts.methods.get(method)
+    fields: Mapping[str, Param] = (found.params if found is not None else None) or {}
+    for name in path:
+        fields = fields[name].fields if name in fields else {}
+    return fields
+
+
+def _names(
+    method: str, path: list[str], fragment: str, known: Knowledge, *, quoted: bool, given: set[str]
+) -> Completions:
+    fields = _fields(method, path, known.facts)
+    wanted = sorted(fields, key=lambda name: (not fields[name].required, name))
+    names = [f'"{name}": ' if quoted else f"{name}: " for name in wanted if name not in given]
+    return _chosen(fragment, names, "param")
+
+
+def _values(method: str, path: list[str], fragment: str, known: Knowledge, *, quoted: bool) -> Completions:
+    name = path[-1]
+    param = _fields(method, path[:-1], known.facts).get(name, Param())
+    choices: list[str] = [str(choice) for choice in param.choices]
+    if name in ("sessionKey", "key"):
+        choices += known.seen.sessions
+    elif name == "agentId":
+        choices += known.seen.agents
+    texts = [f'"{choice}"' for choice in choices] if quoted else choices
+    if "boolean" in param.type.split("|"):
+        texts += ["true", "false"]
+    return _chosen(fragment, texts, "value")
+
+
+def _chosen(fragment: str, choices: Iterable[str], kind: str) -> Completions:
+    """Return the choices that begin with the fragment; if none does, those that hold it."""
+    choices, bare = list(choices), fragment.strip('"')
+    begin = [choice for choice in choices if choice.lstrip('"').startswith(bare)]
+    found = begin or [choice for choice in choices if bare.lower() in choice.lower()]
+    return Completions(fragment, tuple(found), kind)

@@ -1,0 +1,288 @@
+"""``%gateway`` and ``%%gateway``: the grammar's commands, carried out."""
+
+from __future__ import annotations
+
+import fnmatch
+import getpass
+import itertools
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.display import display
+from traitlets import Enum, Float, Unicode
+
+from ...capture.detached import DetachedCapture, captures
+from ...capture.journal import Capture
+from ...diagnosis.doctor import doctor
+from ...errors import CaptureError, GatewayClosedError, PairingRequiredError, printable
+from ...faces import connections as connecting
+from ...faces.gateway import Gateway
+from ...schema.facts import known
+from .. import current
+from ..calls import call as calls
+from ..calls.call import Running
+from ..display import Listing, PairingCard
+from . import grammar
+from .body import CommandError
+from .completion import Seen
+from .grammar import Call, Command
+from .settings import settings
+
+_BACKGROUND_KEPT = 20
+
+HELP = """\
+%gateway                       the connections and their state
+%gateway connect [URL]         connect; -c NAME names it, --ask asks for the token, --token-env NAME and
+                               --password-env NAME name a variable, --scopes a,b, --tls-fingerprint FP, --timeout S,
+                               --wait S waits for the gateway's owner to approve this device
+%gateway disconnect [-c NAME]  close a connection; its events stay in gw.events
+%gateway methods [GLOB]        the methods the gateway advertises
+%gateway events [GLOB]         the event names it advertises
+%gateway call METHOD [JSON]    call a method
+%gateway doctor [URL]          what is in the way of a connection, and what to do; options as for connect
+%gateway describe METHOD       its scope and its params; so does %gateway call METHOD?
+%gateway result [N]            the answer of a call that --bg left running, the last one or number N
+%gateway capture start PATH [GLOB ...]   write events to a file; --append, --requests, --rotate 100MB, --detached
+%gateway capture stop [PATH]   end the captures that were started here, or any one by its file
+%gateway capture status        list them, and those in processes of their own
+%gateway form                  a form to connect with
+%gateway table [-c NAME]       the events, live
+%gateway panel [-c NAME]       status, events, requests and runs
+%gateway config                every setting, its value, and where it is from
+%%gateway METHOD               call a method with the cell's body as params, JSON or YAML; $name and ${expr} in it are
+                               Python values, $$ is a dollar:
+                               -o NAME keeps the result, -f auto|json|df|raw, --path /POINTER takes a part of it,
+                               --final waits for the last answer and shows a run as it grows, --bg returns at once,
+                               --dry-run sends nothing, --timeout S, -c NAME, --quiet or a ; at the end shows nothing"""
+
+
+@magics_class
+class GatewayMagics(Magics):
+    """The magics of gateway_nb; `%config GatewayMagics` shows and sets what they do by default."""
+
+    default_connection = Unicode("default", help="The connection of a magic without -c.").tag(config=True)
+    default_timeout = Float(None, allow_none=True, help="Seconds for a call; none: the connection's own.").tag(
+        config=True
+    )
+    default_format = Enum(grammar.FORMATS, "auto", help="How a result is shown without -f.").tag(config=True)
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self.seen = Seen()
+        self._background: dict[int, Running] = {}
+        self._numbers = itertools.count(1)
+        self._captures: list[Capture | DetachedCapture] = []
+
+    @no_var_expand
+    @line_cell_magic
+    def gateway(self, line: str, cell: str | None = None) -> Running | None:
+        """Call an OpenClaw Gateway; ``%gateway help`` says how. With ``--bg`` it returns the call that goes on."""
+        if cell is not None:
+            return self._call(grammar.parse_cell(line, cell), in_cell=True)
+        command = grammar.parse_line(line)
+        if isinstance(command, Call):
+            return self._call(command)
+        getattr(self, f"_{command.name}")(command)
+        return None
+
+    @property
+    def _variables(self) -> dict[str, Any]:
+        assert self.shell is not None, "magics are registered with a shell"
+        variables: dict[str, Any] = self.shell.user_ns
+        return variables
+
+    def _gateway(self, name: str | None) -> Gateway:
+        name = name or current.chosen(self.default_connection)
+        gateway = connecting.connections().get(name)
+        if gateway is None:
+            option = "" if name == "default" else f" -c {name}"
+            raise GatewayClosedError(f"there is no connection {name!r}; run: %gateway connect{option}")
+        return gateway
+
+    def _call(self, call: Call, *, in_cell: bool = False) -> Running | None:
+        call = replace(call, format=call.format or self.default_format)
+        params = calls.prepared(call, self._variables)
+        gateway = self._gateway(call.connection)
+        if call.dry_run:
+            print(calls.dry_run(call, params, gateway.status.scopes, gateway.redactor))
+            return None
+        running = calls.Running(gateway, call, params, self.default_timeout if call.timeout is None else call.timeout)
+        if call.background:
+            running.number = next(self._numbers)
+            running.start()
+            self._background[running.number] = running
+            self._background.pop(running.number - _BACKGROUND_KEPT, None)
+            self._keep(call, running)
+            running.show()
+            return running
+        payload = calls.wait(running, can_redraw=in_cell and hasattr(self.shell, "kernel"))
+        self.seen.take(payload)
+        self._keep(call, calls.kept(call, payload))
+        return None
+
+    def _keep(self, call: Call, value: Any) -> None:
+        if call.output is not None:
+            self._variables[call.output] = value
+
+    def _result(self, command: Command) -> None:
+        kept = ", ".join(map(str, self._background)) or "none"
+        try:
+            running = self._background[int(command.words[0]) if command.words else max(self._background, default=0)]
+        except (KeyError, ValueError):
+            raise CommandError(f"there is no such call in the background; kept are: {kept}") from None
+        calls.wait(running, can_redraw=False)
+
+    def _describe(self, command: Command) -> None:
+        if not command.words:
+            raise CommandError("%gateway describe needs a method: %gateway describe sessions.list")
+        print(printable(known().describe(command.words[0])))
+
+    def _connect(self, command: Command) -> None:
+        options = dict(command.options)
+        name = options.pop("connection", self.default_connection)
+        arguments: dict[str, Any] = {"name": name, **_arguments(options)}
+        if "wait" in options:
+            arguments |= {"pairing_timeout": options["wait"], "on_pairing": self._show_pairing}
+        try:
+            gateway = connecting.connect(command.words[0] if command.words else None, **arguments)
+        except PairingRequiredError as error:
+            display(PairingCard(error))
+            raise
+        current.made(gateway)
+        if name == "default":
+            self._variables["gw"] = gateway
+        display(gateway)
+
+    def _show_pairing(self, error: PairingRequiredError) -> None:
+        # Called on the loop's thread while the cell waits: what is shown lands in this cell, which is its place.
+        display(PairingCard(error, waiting=True))
+
+    def _disconnect(self, command: Command) -> None:
+        gateway = self._gateway(command.options.get("connection"))
+        gateway.close()
+        display(gateway)
+
+    def _status(self, command: Command) -> None:
+        open_ones = connecting.connections()
+        if not open_ones:
+            print("not connected; %gateway connect [URL] connects, %gateway help lists what there is")
+        for gateway in open_ones.values():
+            display(gateway)
+
+    def _methods(self, command: Command) -> None:
+        self._list(command, "methods", self._gateway(command.options.get("connection")).methods)
+
+    def _events(self, command: Command) -> None:
+        self._list(command, "events", self._gateway(command.options.get("connection")).event_names)
+
+    def _list(self, command: Command, what: str, names: tuple[str, ...]) -> None:
+        pattern = command.words[0] if command.words else "*"
+        chosen = sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+        display(Listing(f"{len(chosen)} of {len(names)} {what}", chosen))
+
+    def _capture(self, command: Command) -> None:
+        verb, *rest = command.words or ("status",)
+        if verb == "start":
+            options = dict(command.options)
+            gateway = self._gateway(options.pop("connection", None))
+            if not rest:
+                raise CommandError("%gateway capture start needs a file: %gateway capture start run.jsonl agent chat.*")
+            capture = gateway.capture(rest[0], tuple(rest[1:]) or ("*",), **options)
+            self._captures.append(capture)
+            display(capture)
+            return
+        found = self._all_captures()
+        if verb == "stop":
+            self._stop_captures(found, rest)
+            return
+        for one in found:
+            display(one)
+        if not found:
+            print("no captures; %gateway capture start PATH starts one")
+
+    def _all_captures(self) -> list[Capture | DetachedCapture]:
+        """Return those that were started here, and those that run in processes of their own, whoever started them."""
+        mine = {one.pid for one in self._captures if isinstance(one, DetachedCapture)}
+        return [*self._captures, *(one for one in captures() if one.pid not in mine)]
+
+    def _stop_captures(self, found: list[Capture | DetachedCapture], paths: list[str]) -> None:
+        wanted = [Path(path).absolute() for path in paths]
+        chosen = [one for one in found if (_path(one) in wanted if wanted else one in self._captures)]
+        failures = _stop(chosen)
+        self._captures = [one for one in self._captures if one not in chosen or one.alive]
+        for one in chosen:
+            display(one)
+        if failures:
+            raise failures[0]
+        if not chosen:
+            others = ", ".join(str(_path(one)) for one in found)
+            print(f"nothing was started here; %gateway capture stop PATH ends {others}" if others else "no captures")
+
+    def _form(self, command: Command) -> None:
+        from ..widgets.connect_form import connect_form
+
+        display(connect_form())
+
+    def _table(self, command: Command) -> None:
+        display(self._gateway(command.options.get("connection")).table())
+
+    def _panel(self, command: Command) -> None:
+        display(self._gateway(command.options.get("connection")).panel())
+
+    def _config(self, command: Command) -> None:
+        print(settings(self).to_string())
+
+    def _doctor(self, command: Command) -> None:
+        url = command.words[0] if command.words else None
+        display(doctor(url, **_arguments(dict(command.options))))
+
+    def _help(self, command: Command) -> None:
+        print(HELP)
+
+    def close(self) -> None:
+        """Leave nothing running: calls in the background are cancelled, captures end."""
+        for running in self._background.values():
+            if not running.done():
+                running.cancel()
+        _stop(one for one in self._captures if isinstance(one, Capture))  # detached ones outlive even the kernel
+
+
+def _path(capture: Capture | DetachedCapture) -> Path:
+    return (capture.asked_for if isinstance(capture, Capture) else capture.path).absolute()
+
+
+def _stop(found: Iterable[Capture | DetachedCapture]) -> list[CaptureError]:
+    """Stop all of them, whatever becomes of one; return what went wrong."""
+    failures = []
+    for one in found:
+        try:
+            one.stop()
+        except CaptureError as error:
+            failures.append(error)
+    return failures
+
+
+def _arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `connect` for the options of a magic."""
+    arguments: dict[str, Any] = dict(_credentials(options))
+    if "scopes" in options:
+        arguments["scopes"] = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
+    return arguments | {same: options[same] for same in ("tls_fingerprint", "timeout") if same in options}
+
+
+def _credentials(options: dict[str, Any]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for kind in ("token", "password"):
+        variable = options.get(f"{kind}_env")
+        if variable is None:
+            continue
+        if not os.environ.get(variable):
+            raise CommandError(f"--{kind}-env {variable}: the environment has no such variable, or it is empty")
+        given[kind] = os.environ[variable]
+    if options.get("ask"):
+        given["token"] = getpass.getpass("Gateway token: ")
+    return given

@@ -1,0 +1,1 @@
+"""A gateway in this process that speaks the protocol: for tests, demonstrations and replays."""

@@ -1,0 +1,1 @@
+"""Calls without await: the loop's thread, handles of what runs there, and the thread of the handlers."""

@@ -1,0 +1,486 @@
+"""Captures and recordings: what was written is read, in whatever way; what is damaged is said."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import os
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pandas as pd
+import pytest
+
+import gateway_nb as gnb
+from gateway_nb.capture.files import Output, Rotation, parse_rotation
+from gateway_nb.capture.journal import Capture
+from gateway_nb.capture.recording import TornEndWarning
+from gateway_nb.client.event import Event
+from gateway_nb.protocol.frames import encode
+from tests.helpers.support import until
+
+
+def event(number: int, name: str = "x", payload: Any = None, at: float = 1_000_000_000.0) -> Event:
+    raw = msgspec.Raw(encode({"n": number} if payload is None else payload))
+    return Event(at + number, 1, name, number, raw)
+
+
+def captured(path: Path, count: int = 10, **options: Any) -> gnb.Recording:
+    with Capture(path, **options) as capture:
+        for number in range(count):
+            capture.extend([event(number, name="even" if number % 2 == 0 else "odd")])
+        capture.mark("gap", 1, {"expected": count, "received": count + 5})
+    return gnb.load(path)
+
+
+@pytest.mark.parametrize("name", ["run.jsonl", "run.jsonl.zst"])
+def test_round_trip(tmp_path: Path, name: str) -> None:
+    """What was captured is loaded: every event and marker, with its time, in order."""
+    recording = captured(tmp_path / name)
+    frame = recording.df
+    assert list(frame["kind"]) == ["start", *["event"] * 10, "gap", "stop"]
+    events = frame[frame["kind"] == "event"]
+    assert list(events["seq"]) == list(range(10))
+    assert list(events["payload"]) == [f'{{"n":{number}}}' for number in range(10)]
+    assert events["time"].iloc[3] == pd.Timestamp(1_000_000_003, unit="s", tz="UTC")
+    assert {column: str(dtype) for column, dtype in frame.dtypes.items()} == {
+        "time": "datetime64[ns, UTC]",
+        "epoch": "int32",
+        "seq": "Int64",
+        "event": "category",
+        "kind": "category",
+        "payload": "string",
+    }
+    assert list(recording.expand("n", event="even")["n"]) == [0, 2, 4, 6, 8]
+
+
+def test_stats(tmp_path: Path) -> None:
+    """Stats give span, rates, gaps and missed events, and counts."""
+    with Capture(tmp_path / "run.jsonl") as capture:
+        for number in range(5):
+            capture.extend([event(number, at=time.time())])
+        capture.mark("gap", 1, {"expected": 5, "received": 9})
+    stats = gnb.load(tmp_path / "run.jsonl").stats
+    assert (stats.rows, stats.events, stats.gaps, stats.missed, stats.dropped) == (8, {"x": 5}, 1, 4, 0)
+    assert stats.seconds >= 4
+    assert stats.rate == pytest.approx(5 / stats.seconds)
+    assert stats.connections == 1
+
+
+def test_patterns(tmp_path: Path) -> None:
+    """Only the events that are wanted are written; markers always are."""
+    frame = captured(tmp_path / "run.jsonl", events="e*").df
+    assert set(frame["event"].dropna()) == {"even"}
+    assert "gap" in set(frame["kind"])
+
+
+def test_a_file_that_exists(tmp_path: Path) -> None:
+    """An existing file is refused, and appended to when asked."""
+    captured(tmp_path / "run.jsonl")
+    with pytest.raises(gnb.CaptureError, match="exists"):
+        Capture(tmp_path / "run.jsonl")
+    assert captured(tmp_path / "run.jsonl", append=True).stats.events == {"even": 10, "odd": 10}
+    captured(tmp_path / "run.jsonl.zst")
+    with pytest.raises(gnb.CaptureError, match="compressed"):
+        Capture(tmp_path / "run.jsonl.zst", append=True)
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        pytest.param(b'{"t":1,"epo', id="short"),
+        pytest.param(b"x" * 200_000, id="long"),
+        pytest.param(bytes(4096), id="zeros"),
+    ],
+)
+def test_appending_after_a_crash(tmp_path: Path, torn: bytes) -> None:
+    """What a killed writer left of a line is moved to a file beside the capture, whose name a warning says."""
+    path = tmp_path / "run.jsonl"
+    captured(path)
+    for number in (1, 2):
+        with open(path, "ab") as file:
+            file.write(torn)
+        with pytest.warns(TornEndWarning, match=rf"run\.jsonl ended in a torn line, which is in .*torn-{number} now"):
+            recording = captured(path, append=True)
+        assert recording.stats.events == {"even": 5 * number + 5, "odd": 5 * number + 5}
+        assert (tmp_path / f"run.jsonl.torn-{number}").read_bytes() == torn
+    assert Capture(path, append=True).stop().torn is None
+
+
+def test_appending_to_a_line_without_its_end(tmp_path: Path) -> None:
+    """A last line that lacks nothing but its line break is kept."""
+    path = tmp_path / "run.jsonl"
+    captured(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert captured(path, append=True).stats.rows == 26
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    """A path that can't be written is refused at once."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(gnb.CaptureError, match="can't be written"):
+        Capture(tmp_path / "file" / "run.jsonl")
+
+
+@pytest.mark.parametrize("events", [5, (), [5]])
+def test_patterns_that_are_none(tmp_path: Path, events: Any) -> None:
+    """Patterns of the wrong type are refused before a file is made."""
+    with pytest.raises(TypeError):
+        Capture(tmp_path / "run.jsonl", events=events)
+    assert not (tmp_path / "run.jsonl").exists()
+
+
+def test_lines_stay_lines(tmp_path: Path) -> None:
+    """A payload with line breaks between its tokens is still one line."""
+    with Capture(tmp_path / "run.jsonl") as capture:
+        capture.extend([Event(1.0, 1, 'na"me\n', None, msgspec.Raw(b'{\r\n "a":\n "b\\nc"}'))])
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert lines[1] == {"t": 1.0, "epoch": 1, "event": 'na"me\n', "payload": {"a": "b\nc"}}
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk that fills up."""
+
+    room = 300
+
+    def write(self, data: Any) -> int:
+        if self.room <= 0:
+            raise OSError(28, "No space left on device")
+        taken = super().write(data[: self.room])
+        self.room -= taken
+        return taken
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk is full the capture stops and says so; nothing else is disturbed."""
+    told: list[gnb.CaptureError] = []
+    detached = threading.Event()
+    monkeypatch.setattr("gateway_nb.capture.files.FileIO", FullDisk)
+    capture = Capture(tmp_path / "run.jsonl", attach=lambda _: detached.set, on_error=told.append)
+    for number in range(1000):
+        capture.extend([event(number)])
+    assert detached.wait(10)
+    with pytest.raises(gnb.CaptureError, match=r"No space left on device; what was written before is readable"):
+        capture.stop()
+    assert (tmp_path / "run.jsonl").read_bytes().startswith(b'{"t":')
+    assert [str(error) for error in told] == [capture.stats.error]
+
+
+class SlowDisk:
+    """Takes nothing until its gate opens."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gate = threading.Event()
+        self.asked = threading.Event()
+        write = Output.write
+
+        def slow(output: Output, data: bytes) -> None:
+            self.asked.set()
+            assert self.gate.wait(10)
+            write(output, data)
+
+        monkeypatch.setattr(Output, "write", slow)
+
+
+def test_where_events_fell_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is too slow, a line says how many events fell out, in the very place where they did."""
+    monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_BYTES", 10 * event(0).size)
+    disk = SlowDisk(monkeypatch)
+    capture = Capture(tmp_path / "run.jsonl")
+    assert disk.asked.wait(10)
+    capture.extend([event(number) for number in range(8)])
+    capture.extend([event(number) for number in range(8, 20)])
+    capture.extend([event(20)])
+    disk.gate.set()
+    until(lambda: capture.stats.events == 10)
+    capture.extend([event(21)])
+    disk.gate.clear()
+    capture.extend([event(number) for number in range(22, 40)])
+    disk.gate.set()
+    assert capture.stop().dropped == 11 + sum(capture_lost(tmp_path / "run.jsonl")[1:])
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    told = [line["payload"]["n"] if "event" in line else (line["kind"], line["payload"]) for line in lines]
+    last = told[13:-2]
+    assert told[:13] == [("start", {}), *range(10), ("dropped", {"events": 11}), 21]
+    assert last == list(range(22, 22 + len(last)))
+    assert told[-2:] == [("dropped", {"events": 18 - len(last)}), ("stop", {})]
+    assert gnb.load(tmp_path / "run.jsonl").stats.dropped == 29 - len(last)
+
+
+def test_calls_that_a_slow_disk_keeps_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded requests, answers and marks wait for a slow disk within the same bound as events, and are counted."""
+    monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_BYTES", 100_000)
+    disk = SlowDisk(monkeypatch)
+    path = tmp_path / "run.jsonl"
+    capture = Capture(path)
+    assert disk.asked.wait(10)
+    capture.answered("1", True, b'"%b"' % (b"x" * 60_000))
+    capture.answered("2", True, b'"%b"' % (b"x" * 60_000))
+    capture.asked("3", "m", b'{"x":"%b"}' % (b"x" * 60_000))
+    for number in range(10_000):
+        capture.mark("jump", 1, {"expected": number, "received": 5})
+    disk.gate.set()
+    stats = capture.stop()
+    assert 2 < stats.dropped < 10_000
+    assert sum(capture_lost(path)) == stats.dropped
+    assert path.stat().st_size < 200_000
+    assert gnb.load(path).stats.dropped == stats.dropped
+
+
+def capture_lost(path: Path) -> list[int]:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [line["payload"]["events"] for line in lines if line.get("kind") == "dropped"]
+
+
+def test_a_disk_that_is_slow_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """stop() says so when the disk does not take what is left in time, and waits anew when called again."""
+    monkeypatch.setattr("gateway_nb.capture.journal._STOP_PATIENCE", 0.05)
+    disk = SlowDisk(monkeypatch)
+    capture = Capture(tmp_path / "run.jsonl")
+    assert disk.asked.wait(10)
+    capture.extend([event(1), event(2)])
+    with pytest.raises(gnb.CaptureError, match=r"run\.jsonl still lacks 2 events: the disk is slow"):
+        capture.stop()
+    assert capture.alive
+    disk.gate.set()
+    until(lambda: not capture.alive)
+    assert capture.stop().events == 2
+
+
+def test_a_bug_in_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the writing is told by stop(), by stats and to whoever listens: nobody believes it goes on."""
+    monkeypatch.setattr("gateway_nb.capture.journal._lines", lambda events: events.no_such_thing)
+    told: list[gnb.CaptureError] = []
+    capture = Capture(tmp_path / "run.jsonl", on_error=told.append)
+    capture.extend([event(1)])
+    until(lambda: told)
+    assert "no_such_thing" in str(capture.stats.error)
+    with pytest.raises(gnb.CaptureError, match="no_such_thing"):
+        capture.stop()
+
+
+def test_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When somebody removes the file the capture stops and says so, instead of writing into the void."""
+    monkeypatch.setattr("gateway_nb.capture.journal.SYNC_SECONDS", 0.01)
+    capture = Capture(tmp_path / "run.jsonl")
+    (tmp_path / "run.jsonl").unlink()
+    until(lambda: capture.stats.error)
+    with pytest.raises(gnb.CaptureError, match=r"run\.jsonl was removed while it was written"):
+        capture.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "rotation"),
+    [
+        ("100MB", Rotation(bytes=100e6)),
+        ("1.5 GB", Rotation(bytes=1.5e9)),
+        ("2KB", Rotation(bytes=2000)),
+        ("90s", Rotation(seconds=90)),
+        ("30m", Rotation(seconds=1800)),
+        ("1h", Rotation(seconds=3600)),
+        ("2d", Rotation(seconds=172_800)),
+    ],
+)
+def test_rotations(text: str, rotation: Rotation) -> None:
+    """A rotation is a size or a time."""
+    assert parse_rotation(text) == rotation
+
+
+@pytest.mark.parametrize("text", ["", "100", "MB", "-1h", "0s", "1 week", "1h30m"])
+def test_no_rotations(text: str) -> None:
+    """Anything else is refused, with what would do."""
+    with pytest.raises(ValueError, match="like 100MB, 30m or 1h"):
+        parse_rotation(text)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["run.jsonl", "run.jsonl.zst"])
+def test_rotating(tmp_path: Path, name: str) -> None:
+    """A capture goes on in numbered files; together they are the whole, and the capture's own frame."""
+    with Capture(tmp_path / name, rotate="2KB") as capture:
+        for number in range(0, 100, 5):
+            capture.extend([event(number + more) for more in range(5)])
+            until(lambda done=number + 5: capture.stats.events == done)  # type: ignore[misc]
+        assert list(capture.df["seq"].dropna()) == list(range(100))
+    files = sorted(tmp_path.iterdir())
+    assert len(files) > 2
+    assert files[0].name == name.replace("run", "run-00001")
+    assert list(gnb.load(tmp_path).df["seq"].dropna()) == list(range(100))
+    with pytest.raises(gnb.CaptureError, match="exists"):
+        Capture(tmp_path / name, rotate="2KB")
+    with Capture(tmp_path / name, rotate="2KB", append=True) as more:
+        more.extend([event(100)])
+    assert more.path == tmp_path / name.replace("run", f"run-{len(files) + 1:05}")
+    assert list(gnb.load(tmp_path).df["seq"].dropna()) == list(range(101))
+
+
+def test_a_torn_end(tmp_path: Path) -> None:
+    """A torn last line is left out with a warning; all before it is there."""
+    captured(tmp_path / "run.jsonl")
+    with open(tmp_path / "run.jsonl", "ab") as file:
+        file.write(b'{"t":1,"epoch":1,"eve')
+    with pytest.warns(TornEndWarning, match="torn"):
+        assert len(gnb.load(tmp_path / "run.jsonl").df) == 13
+
+
+def test_torn_ends_are_not_glued(tmp_path: Path) -> None:
+    """Recordings written as one keep every whole line, also where one of them ends in the middle of a line."""
+    captured(tmp_path / "a.jsonl")
+    captured(tmp_path / "b.jsonl")
+    with open(tmp_path / "a.jsonl", "ab") as file:
+        file.write(b'{"t":1,"epoch":1,"eve')
+    (tmp_path / "whole").mkdir()
+    with pytest.warns(TornEndWarning, match=r"a\.jsonl: its end is torn"):
+        whole = gnb.load(tmp_path).to_jsonl(tmp_path / "whole" / "run.jsonl")
+    assert len(gnb.load(whole).df) == 26
+
+
+def test_an_answer_with_line_breaks(tmp_path: Path) -> None:
+    """A recorded answer stands on one line, however the gateway wrote it: nothing in it can pass for an event."""
+    forged = b'[\n{"t":1,"epoch":1,"event":"forged","payload":{}}\n]'
+    with Capture(tmp_path / "run.jsonl") as capture:
+        capture.asked("1", "m", b"{}")
+        capture.answered("1", True, forged)
+    lines = list(gnb.load(tmp_path / "run.jsonl").lines())
+    assert [line.kind for line in lines] == ["start", "request", "answer", "stop"]
+
+
+@pytest.mark.long
+def test_a_torn_compressed_end(tmp_path: Path) -> None:
+    """A compressed journal that ends too early gives every flush that is whole."""
+    path = tmp_path / "run.jsonl.zst"
+    with Capture(path) as capture:
+        for number in range(10):
+            capture.extend([event(number)])
+            until(lambda done=number + 1: capture.stats.events == done)  # type: ignore[misc]
+        capture.extend([event(10)])
+    path.write_bytes(path.read_bytes()[:-20])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TornEndWarning)  # whether the tear is seen depends on where it is
+        assert list(gnb.load(path).df["seq"].dropna())[:10] == list(range(10))
+
+
+def test_damage(tmp_path: Path) -> None:
+    """A damaged line in the middle is refused with its place, or left out and counted."""
+    captured(tmp_path / "run.jsonl")
+    lines = (tmp_path / "run.jsonl").read_bytes().splitlines(keepends=True)
+    lines[4] = b'{"t": nonsense}\n'
+    (tmp_path / "run.jsonl").write_bytes(b"".join(lines))
+    with pytest.raises(gnb.CaptureError, match=r"line 5 is damaged.*errors='skip'"):
+        gnb.load(tmp_path / "run.jsonl").to_arrow()
+    lenient = gnb.load(tmp_path / "run.jsonl", errors="skip")
+    assert len(lenient.df) == 12
+    assert lenient.stats.damaged == 1
+
+
+def test_many_files(tmp_path: Path) -> None:
+    """A folder and a pattern are read as one recording."""
+    for name in ("a.jsonl", "b.jsonl.zst", "c.txt.jsonl"):
+        captured(tmp_path / name)
+    assert gnb.load(tmp_path).stats.events == {"even": 15, "odd": 15}
+    assert gnb.load(tmp_path / "[ab].*").stats.events == {"even": 10, "odd": 10}
+    assert repr(gnb.load(tmp_path)) == "<Recording a.jsonl, b.jsonl.zst, c.txt.jsonl>"
+    with pytest.raises(gnb.CaptureError, match="there is no capture"):
+        gnb.load(tmp_path / "nothing.jsonl")
+    with pytest.raises(ValueError, match="errors must be"):
+        gnb.load(tmp_path, errors="ignore")
+
+
+def test_a_damaged_compressed_file(tmp_path: Path) -> None:
+    """A compressed file that is damaged in the middle is refused by name, or read as far as it goes."""
+    path = tmp_path / "run.jsonl.zst"
+    capture = Capture(path)
+    for _ in range(20):
+        capture.extend([event(number, payload={"n": os.urandom(300).hex()}) for number in range(100)])
+    capture.stop()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    path.write_bytes(data)
+    with pytest.raises(gnb.CaptureError, match=r"run\.jsonl\.zst is damaged, and can't be read to its end"):
+        _ = gnb.load(path).df
+    lenient = gnb.load(path, errors="skip")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TornEndWarning)
+        stats = lenient.stats
+    assert 500 < stats.events["x"] < 1500
+    assert stats.damaged == 1
+
+
+def test_batches_of_large_payloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large payloads make small batches: a recording is read in bounded memory whatever is in it."""
+    monkeypatch.setattr("gateway_nb.capture.recording.BATCH_BYTES", 10_000)
+    with Capture(tmp_path / "run.jsonl") as capture:
+        capture.extend([event(number, payload={"n": "x" * 4000}) for number in range(10)])
+    assert [batch.num_rows for batch in gnb.load(tmp_path / "run.jsonl").batches()] == [4, 3, 3, 2]
+
+
+@pytest.mark.parametrize("name", ["all.jsonl", "all.jsonl.zst"])
+def test_one_file_out_of_many(tmp_path: Path, name: str) -> None:
+    """A recording is written as one journal, compressed or not, and never over another."""
+    (tmp_path / "in").mkdir()
+    captured(tmp_path / "in" / "a.jsonl")
+    captured(tmp_path / "in" / "b.jsonl")
+    target = gnb.load(tmp_path / "in").to_jsonl(tmp_path / name)
+    assert gnb.load(target).stats.events == {"even": 10, "odd": 10}
+    with pytest.raises(gnb.CaptureError, match="exists"):
+        gnb.load(tmp_path / "in").to_jsonl(target)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    """Parquet in Hive layout is read back by pandas, with the partitions as columns."""
+    recording = captured(tmp_path / "run.jsonl")
+    folder = recording.to_parquet(tmp_path / "parquet")
+    assert (folder / "date=2001-09-09" / "event=even").is_dir()
+    frame = pd.read_parquet(folder)
+    assert sorted(frame["seq"].dropna()) == list(range(10))
+    assert len(frame) == 13
+    assert str(frame["time"].dtype) == "datetime64[us, UTC]"  # Spark reads no nanoseconds
+    by_date = f"select date, event, count(*) from '{folder}/**/*.parquet' where event = 'even' group by all"
+    assert duckdb.sql(by_date).fetchall() == [(dt.date(2001, 9, 9), "even", 5)]
+    with pytest.raises(gnb.CaptureError, match="not empty"):
+        recording.to_parquet(folder)
+
+
+def test_queries(tmp_path: Path) -> None:
+    """DuckDB answers over the file, payload fields included."""
+    recording = captured(tmp_path / "run.jsonl")
+    sql = "select event, sum((payload->>'$.n')::int) total from events where kind='event' group by all order by event"
+    answer = recording.query(sql)
+    assert answer.to_dict("list") == {"event": ["even", "odd"], "total": [20, 25]}
+
+
+def test_kill_9(tmp_path: Path) -> None:
+    """After kill -9 everything older than the flush interval is in the file."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        capture = Capture(tmp_path / "run.jsonl")
+        number = 0
+        while True:
+            capture.extend([event(number)])
+            if capture.stats.events:
+                os.write(write, b"%d\n" % (capture.stats.events - 1))
+            number += 1
+            time.sleep(0.0001)
+    os.close(write)
+    acknowledged = -1
+    with os.fdopen(read) as told:
+        for _ in range(300):
+            acknowledged = int(told.readline())
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        for line in told:
+            acknowledged = int(line)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TornEndWarning)
+        frame = gnb.load(tmp_path / "run.jsonl").df
+    seqs = list(frame["seq"].dropna())
+    assert seqs == list(range(len(seqs)))
+    assert len(seqs) > acknowledged

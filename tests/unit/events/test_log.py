@@ -1,0 +1,293 @@
+"""The event log and its frames: complete, bounded, cheap to ask again, and nobody's change reaches another frame."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import gateway_nb.events.frame as frame_
+import gateway_nb.events.log as log_
+from gateway_nb.client.event import Event
+from gateway_nb.events.log import EventLog
+from gateway_nb.events.rows import text_array
+from tests.helpers.events import event
+
+DTYPES = {
+    "time": "datetime64[ns, UTC]",
+    "epoch": "int32",
+    "seq": "Int64",
+    "event": "category",
+    "kind": "category",
+    "payload": "string",
+}
+
+
+def filled(count: int, **options: Any) -> EventLog:
+    log = EventLog(**options)
+    for number in range(count):
+        log.extend([event(number, name="even" if number % 2 == 0 else "odd")])
+    return log
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_, "CHUNK_ROWS", 10)
+
+
+def numbers(frame: pd.DataFrame) -> list[int]:
+    return [int(payload[5:-1]) for payload in frame["payload"]]
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25, 100])
+def test_frames(count: int) -> None:
+    """A frame has every row once, in order, with stable dtypes, whatever is sealed."""
+    log = filled(count)
+    assert {name: str(dtype) for name, dtype in log.df.dtypes.items()} == DTYPES
+    assert numbers(log.df) == list(range(count)) == list(log.df["seq"])
+    assert list(log.df["event"]) == ["even" if number % 2 == 0 else "odd" for number in range(count)]
+    assert len(log) == count == log.to_arrow().num_rows
+    assert numbers(log.tail(3)) == list(range(count))[-3:]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_frames_that_follow_each_other() -> None:
+    """Each frame goes on where the one before it ended, through seals and markers."""
+    log = EventLog()
+    frames = []
+    for number in range(35):
+        log.extend([event(number)])
+        if number == 20:
+            log.mark("gap", 1, {"expected": 5, "received": 9})
+        frames.append(log.df)
+    assert [len(frame) for frame in frames] == [*range(1, 21), *range(22, 37)]
+    last = frames[-1]
+    assert list(last[last["kind"] == "event"]["seq"]) == list(range(35))
+    marker = last[last["kind"] == "gap"].iloc[0]
+    assert pd.isna(marker["seq"])
+    assert pd.isna(marker["event"])
+    assert marker["payload"] == '{"expected":5,"received":9}'
+    assert numbers(frames[4]) == list(range(5))
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_users_change_stays_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing into a frame changes no other, earlier or later, though they share memory."""
+    monkeypatch.setattr(frame_, "_FRAMES_KEPT", 3)
+    log = filled(5)
+    frames = []
+    for number in range(5, 40):
+        mine = log.df
+        log.extend([event(number)])
+        later = log.df
+        for column, value in (("epoch", 99), ("seq", 99), ("time", pd.Timestamp(0, tz="UTC")), ("payload", "mine")):
+            mine.loc[0, column] = value
+        assert mine.loc[0, "seq"] == 99
+        assert (later.loc[0, "epoch"], later.loc[0, "seq"], later.loc[0, "payload"]) == (1, 0, '{"n":0}')
+        frames.append(later)
+    assert all(frame.loc[0, "seq"] == 0 and frame.loc[0, "time"].year == 2001 for frame in [*frames, log.df])
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_bounds() -> None:
+    """Beyond the bounds the oldest rows give way, and are counted."""
+    log = filled(95, max_rows=30)
+    assert numbers(log.df) == list(range(60, 95))
+    assert log.stats.dropped == 60
+    log.extend([event(95)])
+    assert numbers(log.df)[-1] == 95
+    by_size = filled(100, max_bytes=2000)
+    assert by_size.stats.bytes <= 2000
+    assert by_size.stats.dropped + len(by_size) == 100
+    assert numbers(by_size.df)[-1] == 99
+    assert f"{log.dropped:,} older ones gave way" in repr(log)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("every", [1, 3, 7, 40])
+def test_frames_while_rows_give_way(every: int) -> None:
+    """A frame's rows belong together, however many rows have given way since the one before."""
+    log = EventLog(max_rows=25)
+    for number in range(100):
+        log.extend([event(number)])
+        if number % every == 0:
+            frame = log.df
+            assert numbers(frame) == list(frame["seq"]) == list(range(number + 1 - len(frame), number + 1))
+            assert len(frame) + log.dropped == number + 1
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 24, 25, 26])
+def test_tails(count: int) -> None:
+    """The newest rows are as many as asked for, out of the tail and as many chunks as it takes."""
+    assert numbers(filled(25).tail(count)) == list(range(25))[max(25 - count, 0) :]
+
+
+def test_clear() -> None:
+    """A cleared log is empty, and goes on."""
+    log = filled(5)
+    assert len(log.df) == 5
+    log.clear()
+    assert len(log.df) == len(log) == 0
+    log.extend([event(7)])
+    assert numbers(log.df) == [7]
+
+
+def test_looks() -> None:
+    """A log shows its counts and newest rows, escaped."""
+    log = filled(3)
+    log.extend([event(3, name="<script>", payload={"html": "<b>"})])
+    assert repr(log) == "<EventLog 4 rows · even: 2, odd: 1, <script>: 1>"
+    shown = log._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;b&gt;" in shown
+    assert log.stats.events == {"even": 2, "odd": 1, "<script>": 1}
+    assert repr(EventLog()) == "<EventLog 0 rows>"
+
+
+def test_reading_while_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames taken by another thread while events come are each a true beginning of the whole."""
+    monkeypatch.setattr(log_, "CHUNK_ROWS", 50)
+    log = EventLog()
+    done = threading.Event()
+    lengths: list[int] = []
+
+    def read() -> None:
+        while not done.is_set():
+            frame = log.df
+            assert list(frame["seq"]) == list(range(len(frame)))
+            lengths.append(len(frame))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(5000):
+        log.extend([event(number)])
+    done.set()
+    reader.join()
+    assert lengths == sorted(lengths)
+    assert len(log.df) == 5000
+
+
+# Views
+
+
+def test_where() -> None:
+    """Events are chosen by name pattern and by text."""
+    log = filled(10)
+    assert numbers(log.where(event="e*")) == [0, 2, 4, 6, 8]
+    assert numbers(log.where(text='"n":7')) == [7]
+    assert numbers(log.where(event="odd", text='"n":6')) == []
+    assert numbers(log.where(event="nobody")) == []
+
+
+def test_between() -> None:
+    """Rows are chosen by time; a time without a zone is UTC."""
+    log = filled(10)
+    start = pd.Timestamp(1_000_000_000_003, unit="ms", tz="UTC")
+    assert numbers(log.between(start)) == list(range(3, 10))
+    assert numbers(log.between(end=start)) == [0, 1, 2]
+    assert numbers(log.between(start.tz_convert("Asia/Tokyo"), start + pd.Timedelta("2ms"))) == [3, 4]
+    assert numbers(log.between("2001-09-09 01:46:40.008")) == [8, 9]
+
+
+def test_expand() -> None:
+    """Columns out of payloads have the narrowest type that holds all values, and null where there is none."""
+    log = EventLog()
+    payloads = [
+        {"s": "a", "i": 1, "f": 1, "b": True, "deep": {"x/y": [5, {"z": "end"}]}, "mixed": 1},
+        {"s": "b", "i": -2, "f": 0.5, "b": None, "deep": {}, "mixed": "two"},
+        [],
+    ]
+    for payload in payloads:
+        log.extend([event(0, payload=payload)])
+    frame = log.expand("s", "i", "f", "b", "deep", "deep.x/y.0", "/deep/x~1y/1/z", "mixed", "nothing")
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items() if name not in DTYPES} == {
+        "s": "string",
+        "i": "Int64",
+        "f": "Float64",
+        "b": "boolean",
+        "deep": "string",
+        "deep.x/y.0": "Int64",
+        "/deep/x~1y/1/z": "string",
+        "mixed": "string",
+        "nothing": "string",
+    }
+    assert list(frame["i"].dropna()) == [1, -2]
+    assert frame["deep"].iloc[0] == '{"x/y":[5,{"z":"end"}]}'
+    assert frame["/deep/x~1y/1/z"].iloc[0] == "end"
+    assert frame["deep.x/y.0"].iloc[0] == 5
+    assert list(frame["mixed"].dropna()) == ["1", "two"]
+    assert list(log.payloads()) == payloads
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", None])
+def test_paths_that_are_none(path: Any) -> None:
+    """An empty path is refused."""
+    with pytest.raises(ValueError, match="a path is"):
+        filled(1).expand(path)
+
+
+def test_a_payload_that_is_none() -> None:
+    """A payload that is no JSON gives nulls, not an exception."""
+    log = EventLog()
+    log.extend([Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":1'))])
+    assert log.expand("a")["a"].isna().all()
+
+
+def test_payloads_that_are_no_utf8() -> None:
+    """A payload that is not UTF-8 is repaired; many megabytes of it quickly, and without growing, by their ASCII."""
+    payloads = ['"é"'.encode(), b'"a\xff\xc3\xa9"']
+    assert text_array(payloads).to_pylist() == ['"é"', '"a\ufffdé"']
+    repaired = text_array([*payloads, b'"' + b"\xff" * 2_000_000 + b'"'])
+    assert repaired.slice(0, 2).to_pylist() == ['"é"', '"a???"']
+    assert repaired[2].as_py() == '"' + "?" * 2_000_000 + '"'
+
+
+def test_arrow() -> None:
+    """The Arrow table has the documented schema."""
+    table = filled(3).to_arrow()
+    assert table.schema.field("payload").type == pa.string()
+    assert table.schema.names == list(DTYPES)
+
+
+NUMBERS: list[tuple[list[str], str, list[Any]]] = [
+    (["1", "9" * 400], "string", ["1", "9" * 400]),
+    (["1.5", "-" + "9" * 400], "string", ["1.5", "-" + "9" * 400]),
+    (["null", "9" * 4300], "string", [None, "9" * 4300]),
+    (["9" * 4301, "1"], "Int64", [None, 1]),
+    (["9223372036854775807", "1"], "Int64", [2**63 - 1, 1]),
+    (["9223372036854775808"], "Float64", [2.0**63]),
+    (["18446744073709551616", "1"], "Float64", [2.0**64, 1.0]),
+    ([f'{{"b":[{"9" * 400}]}}'], "string", [f'{{"b":[{"9" * 400}]}}']),
+    (["1e308", "1"], "Float64", [1e308, 1.0]),
+    (["true", '"x"', "1", "null", "[1]"], "string", ["true", "x", "1", None, "[1]"]),
+    (["[" * 500 + "]" * 500], "string", ["[" * 500 + "]" * 500]),
+]
+
+
+@pytest.mark.parametrize(("values", "dtype", "column"), NUMBERS)
+def test_odd_values_of_a_path(values: list[str], dtype: str, column: list[Any]) -> None:
+    """Whatever numbers and mixtures payloads hold, a path makes a column of them; what can't be read is null."""
+    log = EventLog()
+    log.extend(
+        [Event(1.0, 1, "x", number, msgspec.Raw(b'{"a":%b}' % text.encode())) for number, text in enumerate(values)]
+    )
+    found = log.expand("a")["a"]
+    assert str(found.dtype) == dtype
+    assert [None if value is pd.NA else value for value in found] == column
+
+
+def test_values_at_the_end_of_the_stack() -> None:
+    """A payload that can be decoded where the reader stands, and not be encoded again, is null instead of an error."""
+    log = EventLog()
+    nested = ["[" * levels + "]" * levels for levels in (*range(500, 1000, 9), 200_000)]
+    log.extend([Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":%b}' % text.encode())) for text in nested])
+    found = log.expand("a")["a"]
+    assert found[0] == nested[0]
+    assert found.isna().iloc[-1]
+    assert all(pd.isna(value) or value == text for value, text in zip(found, nested, strict=True))

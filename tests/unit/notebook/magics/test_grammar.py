@@ -1,0 +1,137 @@
+"""The magics' grammar: text and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway_nb.notebook.magics.body import Body
+from gateway_nb.notebook.magics.grammar import Call, Command, CommandError, parse_cell, parse_line
+
+
+def call(method: str, value: Any, **options: Any) -> Call:
+    return Call(method, Body(value), **options)
+
+
+def plain(meaning: Command | Call) -> Command | Call:
+    """Without the body's text, which stands in the table already."""
+    return replace(meaning, body=Body(meaning.body.value)) if isinstance(meaning, Call) else meaning
+
+
+LINES: list[tuple[str, Command | Call]] = [
+    ("", Command("status")),
+    ("  ", Command("status")),
+    ("help", Command("help")),
+    ("connect", Command("connect")),
+    ("connect ws://localhost:1", Command("connect", ("ws://localhost:1",))),
+    (
+        "connect wss://h --tls-fingerprint ab:cd --scopes a,b -c two --timeout 5 --ask",
+        Command(
+            "connect",
+            ("wss://h",),
+            {"tls_fingerprint": "ab:cd", "scopes": "a,b", "connection": "two", "timeout": 5.0, "ask": True},
+        ),
+    ),
+    ("connect --token-env=MY_TOKEN", Command("connect", (), {"token_env": "MY_TOKEN"})),
+    ("methods sessions.*", Command("methods", ("sessions.*",))),
+    ("disconnect -c two", Command("disconnect", (), {"connection": "two"})),
+    ("form", Command("form")),
+    ("table -c two", Command("table", (), {"connection": "two"})),
+    ("call health", Call("health")),
+    ('call sessions.list {"limit": 5}', call("sessions.list", {"limit": 5})),
+    ("describe sessions.list", Command("describe", ("sessions.list",))),
+    (
+        "capture start run.jsonl agent chat.* --rotate 1h",
+        Command("capture", ("start", "run.jsonl", "agent", "chat.*"), {"rotate": "1h"}),
+    ),
+    ('call sessions.list {"limit": 5} ;', call("sessions.list", {"limit": 5}, quiet=True)),
+    ("capture stop", Command("capture", ("stop",))),
+    ("result x", Command("result", ("x",))),
+    ("config", Command("config")),
+    (
+        'call agent --final -o x --timeout 2.5 {"a": "--not an option"}',
+        call("agent", {"a": "--not an option"}, output="x", timeout=2.5, final=True),
+    ),
+]
+CELLS: list[tuple[str, str, Call]] = [
+    ("health", "", Call("health")),
+    ("health;", "\n", Call("health", quiet=True)),
+    ("health --quiet", "", Call("health", quiet=True)),
+    ("system-presence -f raw", "{}", call("system-presence", {}, format="raw")),
+    (
+        "a -f df --path /sessions --bg --dry-run",
+        "limit: 5",
+        call("a", {"limit": 5}, format="df", path="/sessions", background=True, dry_run=True),
+    ),
+    ("a", "$params", call("a", "$params")),
+    ("a.b -o rows -c 'two words'", '{"x": [{}]}', call("a.b", {"x": [{}]}, output="rows", connection="two words")),
+]
+ERRORS: list[tuple[str, str | None, str]] = [
+    ("frobnicate", None, "no command 'frobnicate'"),
+    ("sessions.list", None, "%%gateway sessions.list"),
+    ("connect a b", None, "takes one URL; not understood: b"),
+    ("connect --token abc", None, "--token is refused"),
+    ("connect --password=abc", None, "--password is refused"),
+    ("connect --frob", None, "unknown option --frob"),
+    ("connect -c", None, "-c needs a value"),
+    ("connect --scopes --ask", None, "--scopes needs a value"),
+    ("connect --timeout soon", None, "--timeout needs seconds"),
+    ("call", None, "needs a method"),
+    ("call a b", None, "not understood: b"),
+    ("call bad!name", None, "is no method name"),
+    ('call a {"x": 1} trailing', None, "line 1, column 10"),
+    ("methods a b", None, "takes one word"),
+    ("table x", None, "takes no words"),
+    ("", "{}", "needs a method"),
+    ("a b", "{}", "not understood: b"),
+    ("a -o 5x", "{}", "-o needs a variable name"),
+    ("a -f xml", "{}", "-f must be one of"),
+    ("a", "[1]", "is a list; params are a mapping"),
+    ("a", "5", "is a value; params are a mapping"),
+    ("a --path x", "", "--path needs a JSON pointer"),
+    ("capture begin x", None, "takes start, stop, status, not 'begin'"),
+    ("help me", None, "takes no words"),
+    ("a", '{\n "x": 1\n "y": 2}', "line 3, column 2"),
+    ("a", '{"x": 1, "x": 2}', "says 'x' twice"),
+    ("a", '{"x": NaN}', "says NaN"),
+    ("a", '{"x": -Infinity}', "says -Infinity"),
+    ("a", "{" * 10 + '"', "no JSON"),
+    ("a", '{"a":' * 100_000, "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("line", "meaning"), LINES)
+def test_lines(line: str, meaning: Command | Call) -> None:
+    """Each line means what it says."""
+    assert plain(parse_line(line)) == meaning
+
+
+@pytest.mark.parametrize(("line", "body", "meaning"), CELLS)
+def test_cells(line: str, body: str, meaning: Call) -> None:
+    """Each cell means what it says."""
+    assert plain(parse_cell(line, body)) == meaning
+
+
+@pytest.mark.parametrize(("line", "body", "message"), ERRORS)
+def test_errors(line: str, body: str | None, message: str) -> None:
+    """Each mistake is said in one line, with the place or the way out, and never with a secret."""
+    with pytest.raises(CommandError) as caught:
+        parse_line(line) if body is None else parse_cell(line, body)
+    assert message in str(caught.value)
+    assert "abc" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(), st.text())
+def test_nothing_but_its_own_error(line: str, body: str) -> None:
+    """Whatever is typed, the grammar answers with a meaning or with its own error in one line."""
+    for parse in (lambda: parse_line(line), lambda: parse_cell(line, body)):
+        try:
+            answer: Call | Command | CommandError = parse()
+        except CommandError as error:
+            answer = error
+        assert isinstance(answer, (Call, Command)) or "\n" not in str(answer)

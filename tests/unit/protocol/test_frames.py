@@ -1,0 +1,61 @@
+"""Frames, and the numbers in them."""
+
+from __future__ import annotations
+
+import gc
+import json
+
+import pytest
+
+from gateway_nb.errors import GatewayRequestError
+from gateway_nb.protocol import frames
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "seconds"),
+    [
+        (0, 0.0),
+        (1500, 1.5),
+        (1.5, 0.0015),
+        (10**12, frames.LONGEST_TIMER),
+        (10**400, frames.LONGEST_TIMER),
+        (1e300, frames.LONGEST_TIMER),
+        (-1, None),
+        (True, None),
+        ("1500", None),
+        (None, None),
+        ([], None),
+        (float("nan"), None),
+    ],
+    ids=str,
+)
+def test_milliseconds(milliseconds: object, seconds: float | None) -> None:
+    """A gateway's milliseconds are seconds that a timer can hold, or nothing."""
+    assert frames.seconds(milliseconds) == seconds
+
+
+def test_a_payload_of_empty_lists() -> None:
+    """A payload of very many lists is refused at once: to make them would stop the process for a second."""
+    with pytest.raises(frames.MalformedFrame, match="more than 4,000,000 lists and objects"):
+        frames.decode_payload(b"[" + b"[]," * 8_000_000 + b"1]")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_large_payloads_leave_the_garbage_collector_as_it_was(enabled: bool) -> None:
+    """Decoding a large payload does without the garbage collector, and leaves it as it was."""
+    payload = json.dumps(["x"] * 300_000).encode()
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        assert len(frames.decode_payload(payload)) == 300_000
+        with pytest.raises(frames.MalformedFrame):
+            frames.decode_payload(payload[:-1])
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_an_answer_that_cannot_be_read() -> None:
+    """An answer that is no UTF-8 is an error of the request, which names its method."""
+    with pytest.raises(GatewayRequestError, match="health: the answer can't be read"):
+        frames.decode_answer("health", b'"\xff"')

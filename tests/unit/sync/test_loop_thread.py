@@ -1,0 +1,44 @@
+"""The handler thread: in order, bounded, and gone when it is told to stop."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from gateway_nb.sync import loop_thread as bridge
+from gateway_nb.sync.loop_thread import Dispatcher
+from tests.helpers.support import until
+
+
+def handlers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "gateway_nb-handlers"]
+
+
+def test_calls_in_order() -> None:
+    """Calls are made in order on one thread, and after a stop those that were asked for are still made."""
+    dispatcher, heard = Dispatcher(), list[int]()
+    for number in range(1000):
+        assert dispatcher.call(lambda number=number: heard.append(number))  # type: ignore[misc]
+    dispatcher.stop()
+    until(lambda: not handlers())
+    assert heard == list(range(1000))
+
+
+def test_a_full_queue_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls beyond the bound are refused, and a thread whose queue is full ends all the same."""
+    monkeypatch.setattr(bridge, "_DISPATCH_BYTES", 4 * bridge._CALL_BYTES)
+    dispatcher, gate, heard = Dispatcher(), threading.Event(), list[int]()
+    begun = threading.Event()
+    dispatcher.call(lambda: (begun.set(), gate.wait(10)))
+    assert begun.wait(10)
+    taken = [dispatcher.call(lambda number=number: heard.append(number)) for number in range(5)]  # type: ignore[misc]
+    assert taken == [True, True, True, False, False]
+    dispatcher.stop()
+    again = threading.Event()
+    assert dispatcher.call(again.set)
+    assert again.wait(10), "the next thread waits for nobody"
+    gate.set()
+    dispatcher.stop()
+    until(lambda: not handlers())
+    assert heard == [0, 1, 2]
