@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ..client.redaction.redactor import Redactor
 from ..errors import CaptureError, printable
+from ..events import widgets
 from ..events.rows import SCHEMA, frame_of, joined, table_of
 from ..events.view import EventView
 from ..protocol.lines import REQUEST_KINDS, DamagedLine, Dropped, Gap, Line, TornEndWarning, detail, read_line
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..events.rows import Row
-    from ..notebook.widgets.event_table import EventTable
+    from ..events.widgets import EventTable
     from ..server.gateway import LocalGateway
 
 BATCH_ROWS = 65_536
@@ -169,9 +170,7 @@ class Recording(EventView):
 
     def table(self) -> EventTable:
         """Return a table of the events, a widget; needs memory for all of them."""
-        from ..notebook.widgets.event_table import EventTable
-
-        return EventTable(_Held(self), ", ".join(file.name for file in self.files[:3]))
+        return widgets.event_table(_Held(self), ", ".join(file.name for file in self.files[:3]))
 
     def query(self, sql: str) -> pd.DataFrame:
         """Return the answer of a DuckDB query over the table ``events``, streamed from the files.
@@ -271,7 +270,7 @@ class Recording(EventView):
         """
         from ..server.replay import ReplayGateway
 
-        return ReplayGateway(self, speed=speed)
+        return ReplayGateway(self.lines, speed=speed)
 
     def __repr__(self) -> str:
         names = ", ".join(file.name for file in self.files[:3])

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -24,10 +24,9 @@ from ..errors import (
 from ..protocol.frames import MalformedFrame, decode_answer, encode
 from .answer import Answer
 from .event import Event
+from .handlers import Subscription
 from .redaction.redactor import EXAMINED, hidden
-
-if TYPE_CHECKING:
-    from ..faces.async_gateway import AsyncGateway
+from .status import Status
 
 STARTED = ("accepted", "started", "in_flight")
 """The statuses of an answer that is not a run's last."""
@@ -35,6 +34,7 @@ _LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
 _RECONNECT_PATIENCE = 120.0
 MAX_EVENTS_BYTES = 64 * 1024 * 1024
+E = TypeVar("E", bound=GatewayError)
 _LARGEST_DETAILS = 1024 * 1024  # bytes; an error's are searched for secrets, on the loop
 ABORT_SECONDS = 2.0  # for who was interrupted: a gateway that is stuck must not hold Ctrl-C
 _COMES_BACK = ("connected", "reconnecting", "restarting")
@@ -64,7 +64,29 @@ class RunResult:
         return _dict(_dict(meta.get("agentMeta")).get("usage"))
 
 
-async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+class Caller(Protocol):
+    """What a run needs of a client."""
+
+    @property
+    def status(self) -> Status:
+        """A frozen snapshot."""
+
+    async def request(self, method: str, params: dict[str, Any], *, timeout: Any = ...) -> Any:
+        """Call a method and return its payload."""
+
+    async def request_raw(
+        self, method: str, params: dict[str, Any], *, timeout: Any = ..., expect_final: bool, on_acknowledged: Any
+    ) -> msgspec.Raw:
+        """Call a method and return its payload as JSON bytes."""
+
+    def listen(self, event: str, listener: Callable[[Event], object]) -> Subscription:
+        """Call a listener for each event of a name."""
+
+    def clean(self, error: E) -> E:
+        """Return an error without secrets."""
+
+
+async def finish_chat(gateway: Caller, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     """Call ``chat.send`` and return the payload of the ``chat`` event that ends its run.
 
     The gateway sends no second response for it (protocol.md, 5).
@@ -102,7 +124,7 @@ async def finish_chat(gateway: AsyncGateway, params: dict[str, Any], timeout: fl
 
 
 async def _end_of_chat(
-    gateway: AsyncGateway, ended: asyncio.Future[dict[str, Any]], run_id: str, session: str
+    gateway: Caller, ended: asyncio.Future[dict[str, Any]], run_id: str, session: str
 ) -> dict[str, Any]:
     """Wait for the run's last event; where the connection was lost, it may have been too, so ask for the result."""
     epoch = gateway.status.epoch
@@ -117,7 +139,7 @@ async def _end_of_chat(
     return ended.result()
 
 
-async def finish_agent(gateway: AsyncGateway, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+async def finish_agent(gateway: Caller, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     """Call ``agent`` and return its final answer; arguments as for `finish_chat`.
 
     An answer ``ok: true`` alone does not mean that the run ended well (protocol.md, 5).
@@ -153,7 +175,7 @@ async def _time_for(method: str, run_id: str, timeout: float | None, accepted: l
         raise GatewayTimeoutError(f"{method}: run {run_id} did not end within {timeout:g} s{what}") from None
 
 
-async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+async def _final_of_agent(gateway: Caller, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     """Ask, and wait for the final answer. Where the connection is lost, ask for the result of a run that was accepted;
     one that may never have arrived is asked for again: its idempotency key lets it start once.
     """
@@ -185,7 +207,7 @@ async def _final_of_agent(gateway: AsyncGateway, params: dict[str, Any], timeout
         return await _result_after_reconnect(gateway, run_id, session)
 
 
-async def _result_after_reconnect(gateway: AsyncGateway, run_id: str, session: str) -> dict[str, Any]:
+async def _result_after_reconnect(gateway: Caller, run_id: str, session: str) -> dict[str, Any]:
     """Ask for a run's result until there is one (``agent.wait``), through as many reconnects as it takes."""
     give_up = time.monotonic() + _RECONNECT_PATIENCE
     lost = False
@@ -242,7 +264,7 @@ class AsyncRun:
     """
 
     def __init__(
-        self, gateway: AsyncGateway, message: str, *, agent: str, session: str | None, timeout: float | None
+        self, gateway: Caller, message: str, *, agent: str, session: str | None, timeout: float | None
     ) -> None:
         self.run_id = str(uuid.uuid4())
         self.session = session or f"agent:{agent}:main"

@@ -6,13 +6,13 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from ..client.redaction.redactor import hidden
+from .rows import HasFrame, of_events
 from .runs import runs_of, tool_calls_of
 
 if TYPE_CHECKING:
     import altair
     import pandas as pd
 
-    from .view import HasFrame
 
 _BINS, _TICKS = 120, 8
 _NAMES = 9
@@ -82,10 +82,8 @@ class Plots:
         Raises:
             ImportError: the extra ``plot`` is not installed.
         """
-        from .view import EventView
-
         alt = _altair()
-        frame = EventView.where(self._source, event)
+        frame = of_events(self._source.df, event)
         frame = frame[frame["kind"] == "event"]
         width = every or _bin_width(frame["time"])
         counts = _counts(frame, width)

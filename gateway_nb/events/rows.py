@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..client.event import Event
+from ..client.handlers import matches
 from ..client.redaction.redactor import Redactor
 from ..protocol.frames import encode
 from ..protocol.lines import Line
@@ -54,6 +55,14 @@ SCHEMA = pa.schema(
         "payload": pa.string(),
     }
 )
+
+
+class HasFrame(Protocol):
+    """Something with a DataFrame of events."""
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """time, epoch, seq, event, kind, payload."""
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:
@@ -143,6 +152,12 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     mapping: dict[Any, Any] = {pa.string(): pd.StringDtype("pyarrow"), pa.int64(): pd.Int64Dtype()}
     frame: pd.DataFrame = table.to_pandas(types_mapper=mapping.get)
     return frame
+
+
+def of_events(frame: pd.DataFrame, event: str) -> pd.DataFrame:
+    """Return the rows of a frame whose event's name matches a name or a glob pattern."""
+    wanted = [name for name in frame["event"].cat.categories if matches(event, name)]
+    return frame[frame["event"].isin(wanted)]
 
 
 def redacted(table: pa.Table, redactor: Redactor) -> pa.Table:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..client.handlers import matches
-from ..protocol.frames import MalformedFrame, decode_payload
-from .rows import typed_column
+from .paths import decoded, steps_of, value_at
+from .rows import HasFrame, of_events, typed_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .plots import Plots
-
-_MISSING = object()
-
-
-class HasFrame(Protocol):
-    """Something with a DataFrame of events."""
-
-    @property
-    def df(self) -> pd.DataFrame:
-        """time, epoch, seq, event, kind, payload."""
 
 
 class EventView:
@@ -36,12 +25,8 @@ class EventView:
             event: name or glob pattern.
             text: looked for in the raw JSON, as it is.
         """
-        frame = self.df
-        wanted = [name for name in frame["event"].cat.categories if matches(event, name)]
-        chosen = frame["event"].isin(wanted)
-        if text is not None:
-            chosen &= frame["payload"].str.contains(text, regex=False).fillna(False)
-        return frame[chosen]
+        frame = of_events(self.df, event)
+        return frame if text is None else frame[frame["payload"].str.contains(text, regex=False).fillna(False)]
 
     def between(self: HasFrame, start: str | dt.datetime | None = None, end: str | dt.datetime | None = None) -> Any:
         """Return the rows received from `start` up to, not including, `end`.
@@ -107,41 +92,3 @@ def _utc(when: str | dt.datetime) -> pd.Timestamp:
 
     time = pd.Timestamp(when)
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
-
-
-def decoded(text: str) -> Any:
-    """Return a payload as Python objects; ``None`` where it is no JSON."""
-    try:
-        return decode_payload(text.encode())
-    except MalformedFrame:
-        return None
-
-
-def steps_of(path: str) -> list[str]:
-    """Return the names that a path goes through.
-
-    Args:
-        path: ``"runId"``, ``"data.phase"`` or a JSON pointer ``"/data/phase"``.
-
-    Raises:
-        ValueError: it is empty.
-    """
-    if not isinstance(path, str) or not path.strip("/."):
-        raise ValueError(f"a path is a name, names with dots, or a JSON pointer, not {path!r}")
-    if path.startswith("/"):
-        return [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
-    return path.split(".")
-
-
-def value_at(payload: Any, steps: list[str]) -> Any:
-    """Return what a payload holds there, or ``None``."""
-    for step in steps:
-        if isinstance(payload, dict):
-            payload = payload.get(step, _MISSING)
-        elif isinstance(payload, list) and step.isdecimal() and int(step) < len(payload):
-            payload = payload[int(step)]
-        else:
-            return None
-        if payload is _MISSING:
-            return None
-    return payload

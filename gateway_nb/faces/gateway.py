@@ -20,6 +20,7 @@ from ..client.options import ConnectOptions, portable
 from ..client.redaction.redactor import Redactor
 from ..client.status import Status
 from ..errors import CaptureError, PairingRequiredError
+from ..events import widgets
 from ..events.log import EventLog
 from ..protocol.lines import torn_end
 from ..sync.loop_thread import Dispatcher, LoopThread, RequestHandle, loop_thread
@@ -27,8 +28,7 @@ from .async_gateway import STOP_TIMEOUT, AsyncGateway
 from .run import MethodPath, Run
 
 if TYPE_CHECKING:
-    from ..notebook.widgets.event_table import EventTable
-    from ..notebook.widgets.panel import Panel
+    from ..events.widgets import EventTable, Panel
 
 
 class Gateway:
@@ -340,16 +340,11 @@ class Gateway:
 
     def table(self) -> EventTable:
         """Return a live table of the events, a widget."""
-        from ..notebook.current import latest
-        from ..notebook.widgets.event_table import EventTable
-
-        return EventTable(self.events, self.name, lambda: latest(self).status.state)
+        return widgets.connection_table(self)
 
     def panel(self) -> Panel:
         """Return status, events, requests and runs in tabs, a widget."""
-        from ..notebook.widgets.panel import Panel
-
-        return Panel(self)
+        return widgets.panel(self)
 
     @property
     def status(self) -> Status:

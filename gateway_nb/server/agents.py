@@ -7,13 +7,11 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .answers import LATER, Refusal
-
-if TYPE_CHECKING:
-    from .gateway import LocalGateway
-    from .peer import Peer
+from .peer import Peer
+from .peers import Peers
 
 
 class _RunError(Exception):
@@ -40,12 +38,12 @@ class Agents:
     """The runs of all sessions.
 
     Args:
-        gateway: where events go.
+        peers: to whom events go.
         touch: makes or refreshes a session.
     """
 
-    def __init__(self, gateway: LocalGateway, touch: Callable[[str], dict[str, Any]]) -> None:
-        self._gateway = gateway
+    def __init__(self, peers: Peers, touch: Callable[[str], dict[str, Any]]) -> None:
+        self._peers = peers
         self._touch = touch
         self._runs: dict[str, Run] = {}
         self._history: dict[str, list[dict[str, Any]]] = {}
@@ -225,7 +223,7 @@ class Agents:
             "seq": run.seq,
             "ts": _now(),
         }
-        self._gateway.broadcast("agent", payload)
+        self._peers.broadcast("agent", payload)
 
     def _chat_event(self, run: Run, state: str, **fields: Any) -> None:
         payload = {
@@ -235,7 +233,7 @@ class Agents:
             "seq": run.seq,
             "state": state,
         }
-        self._gateway.broadcast("chat", payload | fields)
+        self._peers.broadcast("chat", payload | fields)
 
     def _say(self, session_key: str, message: dict[str, Any]) -> None:
         self._history.setdefault(session_key, []).append(message)

@@ -16,13 +16,12 @@ from typing import Any
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from ..protocol import frames
-from ..protocol import origins as browsers
+from ..protocol import frames, origins
 from .admission import AUTH_MODES, Admission
-from .methods import EVENTS, Methods
+from .methods import EVENTS, VERSION, Methods
 from .peer import Peer, Socket
+from .peers import Peers
 
-VERSION = "local"
 MAX_UNAUTHENTICATED = 32
 _START_TIMEOUT = 10.0
 # The library logs the ends of frames at DEBUG level, and a connect frame ends in secrets.
@@ -75,8 +74,8 @@ class LocalGateway:
         self.token = token or secrets.token_urlsafe(24)
         self.password = password or secrets.token_urlsafe(24)
         self.admission = Admission(auth=auth, token=self.token, password=self.password, protocol=protocol)
-        self.methods = Methods(self)
-        self.peers: set[Peer] = set()
+        self.peers = Peers()
+        self.methods = Methods(self.peers, self.admission)
         self._unauthenticated: set[Peer] = set()
         self.started_at = time.time()
         self._tick_interval = tick_interval
@@ -151,7 +150,7 @@ class LocalGateway:
             payload: anything that is JSON.
         """
         data = frames.encode(payload)
-        self._do(lambda: self._to(self.peers, event, data))
+        self._do(lambda: self.peers.send(event, data))
 
     def skip(self, count: int = 1) -> None:
         """Lose the next `count` events of every client: a gap."""
@@ -217,12 +216,9 @@ class LocalGateway:
         """
         self.methods.call(peer, request)
 
-    def broadcast(
-        self, event: str, payload: Any, *, scope: str | None = "operator.read", peers: Iterable[Peer] | None = None
-    ) -> None:
-        """Send an event to the clients that may see it."""
-        chosen = [peer for peer in (self.peers if peers is None else peers) if peer.allows(scope)]
-        self._to(chosen, event, frames.encode(payload))
+    def left(self, peer: Peer) -> None:
+        """A client has gone."""
+        self.peers.discard(peer)
 
     def hello(self, peer: Peer) -> dict[str, Any]:
         """Return the hello-ok payload for a client."""
@@ -254,10 +250,6 @@ class LocalGateway:
                 "tickIntervalMs": int(self._tick_interval * 1000),
             },
         }
-
-    def _to(self, peers: Iterable[Peer], event: str, payload: bytes) -> None:
-        for peer in list(peers):
-            peer.event(event, payload, droppable=event != "voicewake.changed")
 
     def _do(self, work: Any) -> None:
         self._running().call_soon_threadsafe(work)
@@ -305,7 +297,7 @@ class LocalGateway:
     def _refuse(self, socket: ServerConnection, request: Request) -> Response | None:
         """Answer a request that must not become a connection, before it is one."""
         headers = request.headers
-        if why := browsers.refusal(headers.get_all("Host"), headers.get_all("Origin")):
+        if why := origins.refusal(headers.get_all("Host"), headers.get_all("Origin")):
             return socket.respond(HTTPStatus.FORBIDDEN, f"{why}\n")
         if len(self._unauthenticated) >= MAX_UNAUTHENTICATED:
             return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "Too many unauthenticated sockets\n")
@@ -323,4 +315,4 @@ class LocalGateway:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self._tick_interval)
-            self.broadcast("tick", {"ts": int(time.time() * 1000)}, scope=None)
+            self.peers.broadcast("tick", {"ts": int(time.time() * 1000)}, scope=None)

@@ -7,17 +7,17 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..protocol.frames import RequestFrame
+from .admission import Admission
 from .agents import Agents
 from .answers import LATER, Refusal
 from .params import Params, boolean, integer, nullable, string, text
+from .peer import Peer
+from .peers import Peers
 
-if TYPE_CHECKING:
-    from .gateway import LocalGateway
-    from .peer import Peer
-
+VERSION = "local"
 EVENTS = (
     "connect.challenge",
     "agent",
@@ -69,14 +69,16 @@ class Methods:
     """The methods, and the state they work on.
 
     Args:
-        gateway: whose methods.
+        peers: the clients that have connected.
+        admission: who may connect.
     """
 
-    def __init__(self, gateway: LocalGateway) -> None:
-        self._gateway = gateway
+    def __init__(self, peers: Peers, admission: Admission) -> None:
+        self._peers = peers
+        self._admission = admission
         self._sessions: dict[str, dict[str, Any]] = {}
         self._approvals: dict[str, tuple[asyncio.Future[str | None], dict[str, Any]]] = {}
-        self.agents = Agents(gateway, self._touch)
+        self.agents = Agents(peers, self._touch)
         self._table = self._methods()
 
     @property
@@ -177,8 +179,6 @@ class Methods:
         }
 
     def _status(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
-        from .gateway import VERSION
-
         return {
             "runtimeVersion": VERSION,
             "heartbeat": {"defaultAgentId": "main", "agents": []},
@@ -271,8 +271,8 @@ class Methods:
         }
         if reason != "delete":
             payload["session"] = row
-        peers = [peer for peer in self._gateway.peers if peer.session_events]
-        self._gateway.broadcast("sessions.changed", payload, peers=peers)
+        subscribers = [peer for peer in self._peers if peer.session_events]
+        self._peers.broadcast("sessions.changed", payload, to=subscribers)
 
     def _subscribe(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
         peer.session_events = True
@@ -285,7 +285,7 @@ class Methods:
 
     def _talk(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
         payload = {**params, "ts": int(time.time() * 1000)}
-        self._gateway.broadcast("talk.mode", payload)
+        self._peers.broadcast("talk.mode", payload)
         return payload
 
     def _ask_approval(self, peer: Peer, request_id: str, params: dict[str, Any]) -> Any:
@@ -301,7 +301,7 @@ class Methods:
         }
         decided: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._approvals[entry["id"]] = (decided, entry)
-        self._gateway.broadcast("exec.approval.requested", entry, scope="operator.approvals")
+        self._peers.broadcast("exec.approval.requested", entry, scope="operator.approvals")
         times = {name: entry[name] for name in ("id", "createdAtMs", "expiresAtMs")}
         if params.get("twoPhase") is True:
             peer.answer(request_id, {"status": "accepted", **times})
@@ -325,13 +325,13 @@ class Methods:
             raise Refusal("INVALID_REQUEST", "unknown or expired approval id", details)
         decided.set_result(params["decision"])
         resolved = {"id": params["id"], "decision": params["decision"], "ts": int(time.time() * 1000)}
-        self._gateway.broadcast(
+        self._peers.broadcast(
             "exec.approval.resolved", {**resolved, "request": entry["request"]}, scope="operator.approvals"
         )
         return {"ok": True}
 
     def _pairings(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
-        admission = self._gateway.admission
+        admission = self._admission
         paired = [
             {"deviceId": device.device_id, "platform": device.platform, "scopes": sorted(device.scopes)}
             for device in admission.devices.values()
@@ -339,12 +339,12 @@ class Methods:
         return {"pending": list(admission.pending.values()), "paired": paired}
 
     def _approve(self, peer: Peer, request_id: str, params: dict[str, Any]) -> dict[str, Any]:
-        approved = self._gateway.admission.approve(params["requestId"])
+        approved = self._admission.approve(params["requestId"])
         resolved = {
             "requestId": params["requestId"],
             "deviceId": approved["device"]["deviceId"],
             "decision": "approved",
             "ts": int(time.time() * 1000),
         }
-        self._gateway.broadcast("device.pair.resolved", resolved, scope="operator.pairing")
+        self._peers.broadcast("device.pair.resolved", resolved, scope="operator.pairing")
         return approved

@@ -6,18 +6,15 @@ import asyncio
 import contextlib
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 
 from ..protocol import frames
-from .admission import Admitted
+from .admission import Admission, Admitted
 from .answers import Refusal, WrongCredential
 from .params import Params, anything, choice, parse, string, text
-
-if TYPE_CHECKING:
-    from .gateway import LocalGateway
 
 MAX_BUFFERED_BYTES = 50 * 1024 * 1024
 MAX_BYTES_BEFORE_SIGN_IN = 64 * 1024
@@ -45,6 +42,28 @@ class Socket(ServerConnection):
         super().data_received(data)
 
 
+class Host(Protocol):
+    """What a client needs of its gateway.
+
+    Attributes:
+        admission: decides who may connect.
+    """
+
+    admission: Admission
+
+    def hello(self, peer: Peer) -> dict[str, Any]:
+        """Return the hello-ok payload for a client."""
+
+    def welcomed(self, peer: Peer) -> None:
+        """A client has connected."""
+
+    def left(self, peer: Peer) -> None:
+        """It has gone."""
+
+    def call(self, peer: Peer, request: frames.RequestFrame) -> None:
+        """Answer its request, or raise `Refusal`."""
+
+
 class Peer:
     """A connected client.
 
@@ -53,7 +72,7 @@ class Peer:
         socket: its open socket.
     """
 
-    def __init__(self, gateway: LocalGateway, socket: Socket) -> None:
+    def __init__(self, gateway: Host, socket: Socket) -> None:
         self.conn_id = str(uuid.uuid4())
         self.client: Admitted | None = None
         self.session_events = False
@@ -72,7 +91,7 @@ class Peer:
         except (ConnectionClosed, TimeoutError):
             pass
         finally:
-            self._gateway.peers.discard(self)
+            self._gateway.left(self)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,12 +17,11 @@ import msgspec
 from ..client.redaction.shapes import MARK
 from ..errors import CaptureError
 from ..protocol.frames import RequestFrame
-from ..protocol.lines import Answer, Gap, Refused, Request, detail, refused
+from ..protocol.lines import Answer, Gap, Line, Refused, Request, detail, refused
 from .answers import Refusal
 from .gateway import LocalGateway
 
 if TYPE_CHECKING:
-    from ..capture.recording import Recording
     from .peer import Peer
 
 _PATIENCE = 10.0
@@ -33,7 +32,7 @@ class ReplayGateway(LocalGateway):
     """A gateway that replays, and answers nothing that was not recorded. It begins when the first client is connected.
 
     Args:
-        recording: what to do again.
+        lines: returns what to do again, from its beginning.
         speed: 1.0 keeps the gaps in time, 2.0 halves them, ``None`` leaves them out.
 
     Raises:
@@ -41,11 +40,11 @@ class ReplayGateway(LocalGateway):
         ValueError: a speed that is not above 0.
     """
 
-    def __init__(self, recording: Recording, *, speed: float | None = 1.0) -> None:
+    def __init__(self, lines: Callable[[], Iterable[Line]], *, speed: float | None = 1.0) -> None:
         if speed is not None and not speed > 0:
             raise ValueError(f"speed must be above 0, or None for as fast as possible, not {speed!r}")
         super().__init__()
-        self._recording = recording
+        self._lines = lines
         self._speed = speed
         self._to_come: defaultdict[bytes, deque[Request]] = defaultdict(deque)
         self._methods: set[str] = set()
@@ -58,7 +57,7 @@ class ReplayGateway(LocalGateway):
         self._wake: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         try:
-            for line in recording.lines():
+            for line in lines():
                 if line.kind == "request":
                     asked: Request = detail(line)
                     self._to_come[asked.key].append(asked)
@@ -124,7 +123,7 @@ class ReplayGateway(LocalGateway):
 
     async def _play(self) -> None:
         began, first = time.monotonic(), None
-        for line in self._recording.lines():
+        for line in self._lines():
             first = line.received if first is None else first
             if self._speed is not None:
                 await asyncio.sleep(began + (line.received - first) / self._speed - time.monotonic())

@@ -23,5 +23,3 @@ ROOMS = (
 )
 """From the top down: a room imports only rooms after it."""
 MAY_IMPORT = {room: set(ROOMS[place + 1 :]) for place, room in enumerate(ROOMS)}
-MAY_IMPORT_LATE = {"faces": {"notebook"}, "capture": {"notebook"}}
-"""What a method may import when it is called: `Gateway.table` and `Recording.table` return a widget, upwards."""

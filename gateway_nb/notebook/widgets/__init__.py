@@ -1,1 +1,1 @@
-"""The widgets: one Python file each, with its JavaScript and CSS beside it."""
+"""The widgets: what they send to a browser, and when."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from ...errors import GatewayError
-from ...events.view import decoded, steps_of, value_at
+from ...events.paths import decoded, steps_of, value_at
 
 Mask = npt.NDArray[np.bool_]
 

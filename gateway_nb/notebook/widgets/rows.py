@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from ...client.redaction.redactor import Redactor
+from ...events.paths import decoded, value_at
 from ...events.rows import EMPTY, Row, table_of
-from ...events.view import decoded, value_at
 from .query import SORTS, FilterError, Query, steps
 
 Numbers = npt.NDArray[np.int64]
