@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ..client.event import Event, size_of
-from ..client.handlers import matches
-from ..client.redaction.redactor import LOGGER, Redactor
+from ..client.feed import matches
+from ..client.log import LOGGER
+from ..client.redaction.redactor import Redactor
 from ..errors import CaptureError, printable
 from ..protocol.frames import encode
 from ..protocol.lines import torn_end

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import GatewayError, GatewayTimeoutError
 from ..faces.gateway import Gateway
-from ..sync.loop_thread import RequestHandle
+from ..sync.handle import RequestHandle
 
 if TYPE_CHECKING:
     import pandas as pd

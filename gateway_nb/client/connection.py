@@ -9,7 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 
@@ -19,10 +19,9 @@ from ..protocol.effects import Effect
 from ..protocol.frames import EventFrame
 from ..protocol.handshake import Challenge, HelloOk
 from ..protocol.session import Session
-from .redaction.redactor import LOGGER
+from .feed import Feed
+from .log import LOGGER, Log
 from .transport.interface import CLOSE_GRACE, Transport, TransportClosed
-
-E = TypeVar("E", bound=GatewayError)
 
 PING_EVERY = 10.0
 TURN_SECONDS = 0.01
@@ -31,7 +30,7 @@ _SLICE = 256
 
 
 class Owner(Protocol):
-    """What a connection tells the client that owns it."""
+    """What a connection asks and tells the client that owns it; events go to its feed."""
 
     def answer_challenge(self, challenge: Challenge) -> dict[str, Any]:
         """Return the params of the ``connect`` request."""
@@ -39,31 +38,7 @@ class Owner(Protocol):
     def welcomed(self, hello: HelloOk, secrets: list[str]) -> None:
         """The handshake is done."""
 
-    def events(self, frames: list[EventFrame]) -> None:
-        """Events came, one behind the other."""
-
-    def gap(self, expected: int, received: int) -> None:
-        """Events are missing."""
-
-    def jump(self, expected: int, received: int) -> None:
-        """An event's number is not the next, and not one of those soon after it."""
-
-    def dropped(self, reason: str, count: int) -> None:
-        """Frames were of no use; the reason is the first one's."""
-
-    def late(self) -> None:
-        """A request was answered after it was given up."""
-
-    def silent(self, seconds: float) -> None:
-        """Nothing came for so long, not even the answer of a ping."""
-
-    def clean(self, error: E) -> E:
-        """Return an error that says no secret, whatever the gateway said."""
-
-    def clean_text(self, text: str) -> str:
-        """Return a close reason that says no secret."""
-
-    def lost(self, code: int) -> None:
+    def closed(self, code: int) -> None:
         """The socket is closed; open requests fail next."""
 
 
@@ -87,18 +62,34 @@ class Connection:
 
     Args:
         transport: an open socket.
-        owner: who is told what happens.
+        owner: whose connection it is.
+        feed: where events go.
+        log: where the rest is noted; it takes the secrets out of errors.
         challenge_timeout: seconds.
         tick_min_interval: seconds.
+
+    Attributes:
+        frames: frames received.
+        late: answers that came after their request was given up.
+        rtt: round trip of the last ping in seconds, or ``None``.
     """
 
     def __init__(
-        self, transport: Transport, owner: Owner, *, challenge_timeout: float, tick_min_interval: float
+        self,
+        transport: Transport,
+        owner: Owner,
+        feed: Feed,
+        log: Log,
+        *,
+        challenge_timeout: float,
+        tick_min_interval: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._transport = transport
         self._owner = owner
+        self._feed = feed
+        self._log = log
         self._session = Session(
             self._loop.time(), challenge_timeout=challenge_timeout, tick_min_interval=tick_min_interval
         )
@@ -109,7 +100,7 @@ class Connection:
         self._close: effects.Close | None = None
         self._unread: deque[bytes] = deque()
         self._heard = time.monotonic()
-        self.frames = 0
+        self.frames = self.late = self._dropped = 0
         self.rtt: float | None = None
 
     @property
@@ -128,9 +119,9 @@ class Connection:
         return time.monotonic() - self._heard
 
     @property
-    def binary_frames(self) -> int:
-        """Binary messages received and dropped."""
-        return self._transport.binary_frames
+    def malformed(self) -> int:
+        """Messages that were of no use."""
+        return self._dropped + self._transport.binary_frames
 
     async def run(self) -> Ended:
         """Live until the socket is closed, whoever closes it; no waiter and no task is left behind."""
@@ -236,14 +227,14 @@ class Connection:
                     dropped.append(effect)
                     continue
                 if events:
-                    self._owner.events(events)
+                    self._feed.receive(events)
                     events = []
                 self._perform([effect])
             if events:
-                self._owner.events(events)
+                self._feed.receive(events)
             if dropped:
-                self._owner.dropped(dropped[0].reason, len(dropped))
-        except Exception:  # noqa: BLE001 - a bug of ours, or a sink's: told, and met by a new connection
+                self._drop(dropped[0].reason, len(dropped))
+        except Exception:  # noqa: BLE001 - a bug of ours, or a keeper's: logged, and met by a new connection
             LOGGER.exception("receiving failed")
             self._transport.abort()
 
@@ -260,13 +251,14 @@ class Connection:
                 case effects.Send(data):
                     self._transport.write(data)
                 case effects.Gap(expected, received):
-                    self._owner.gap(expected, received)
+                    self._feed.gap(expected, received)
                 case effects.Jump(expected, received):
-                    self._owner.jump(expected, received)
+                    self._feed.jump(expected, received)
                 case effects.Late():
-                    self._owner.late()
+                    self.late += 1
+                    self._log.debug("an answer came after its request was given up")
                 case effects.Dropped(reason):
-                    self._owner.dropped(reason, 1)
+                    self._drop(reason, 1)
                 case effects.Challenged(challenge):
                     params = self._owner.answer_challenge(challenge)
                     self._perform(self._session.connect(str(uuid.uuid4()), params, self._loop.time()))
@@ -280,12 +272,17 @@ class Connection:
                         self._close = effect
                         self.spawn(self._transport.close(effect.code, effect.reason, CLOSE_GRACE))
 
+    def _drop(self, reason: str, count: int) -> None:
+        """Count frames that were of no use; the reason is the first one's."""
+        self._dropped += count
+        self._log.debug(reason if count == 1 else f"{reason} (and {count - 1:,} more frames of no use)")
+
     def _settle(self, request_id: str, payload: msgspec.Raw | None, error: GatewayError | None) -> None:
         waiter = self._waiters.get(request_id)
         if waiter is None or waiter.done():
             return
         if error is not None:
-            waiter.set_exception(self._owner.clean(error))
+            waiter.set_exception(self._log.clean_error(error))
         else:
             assert payload is not None
             waiter.set_result(payload)
@@ -294,10 +291,10 @@ class Connection:
         """Our own close code counts where the peer only echoed it or cut the line."""
         if self._close is not None:
             code, reason = self._close.code, reason or self._close.reason
-        self._owner.lost(code)
+        self._owner.closed(code)
         self._perform(self._session.closed(code, reason))
         error = self._close.error if self._close else None
-        return Ended(code, self._owner.clean_text(reason), self._owner.clean(error) if error else None)
+        return Ended(code, self._log.clean(reason), self._log.clean_error(error) if error else None)
 
     def _arm(self) -> None:
         """Call the session's timer when it wants to be called; later than armed for is never a change."""
@@ -327,7 +324,8 @@ class Connection:
                         self.rtt = await self._transport.ping()
                 except TimeoutError:
                     if self.silence >= PING_EVERY:
-                        self._owner.silent(self.silence)
+                        why = f"nothing was heard for {self.silence:.0f} s, not even the answer of a ping"
+                        self._log.warning(f"the gateway is silent: {why}")
                 else:
                     self._heard = time.monotonic()
                     await asyncio.sleep(PING_EVERY)

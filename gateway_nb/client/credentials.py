@@ -10,15 +10,15 @@ from ..errors import AuthenticationError, GatewayConnectError
 from ..protocol import auth
 from ..protocol.auth import Credentials, Recovery, Secret, Selected, StoredToken
 from ..protocol.handshake import Challenge, HelloOk, Signer, connect_params
+from .log import Log
 from .options import Settings
-from .redaction.redactor import Log
 
 if TYPE_CHECKING:
     from ..identity.device import DeviceIdentity
     from ..identity.tokens import DeviceTokens
 
 
-class DeviceAuth:
+class DeviceCredentials:
     """Chooses credentials for each attempt, and keeps the device token a gateway gives.
 
     A token file that can't be read or written is a warning, never a failed connection. What may wait for another

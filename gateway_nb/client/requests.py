@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -14,7 +13,8 @@ import msgspec
 from ..errors import GatewayRequestError
 from ..protocol.frames import check_method, encode, encode_request
 from .connection import Connection
-from .redaction.redactor import Log
+from .log import Log
+from .registry import Registry
 from .subscriptions import Subscriptions
 
 NEEDS_IDEMPOTENCY_KEY = frozenset({"agent", "chat.send", "send", "poll", "message.action", "node.invoke"})
@@ -48,21 +48,13 @@ class Requests:
 
     def __init__(self, connection: Callable[[str], Connection], timeout: float, log: Log) -> None:
         self.retries = 0
-        self._recorders: tuple[Recorder, ...] = ()
-        self._changing = threading.Lock()
+        self._recorders: Registry[Recorder] = Registry()
         self.subscriptions = Subscriptions(timeout, log)
         self._connection = connection
 
-    def add_recorder(self, recorder: Recorder) -> Callable[[], None]:
-        """Give every request and its answer to a recorder; return what takes it out again. From any thread."""
-        with self._changing:
-            self._recorders = (*self._recorders, recorder)
-
-        def remove() -> None:
-            with self._changing:
-                self._recorders = tuple(other for other in self._recorders if other is not recorder)
-
-        return remove
+    def record(self, recorder: Recorder) -> Callable[[], None]:
+        """Give every request and its answer to a recorder; return the function that ends that. From any thread."""
+        return self._recorders.add(recorder)
 
     async def ask(
         self,
@@ -88,7 +80,7 @@ class Requests:
         check_method(method)
         if method in NEEDS_IDEMPOTENCY_KEY and isinstance(params, Mapping) and "idempotencyKey" not in params:
             params = {**params, "idempotencyKey": str(uuid.uuid4())}
-        if not self._recorders:
+        if not self._recorders.items:
             return await self._repeat(method, params, limit, expect_final, on_acknowledged)
         request_id = str(uuid.uuid4())
         encode_request(request_id, method, params)  # what can't be sent is not recorded either
@@ -109,7 +101,7 @@ class Requests:
         return answer
 
     def _record(self, what: str, request_id: str, about: object, data: bytes) -> None:
-        for recorder in self._recorders:
+        for recorder in self._recorders.items:
             getattr(recorder, what)(request_id, about, data)
 
     async def _repeat(

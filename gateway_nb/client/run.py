@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -23,18 +22,14 @@ from ..errors import (
 )
 from ..protocol.frames import MalformedFrame, decode_answer, encode
 from .answer import Answer
+from .core import Core
 from .event import Event
-from .handlers import Subscription
 from .redaction.redactor import EXAMINED, hidden
-from .status import Status
 
 STARTED = ("accepted", "started", "in_flight")
 """The statuses of an answer that is not a run's last."""
-_LOOK_EVERY = 0.1
 _WAIT_SLICE = 5.0
-_RECONNECT_PATIENCE = 120.0
 MAX_EVENTS_BYTES = 64 * 1024 * 1024
-E = TypeVar("E", bound=GatewayError)
 _LARGEST_DETAILS = 1024 * 1024  # bytes; an error's are searched for secrets, on the loop
 ABORT_SECONDS = 2.0  # for who was interrupted: a gateway that is stuck must not hold Ctrl-C
 _COMES_BACK = ("connected", "reconnecting", "restarting")
@@ -64,35 +59,13 @@ class RunResult:
         return _dict(_dict(meta.get("agentMeta")).get("usage"))
 
 
-class Caller(Protocol):
-    """What a run needs of a client."""
-
-    @property
-    def status(self) -> Status:
-        """A frozen snapshot."""
-
-    async def request(self, method: str, params: dict[str, Any], *, timeout: Any = ...) -> Any:
-        """Call a method and return its payload."""
-
-    async def request_raw(
-        self, method: str, params: dict[str, Any], *, timeout: Any = ..., expect_final: bool, on_acknowledged: Any
-    ) -> msgspec.Raw:
-        """Call a method and return its payload as JSON bytes."""
-
-    def listen(self, event: str, listener: Callable[[Event], object]) -> Subscription:
-        """Call a listener for each event of a name."""
-
-    def clean(self, error: E) -> E:
-        """Return an error without secrets."""
-
-
-async def finish_chat(gateway: Caller, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+async def finish_chat(core: Core, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     """Call ``chat.send`` and return the payload of the ``chat`` event that ends its run.
 
     The gateway sends no second response for it (protocol.md, 5).
 
     Args:
-        gateway: a connected client.
+        core: of a connected client.
         params: of the call, with its idempotency key, which is the run's id.
         timeout: seconds for all of it, ``None`` for no limit.
 
@@ -110,12 +83,12 @@ async def finish_chat(gateway: Caller, params: dict[str, Any], timeout: float | 
 
     started: list[Any] = []
     async with _time_for("chat.send", run_id, timeout, started):
-        with gateway.listen("chat", look):
-            answer = _dict(await gateway.request("chat.send", params, timeout=timeout))
+        with core.feed.subscribe("chat", look):
+            answer = await _ask(core, "chat.send", params, timeout)
             if answer.get("status") not in STARTED:
                 return answer
             started.append(answer)
-            last = await _end_of_chat(gateway, ended, run_id, session)
+            last = await _end_of_chat(core, ended, run_id, session)
     if last["state"] == "aborted":
         raise _run_error(RunAbortedError, run_id, f"run {run_id} was aborted", last)
     if last["state"] == "error":
@@ -123,23 +96,22 @@ async def finish_chat(gateway: Caller, params: dict[str, Any], timeout: float | 
     return last
 
 
-async def _end_of_chat(
-    gateway: Caller, ended: asyncio.Future[dict[str, Any]], run_id: str, session: str
-) -> dict[str, Any]:
+async def _end_of_chat(core: Core, ended: asyncio.Future[dict[str, Any]], run_id: str, session: str) -> dict[str, Any]:
     """Wait for the run's last event; where the connection was lost, it may have been too, so ask for the result."""
-    epoch = gateway.status.epoch
-    while not ended.done():
-        await asyncio.wait([ended], timeout=_LOOK_EVERY)
-        status = gateway.status
-        if not ended.done() and (status.state != "connected" or status.epoch != epoch):
-            final = await _result_after_reconnect(gateway, run_id, session)
-            result = _judged(final, run_id, "")
-            content = [{"type": "text", "text": result.text}]
-            return {"runId": run_id, "state": "final", "message": {"role": "assistant", "content": content}}
-    return ended.result()
+    lost = asyncio.ensure_future(core.lost(core.feed.epoch))
+    ends: set[asyncio.Future[Any]] = {ended, lost}
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        lost.cancel()
+    if ended.done():
+        return ended.result()
+    result = _judged(await _result_after_reconnect(core, run_id, session), run_id, "")
+    content = [{"type": "text", "text": result.text}]
+    return {"runId": run_id, "state": "final", "message": {"role": "assistant", "content": content}}
 
 
-async def finish_agent(gateway: Caller, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+async def finish_agent(core: Core, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     """Call ``agent`` and return its final answer; arguments as for `finish_chat`.
 
     An answer ``ok: true`` alone does not mean that the run ended well (protocol.md, 5).
@@ -149,7 +121,7 @@ async def finish_agent(gateway: Caller, params: dict[str, Any], timeout: float |
         RunFailedError, RunAbortedError: how it ended.
         GatewayTimeoutError: it did not end in time.
     """
-    final = await _final_of_agent(gateway, params, timeout)
+    final = await _final_of_agent(core, params, timeout)
     return _judged(final, run_of(params)[0], "").payload
 
 
@@ -175,19 +147,19 @@ async def _time_for(method: str, run_id: str, timeout: float | None, accepted: l
         raise GatewayTimeoutError(f"{method}: run {run_id} did not end within {timeout:g} s{what}") from None
 
 
-async def _final_of_agent(gateway: Caller, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+async def _final_of_agent(core: Core, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     """Ask, and wait for the final answer. Where the connection is lost, ask for the result of a run that was accepted;
     one that may never have arrived is asked for again: its idempotency key lets it start once.
     """
     run_id, session = run_of(params)
     accepted: list[msgspec.Raw] = []
-    give_up: float | None = None
+    first = True
     async with _time_for("agent", run_id, timeout, accepted):
         while not accepted:
             try:
                 # Asked again, some gateways answer with the acceptance alone.
-                answer = await gateway.request_raw(
-                    "agent", params, timeout=timeout, expect_final=give_up is None, on_acknowledged=accepted.append
+                answer = await core.requests.ask(
+                    "agent", params, timeout, expect_final=first, on_acknowledged=accepted.append
                 )
             except GatewayRequestError as error:
                 if not accepted:
@@ -195,40 +167,42 @@ async def _final_of_agent(gateway: Caller, params: dict[str, Any], timeout: floa
                 why = f"run {run_id} failed: {error.gateway_message}"
                 raise _run_error(RunFailedError, run_id, why, error.details) from None
             except GatewayClosedError:
-                give_up = give_up or time.monotonic() + _RECONNECT_PATIENCE
-                if gateway.status.state not in _COMES_BACK or time.monotonic() > give_up:
+                first = False
+                if core.status.state not in _COMES_BACK or not (accepted or await core.returned()):
                     raise
-                await asyncio.sleep(0 if accepted else _LOOK_EVERY)
             else:
                 final = _dict(decode_answer("agent", answer))
                 if final.get("status") not in STARTED:
                     return final
                 accepted.append(answer)
-        return await _result_after_reconnect(gateway, run_id, session)
+        return await _result_after_reconnect(core, run_id, session)
 
 
-async def _result_after_reconnect(gateway: Caller, run_id: str, session: str) -> dict[str, Any]:
+async def _result_after_reconnect(core: Core, run_id: str, session: str) -> dict[str, Any]:
     """Ask for a run's result until there is one (``agent.wait``), through as many reconnects as it takes."""
-    give_up = time.monotonic() + _RECONNECT_PATIENCE
     lost = False
     while True:
         try:
             wait = {"runId": run_id, "timeoutMs": int(_WAIT_SLICE * 1000)}
-            answer = _dict(await gateway.request("agent.wait", wait, timeout=_WAIT_SLICE + 10))
+            answer = await _ask(core, "agent.wait", wait, _WAIT_SLICE + 10)
             if answer.get("status") != "timeout" or answer.get("summary") == "aborted" or "endedAt" in answer:
                 return answer
             if lost:
                 why = f"run {run_id} is lost: the gateway restarted during it; start it again"
                 raise _run_error(RunFailedError, run_id, why, None)
             # A gateway that restarted knows nothing of the run, and would answer "timeout" for ever.
-            history = _dict(await gateway.request("chat.history", {"sessionKey": session, "limit": 1}))
+            history = await _ask(
+                core, "chat.history", {"sessionKey": session, "limit": 1}, core.settings.request_timeout
+            )
             active = _dict(history.get("sessionInfo")).get("activeRunIds")
             lost = isinstance(active, list) and run_id not in active
-            give_up = time.monotonic() + _RECONNECT_PATIENCE
         except GatewayClosedError:
-            if gateway.status.state in ("closed", "paused") or time.monotonic() > give_up:
+            if not await core.returned():
                 raise
-            await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _ask(core: Core, method: str, params: dict[str, Any], limit: float | None) -> dict[str, Any]:
+    return _dict(decode_answer(method, await core.requests.ask(method, params, limit)))
 
 
 def _judged(final: dict[str, Any], run_id: str, text_so_far: str) -> RunResult:
@@ -250,7 +224,7 @@ class AsyncRun:
     its result is fetched after the reconnect.
 
     Args:
-        gateway: a connected client.
+        core: of a connected client.
         message: what to say.
         agent: agent id.
         session: session key; default: the agent's main session.
@@ -263,15 +237,13 @@ class AsyncRun:
         events_dropped: how many did.
     """
 
-    def __init__(
-        self, gateway: Caller, message: str, *, agent: str, session: str | None, timeout: float | None
-    ) -> None:
+    def __init__(self, core: Core, message: str, *, agent: str, session: str | None, timeout: float | None) -> None:
         self.run_id = str(uuid.uuid4())
         self.session = session or f"agent:{agent}:main"
         self.events: list[Event] = []
         self.events_dropped = 0
         self._events_bytes = 0
-        self._gateway = gateway
+        self._core = core
         self._message = message
         self._agent = agent
         self._timeout = timeout
@@ -320,8 +292,9 @@ class AsyncRun:
 
     async def abort(self) -> bool:
         """Ask the gateway to abort the run; return whether there was something to abort."""
-        answer = await self._gateway.request("chat.abort", {"sessionKey": self.session, "runId": self.run_id})
-        return bool(isinstance(answer, dict) and answer.get("aborted"))
+        params = {"sessionKey": self.session, "runId": self.run_id}
+        answer = await _ask(self._core, "chat.abort", params, self._core.settings.request_timeout)
+        return bool(answer.get("aborted"))
 
     async def _live(self) -> RunResult:
         params = {
@@ -331,13 +304,14 @@ class AsyncRun:
             "idempotencyKey": self.run_id,
         }
         try:
-            with self._gateway.listen("agent", self._take), self._gateway.listen("chat", self._take):
-                final = await _final_of_agent(self._gateway, params, self._timeout)
+            feed = self._core.feed
+            with feed.subscribe("agent", self._take), feed.subscribe("chat", self._take):
+                final = await _final_of_agent(self._core, params, self._timeout)
                 result = _judged(final, self.run_id, self._answer.text)
                 self._answer.replace(result.text)
                 return result
         except RunFailedError as error:
-            raise self._gateway.clean(error) from None
+            raise self._core.log.clean_error(error) from None
 
     def _take(self, event: Event) -> None:
         if not is_of_run(event, self.run_id):

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import GatewayError
 from ..protocol.frames import decode_payload, encode
 from .connection import Connection
-from .redaction.redactor import Log
+from .log import Log
 
 
 class Subscriptions:

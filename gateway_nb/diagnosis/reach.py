@@ -13,10 +13,11 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from ..client.connection import Connection, E
-from ..client.credentials import DeviceAuth
+from ..client.connection import Connection
+from ..client.credentials import DeviceCredentials
+from ..client.feed import Feed
+from ..client.log import Log
 from ..client.options import Settings
-from ..client.redaction.redactor import Log
 from ..client.transport.interface import Transport, connect_error
 from ..client.transport.opening import open_transport
 from ..errors import (
@@ -29,7 +30,6 @@ from ..errors import (
 from ..protocol import close_codes
 from ..protocol.auth import Recovery
 from ..protocol.backoff import Backoff, pause_before
-from ..protocol.frames import EventFrame
 from ..protocol.handshake import PROTOCOL_RANGE, Challenge, HelloOk
 from .report import Finding, failed
 
@@ -106,7 +106,7 @@ async def _connect(settings: Settings, timeout: float, temporary_key: bool) -> l
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout
     log = Log()
-    auth = DeviceAuth(settings, log, changes_modes=False)
+    auth = DeviceCredentials(settings, log, changes_modes=False)
     await asyncio.to_thread(auth.load_identity)
     backoff = Backoff()
     before: dict[Recovery, Finding] = {}
@@ -143,7 +143,7 @@ class _Attempt:
         code: close code.
     """
 
-    def __init__(self, settings: Settings, auth: DeviceAuth, log: Log) -> None:
+    def __init__(self, settings: Settings, auth: DeviceCredentials, log: Log) -> None:
         self.found: list[Finding] = []
         self.challenge: Challenge | None = None
         self.hello: asyncio.Future[HelloOk] = asyncio.get_running_loop().create_future()
@@ -189,6 +189,8 @@ class _Attempt:
             Connection(
                 transport,
                 self,
+                Feed(self._log),
+                self._log,
                 challenge_timeout=min(limit, patience),
                 tick_min_interval=settings.tick_watch_min_interval,
             ),
@@ -233,25 +235,7 @@ class _Attempt:
         self._log.redactor.hide(secrets)
         self.hello.set_result(hello)
 
-    def clean(self, error: E) -> E:
-        return self._log.clean_error(error)
-
-    def clean_text(self, text: str) -> str:
-        return self._log.clean(text)
-
-    def events(self, frames: list[EventFrame]) -> None: ...
-
-    def gap(self, expected: int, received: int) -> None: ...
-
-    def jump(self, expected: int, received: int) -> None: ...
-
-    def dropped(self, reason: str, count: int) -> None: ...
-
-    def late(self) -> None: ...
-
-    def silent(self, seconds: float) -> None: ...
-
-    def lost(self, code: int) -> None: ...
+    def closed(self, code: int) -> None: ...
 
 
 def clock(gateway_ms: int | None, local: float) -> Finding:
@@ -319,7 +303,7 @@ def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery, 
     return finding
 
 
-def welcome(hello: HelloOk, auth: DeviceAuth, missing: Sequence[str]) -> list[Finding]:
+def welcome(hello: HelloOk, auth: DeviceCredentials, missing: Sequence[str]) -> list[Finding]:
     """Return what a hello-ok tells.
 
     Args:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..client.event import Event
-from ..client.handlers import matches
+from ..client.feed import matches
 from ..client.redaction.redactor import Redactor
 from ..protocol.frames import encode
 from ..protocol.lines import Line

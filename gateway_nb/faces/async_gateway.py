@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import EllipsisType
 from typing import Any, Unpack
 
-import msgspec
-
 from ..client import options as options_
-from ..client.connection import E
-from ..client.core import Supervisor
+from ..client.calls import call
+from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
-from ..client.feed import Sink
-from ..client.handlers import EventStream, Subscription
+from ..client.feed import Subscription
 from ..client.options import ConnectOptions
+from ..client.pairing import start_when_paired
 from ..client.redaction.redactor import Redactor
-from ..client.requests import Recorder
-from ..client.run import FINISH, AsyncRun
+from ..client.run import AsyncRun
 from ..client.status import Status
-from ..errors import (
-    GatewayClosedError,
-    GatewayError,
-    GatewayRequestError,
-    GatewayTimeoutError,
-    PairingRequiredError,
-    is_unknown_method,
-    suggest_methods,
-)
-from ..protocol.frames import check_method, decode_answer
+from ..errors import PairingRequiredError
 from ..protocol.handshake import HelloOk
-from ..protocol.names import closest
-
-STOP_TIMEOUT = 1.0
-_PAIRING_PAUSE = 1.0
 
 
 class AsyncGateway:
@@ -53,6 +34,9 @@ class AsyncGateway:
         bootstrap_token: a token for a device's first connection.
         timeout: seconds that `connect` and ``async with`` may take.
         options: see `ConnectOptions`; times in seconds.
+
+    Attributes:
+        core: the client's core, of which this is a face: for what is built on this package.
 
     Raises:
         TypeError, ValueError: an option is wrong; nothing was sent.
@@ -76,19 +60,17 @@ class AsyncGateway:
         timeout: float = 15.0,
         **options: Unpack[ConnectOptions],
     ) -> None:
-        self.settings = options_.resolve(
-            url,
-            token=token,
-            password=password,
-            device_token=device_token,
-            bootstrap_token=bootstrap_token,
-            options=options,
-        )
         self._connect_timeout = options_.timeout(timeout)
-        self._supervisor = Supervisor(self.settings)
-        self._streams: set[EventStream] = set()
-        if "on_event" in self.settings.callbacks:
-            self._supervisor.feed.handlers.add("*", self.settings.callbacks["on_event"])
+        self.core = Core(
+            options_.resolve(
+                url,
+                token=token,
+                password=password,
+                device_token=device_token,
+                bootstrap_token=bootstrap_token,
+                options=options,
+            )
+        )
 
     # Connecting
 
@@ -104,7 +86,7 @@ class AsyncGateway:
             GatewayConnectError: or one of its kinds, saying why.
         """
         limit = self._connect_timeout if isinstance(timeout, EllipsisType) else options_.timeout(timeout)
-        return await self._supervisor.connect(limit)
+        return await self.core.start(limit)
 
     async def wait_until_paired(
         self, timeout: float = 300.0, on_pending: Callable[[PairingRequiredError], object] | None = None
@@ -120,21 +102,7 @@ class AsyncGateway:
             PairingRequiredError: nobody approved it in time.
             GatewayConnectError: connecting failed for another reason.
         """
-        limit = options_.timeout(timeout)
-        deadline = None if limit is None else time.monotonic() + limit
-        while True:
-            try:
-                return await self._supervisor.connect(self._connect_timeout, waits_for_owner=False)
-            except PairingRequiredError as error:
-                if deadline is not None and time.monotonic() + _PAIRING_PAUSE > deadline:
-                    raise
-                if on_pending is not None:
-                    try:
-                        on_pending(error)
-                    except Exception as raised:  # noqa: BLE001 - the user's code; the owner may approve all the same
-                        self.problem(GatewayError(f"on_pairing raised {type(raised).__name__}: {raised}"))
-                    on_pending = None
-                await asyncio.sleep(_PAIRING_PAUSE)
+        return await start_when_paired(self.core, self._connect_timeout, options_.timeout(timeout), on_pending)
 
     async def close(self, timeout: float = STOP_TIMEOUT) -> None:
         """Close the connection: open requests fail, handlers hear nothing more. Calling it again does nothing.
@@ -145,15 +113,7 @@ class AsyncGateway:
         Raises:
             GatewayTimeoutError: it was not cut by then (seed: stopAndWait).
         """
-        try:
-            await self._supervisor.close(timeout)
-        finally:
-            for stream in self._streams:
-                stream.end()
-
-    def abort(self) -> None:
-        """Cut the line now, from the loop's own thread."""
-        self._supervisor.abort()
+        await self.core.stop(timeout)
 
     async def __aenter__(self) -> AsyncGateway:
         await self.connect()
@@ -192,35 +152,7 @@ class AsyncGateway:
             GatewayTimeoutError: no answer in time.
             GatewayClosedError: not connected, or not any more.
         """
-        check_method(method)
-        if expect_final and method in FINISH and isinstance(params, Mapping):
-            keyed = {"idempotencyKey": str(uuid.uuid4()), **params}
-            try:
-                return await FINISH[method](self, keyed, self._limit(timeout, True))
-            except GatewayError as error:  # what it says of the run is the gateway's, as in a refusal
-                raise self.clean(error) from None
-        try:
-            raw = await self.request_raw(method, params, timeout=timeout, expect_final=expect_final)
-        except GatewayRequestError as error:
-            if is_unknown_method(error):
-                suggest_methods(error, await asyncio.to_thread(closest, method, self.methods))
-            raise
-        return decode_answer(method, raw)
-
-    async def request_raw(
-        self,
-        method: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        timeout: float | EllipsisType | None = ...,
-        expect_final: bool = False,
-        on_acknowledged: Callable[[msgspec.Raw], None] | None = None,
-    ) -> msgspec.Raw:
-        """Like `request`, but the payload stays JSON bytes."""
-        limit = self._limit(timeout, expect_final)
-        return await self._supervisor.requests.ask(
-            method, params, limit, expect_final=expect_final, on_acknowledged=on_acknowledged
-        )
+        return await call(self.core, method, params, timeout, expect_final)
 
     def submit(
         self,
@@ -244,12 +176,7 @@ class AsyncGateway:
             session: session key; default: the agent's main session.
             timeout: seconds for the whole run, ``None`` for no limit.
         """
-        return AsyncRun(self, message, agent=agent, session=session, timeout=options_.timeout(timeout))
-
-    def _limit(self, timeout: float | EllipsisType | None, expect_final: bool) -> float | None:
-        if isinstance(timeout, EllipsisType):
-            return None if expect_final else self.settings.request_timeout
-        return options_.timeout(timeout)
+        return AsyncRun(self.core, message, agent=agent, session=session, timeout=options_.timeout(timeout))
 
     # Listening
 
@@ -259,23 +186,13 @@ class AsyncGateway:
         Args:
             event: name or glob pattern.
             handler: called with an `Event`; what it raises is logged.
+
+        Raises:
+            TypeError: it can't be called, or is a coroutine function: iterate over `stream` instead.
         """
-        return self._supervisor.feed.handlers.add(event, handler)
+        return self.core.feed.subscribe(event, self.core.handlers.listener(event, handler))
 
-    def listen(self, event: str, listener: Callable[[Event], object]) -> Subscription:
-        """Like `on`, for this package's own listeners: always on the loop, never dispatched elsewhere."""
-        return self._supervisor.feed.handlers.listen(event, listener)
-
-    def dispatch_with(self, dispatch: Callable[[Callable[[], object], int], bool]) -> None:
-        """Call handlers and callbacks through this function, instead of on the loop.
-
-        Args:
-            dispatch: calls what it is given, soon and in order; returns whether it will. Its second argument is how
-                many bytes that keeps in memory until then.
-        """
-        self._supervisor.feed.handlers.dispatch = dispatch
-
-    async def stream(self, event: str = "*") -> AsyncGenerator[Event, None]:
+    def stream(self, event: str = "*") -> AsyncGenerator[Event, None]:
         """Yield events as they come, until the client is closed.
 
         A reader that lags by more than 64 MiB of events loses the oldest. In their place comes one whose `kind` is
@@ -284,14 +201,7 @@ class AsyncGateway:
         Args:
             event: name or glob pattern.
         """
-        stream = EventStream()
-        self._streams.add(stream)
-        try:
-            with self._supervisor.feed.handlers.listen(event, stream.put):
-                async for item in stream:
-                    yield item
-        finally:
-            self._streams.discard(stream)
+        return self.core.feed.stream(event)
 
     async def wait_for(
         self, event: str, where: Callable[[Event], object] | None = None, timeout: float | None = 30.0
@@ -307,67 +217,39 @@ class AsyncGateway:
             GatewayTimeoutError: none came in time.
             GatewayClosedError: the client was closed.
         """
-        limit = options_.timeout(timeout)
-        if where is not None and not callable(where):
-            raise TypeError(f"where must be callable, or None, not {where!r}")
-        try:
-            async with asyncio.timeout(limit), contextlib.aclosing(self.stream(event)) as events:
-                async for item in events:
-                    if item.kind == "event" and (where is None or where(item)):
-                        return item
-        except TimeoutError as error:
-            if isinstance(error, GatewayError):
-                raise
-            raise GatewayTimeoutError(f"no event {event!r} within {limit:g} s") from None
-        raise GatewayClosedError(f"no event {event!r}: gateway client stopped")
-
-    def problem(self, error: GatewayError) -> None:
-        """Note what went wrong beside the connection: in the log as a warning, and in `status` from now on."""
-        self._supervisor.problem(error)
-
-    @property
-    def redactor(self) -> Redactor:
-        """What takes this client's secrets out of what is shown, written or exported."""
-        return self._supervisor.log.redactor
-
-    def clean(self, error: E) -> E:
-        """Return an error without this client's secrets."""
-        return self._supervisor.clean(error)
-
-    def add_sink(self, sink: Sink) -> Callable[[], None]:
-        """Give every event to a sink, before any handler; return the way to take it out again."""
-        return self._supervisor.feed.add_sink(sink)
-
-    def add_recorder(self, recorder: Recorder) -> Callable[[], None]:
-        """Give every request and its answer to a recorder; return the way to take it out again."""
-        return self._supervisor.requests.add_recorder(recorder)
+        return await self.core.feed.wait_for(event, where, options_.timeout(timeout))
 
     # Seeing
 
     @property
+    def redactor(self) -> Redactor:
+        """What takes this client's secrets out of what is shown, written or exported."""
+        return self.core.log.redactor
+
+    @property
     def status(self) -> Status:
         """A frozen snapshot; may be read from any thread."""
-        return self._supervisor.status
+        return self.core.status
 
     @property
     def log(self) -> tuple[str, ...]:
         """The last 500 log lines, secrets replaced."""
-        return self._supervisor.log.lines
+        return self.core.log.lines
 
     @property
     def hello(self) -> dict[str, Any] | None:
         """The last hello-ok, with its secrets replaced; ``None`` before the first."""
-        return self._supervisor.hello.raw if self._supervisor.hello else None
+        return self.core.hello.raw if self.core.hello else None
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods the gateway advertised (some callable ones are not among them)."""
-        return self._supervisor.hello.methods if self._supervisor.hello else ()
+        return self.core.hello.methods if self.core.hello else ()
 
     @property
     def event_names(self) -> tuple[str, ...]:
         """The event names the gateway advertised."""
-        return self._supervisor.hello.events if self._supervisor.hello else ()
+        return self.core.hello.events if self.core.hello else ()
 
     def __repr__(self) -> str:
         return f"<AsyncGateway {self.status.state} {self.status.url}>"

@@ -43,7 +43,7 @@ class Names:
                 self.kept_events[name] = former.events
                 former.close()
             if name in self.kept_events:
-                gateway.adopt_events(self.kept_events[name])
+                gateway._continue(self.kept_events[name])
             connect()
             self.gateways[name] = gateway
             self.kept_events.pop(name, None)

@@ -1,4 +1,4 @@
-"""`Gateway`: the sync face of the client, for notebooks. Thin typed lines over `AsyncGateway` on the loop thread."""
+"""`Gateway`: the sync face of the client, for notebooks: the core's coroutines, run on the loop's thread."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 from ..capture.detached import DetachedCapture
 from ..capture.detached import start as start_capture
 from ..capture.journal import Capture
+from ..client import options as options_
+from ..client.calls import call
+from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
-from ..client.handlers import Subscription
+from ..client.feed import Subscription
 from ..client.options import ConnectOptions, portable
+from ..client.pairing import start_when_paired
 from ..client.redaction.redactor import Redactor
+from ..client.run import AsyncRun
 from ..client.status import Status
 from ..errors import CaptureError, PairingRequiredError
 from ..events import widgets
 from ..events.log import EventLog
 from ..protocol.lines import torn_end
-from ..sync.loop_thread import Dispatcher, LoopThread, RequestHandle, loop_thread
-from .async_gateway import STOP_TIMEOUT, AsyncGateway
-from .run import MethodPath, Run
+from ..sync.dispatcher import Dispatcher
+from ..sync.handle import RequestHandle
+from ..sync.loop_thread import LoopThread, loop_thread
+from .method_path import MethodPath
+from .run import Run
 
 if TYPE_CHECKING:
     from ..events.widgets import EventTable, Panel
@@ -42,6 +49,8 @@ class Gateway:
         events: what arrived, as an `EventLog`.
         call: any method as attributes: ``gw.call.sessions.list(limit=5)``.
         closed: `close` was called last, not `connect`.
+        core: the client's core, of which this is a face: for what is built on this package.
+        dispatcher: the thread of the handlers.
     """
 
     def __init__(
@@ -59,24 +68,26 @@ class Gateway:
         self.name = name
         self.closed = False
         self.call = MethodPath(self, "")
-        self._client = AsyncGateway(
-            url,
-            token=token,
-            password=password,
-            device_token=device_token,
-            bootstrap_token=bootstrap_token,
-            timeout=timeout,
-            **options,
+        self._connect_timeout = options_.timeout(timeout)
+        self.core = Core(
+            options_.resolve(
+                url,
+                token=token,
+                password=password,
+                device_token=device_token,
+                bootstrap_token=bootstrap_token,
+                options=options,
+            )
         )
-        self.events = EventLog(redactor=self._client.redactor)
+        self.events = EventLog(redactor=self.redactor)
         self._captures: weakref.WeakSet[Capture] = weakref.WeakSet()
-        self._dispatcher = Dispatcher()
-        self._client.dispatch_with(self._dispatcher.call)
-        self._remove_log = self._client.add_sink(self.events)
+        self.dispatcher = Dispatcher()
+        self.core.handlers.dispatch = self.dispatcher.call
+        self._remove_log = self.core.feed.keep(self.events)
         self._thread: LoopThread = loop_thread()
-        self._thread.at_exit(self._client)
+        self._thread.at_exit(self.core, STOP_TIMEOUT)
         # The finalizer must not hold this object, and must not wait: it may run on any thread, at any time.
-        self._finalizer = weakref.finalize(self, _abandon, self._thread, self._client, self._dispatcher)
+        self._finalizer = weakref.finalize(self, _abandon, self._thread, self.core, self.dispatcher)
         self._finalizer.atexit = False  # the loop thread closes what is left, with a close frame
 
     def connect(self, timeout: float | EllipsisType | None = ...) -> Gateway:
@@ -88,7 +99,8 @@ class Gateway:
         Raises:
             GatewayConnectError: or one of its kinds, saying why.
         """
-        self._thread.run(lambda: self._client.connect(timeout), "connect")
+        limit = self._connect_timeout if isinstance(timeout, EllipsisType) else options_.timeout(timeout)
+        self._thread.run(lambda: self.core.start(limit), "connect")
         self.closed = False
         return self
 
@@ -106,7 +118,8 @@ class Gateway:
             PairingRequiredError: nobody approved it in time.
             GatewayConnectError: connecting failed for another reason.
         """
-        self._thread.run(lambda: self._client.wait_until_paired(timeout, on_pending), "wait_until_paired")
+        limit, patience = self._connect_timeout, options_.timeout(timeout)
+        self._thread.run(lambda: start_when_paired(self.core, limit, patience, on_pending), "wait_until_paired")
         self.closed = False
         return self
 
@@ -121,12 +134,12 @@ class Gateway:
                 capture.stop()
             except CaptureError as error:
                 if capture.stats.error is None:  # else it was told when it happened
-                    self._client.problem(error)
+                    self.core.log.problem(error)
         try:
             if self._thread.is_alive():
-                self._thread.run(lambda: self._client.close(STOP_TIMEOUT), "close")
+                self._thread.run(lambda: self.core.stop(STOP_TIMEOUT), "close")
         finally:
-            self._dispatcher.stop()
+            self.dispatcher.stop()
 
     def __enter__(self) -> Gateway:
         return self
@@ -134,13 +147,13 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def adopt_events(self, log: EventLog) -> None:
-        """Go on with another connection's event log, as `gateway_nb.connect` does when a cell is run again."""
+    def _continue(self, log: EventLog) -> None:
+        """Continue another connection's event log, as `gateway_nb.connect` does when a cell is run again."""
         self._remove_log()
         self.redactor.keep_also(log.redactor)
         log.redactor = self.redactor
         self.events = log
-        self._remove_log = self._client.add_sink(log)
+        self._remove_log = self.core.feed.keep(log)
 
     # Calling
 
@@ -174,10 +187,7 @@ class Gateway:
         Example:
             >>> gw.request("sessions.list", {"limit": 5})["count"]       # doctest: +SKIP
         """
-        client = self._client
-        return self._thread.run(
-            lambda: client.request(method, params, timeout=timeout, expect_final=expect_final), method
-        )
+        return self._thread.run(lambda: call(self.core, method, params, timeout, expect_final), method)
 
     def submit(
         self,
@@ -192,8 +202,7 @@ class Gateway:
         Returns:
             A handle: ``.result(timeout)``, ``await handle``, ``.cancel()``, ``.done()``.
         """
-        work = self._client.request(method, params, timeout=timeout, expect_final=expect_final)
-        return self._thread.submit(work, method)
+        return self._thread.submit(call(self.core, method, params, timeout, expect_final), method)
 
     def run(
         self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
@@ -209,7 +218,8 @@ class Gateway:
         Returns:
             A `Run`: iterate it for the answer's pieces, ``.result()`` for the whole, ``.abort()`` to end it.
         """
-        return Run(self._thread, self._client.run(message, agent=agent, session=session, timeout=timeout))
+        limit = options_.timeout(timeout)
+        return Run(self._thread, AsyncRun(self.core, message, agent=agent, session=session, timeout=limit))
 
     # Listening
 
@@ -225,11 +235,7 @@ class Gateway:
         Returns:
             A `Subscription`; ``.cancel()`` ends it.
         """
-        return self._client.on(event, handler)
-
-    def catch_up(self, seconds: float) -> None:
-        """Wait until the handlers have heard what came so far, but not longer than that."""
-        self._dispatcher.catch_up(seconds)
+        return self.core.feed.subscribe(event, self.core.handlers.listener(event, handler))
 
     def wait_for(
         self, event: str, where: Callable[[Event], object] | None = None, timeout: float | None = 30.0
@@ -245,7 +251,8 @@ class Gateway:
             GatewayTimeoutError: none came in time.
             GatewayClosedError: the connection was closed.
         """
-        return self._thread.run(lambda: self._client.wait_for(event, where, timeout), f"wait_for({event!r})")
+        limit = options_.timeout(timeout)
+        return self._thread.run(lambda: self.core.feed.wait_for(event, where, limit), f"wait_for({event!r})")
 
     @overload
     def capture(
@@ -305,9 +312,7 @@ class Gateway:
         if detached:
             if requests:
                 raise ValueError("requests=True keeps this process's requests, and detached=True is another process")
-            started = start_capture(
-                portable(self._client.settings), file, events=patterns, append=append, rotate=rotate
-            )
+            started = start_capture(portable(self.core.settings), file, events=patterns, append=append, rotate=rotate)
             if (torn := started.stats.torn) is not None:
                 warnings.warn(torn_end(started.path, torn), stacklevel=2)
             return started
@@ -316,9 +321,9 @@ class Gateway:
         def attach(capture: Capture) -> Callable[[], object]:
             attached.append(capture)
             self._captures.add(capture)
-            removals = [self._client.add_sink(capture)]
+            removals = [self.core.feed.keep(capture)]
             if requests:
-                removals.append(self._client.add_recorder(capture))
+                removals.append(self.core.requests.record(capture))
             return lambda: [remove() for remove in removals]
 
         try:
@@ -329,7 +334,7 @@ class Gateway:
                 rotate=rotate,
                 redactor=self.redactor,
                 attach=attach,
-                on_error=self._client.problem,
+                on_error=self.core.log.problem,
             )
         except BaseException:  # Ctrl-C between the last step and the return: nobody has the capture
             for capture in attached:
@@ -349,32 +354,32 @@ class Gateway:
     @property
     def status(self) -> Status:
         """A frozen snapshot: state, url, protocol, server_version, scopes, epoch, rtt, counters. No I/O."""
-        return self._client.status
+        return self.core.status
 
     @property
     def hello(self) -> dict[str, Any] | None:
         """The last hello-ok, with its secrets replaced; ``None`` before the first."""
-        return self._client.hello
+        return self.core.hello.raw if self.core.hello else None
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods the gateway advertised (some callable ones are not among them)."""
-        return self._client.methods
+        return self.core.hello.methods if self.core.hello else ()
 
     @property
     def event_names(self) -> tuple[str, ...]:
         """The event names the gateway advertised."""
-        return self._client.event_names
+        return self.core.hello.events if self.core.hello else ()
 
     @property
     def redactor(self) -> Redactor:
         """What takes this connection's secrets out of what is shown, written or exported."""
-        return self._client.redactor
+        return self.core.log.redactor
 
     @property
     def log(self) -> tuple[str, ...]:
         """The last 500 log lines, secrets replaced."""
-        return self._client.log
+        return self.core.log.lines
 
     def __repr__(self) -> str:
         status = self.status
@@ -385,6 +390,6 @@ class Gateway:
         return title + self.status._repr_html_()
 
 
-def _abandon(thread: LoopThread, client: AsyncGateway, dispatcher: Dispatcher) -> None:
-    thread.call(client.abort)
+def _abandon(thread: LoopThread, core: Core, dispatcher: Dispatcher) -> None:
+    thread.call(core.abort)
     dispatcher.stop()

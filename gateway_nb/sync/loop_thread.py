@@ -1,4 +1,4 @@
-"""The bridge from sync code to asyncio: one background event loop thread per process, handles, a handler thread.
+"""From sync code to asyncio: one background event loop thread per process.
 
 The loop is never the kernel's. Its thread prints nothing: what it printed would land in whichever cell runs.
 """
@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures
 import contextlib
 import os
-import queue
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, Protocol, TypeVar
 
-from ..errors import GatewayTimeoutError
+from .handle import SLICE, RequestHandle
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 CLEANUP_PATIENCE = 2.0
-_SLICE = 0.25
-_DISPATCH_BYTES = 64 * 1024 * 1024
-_CALL_BYTES = 512  # of a call itself
+
+
+class Stoppable(Protocol):
+    """A client that lives on the loop."""
+
+    async def stop(self, timeout: float) -> None:
+        """Close its connection within so many seconds."""
 
 
 class LoopThread:
@@ -33,7 +34,7 @@ class LoopThread:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.loop = asyncio.new_event_loop()
-        self._closers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._clients: weakref.WeakKeyDictionary[Stoppable, float] = weakref.WeakKeyDictionary()
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), name="gateway_nb-loop", daemon=True)
         self._thread.start()
@@ -105,9 +106,9 @@ class LoopThread:
             raise
         return waiting.result()
 
-    def at_exit(self, client: Any) -> None:
-        """Close a client (it has an async `close`) before the interpreter exits."""
-        self._closers.add(client)
+    def at_exit(self, client: Stoppable, timeout: float) -> None:
+        """Stop a client before the interpreter exits; it has so many seconds for that."""
+        self._clients[client] = timeout
 
     def call(self, function: Callable[[], object]) -> None:
         """Call something on the loop soon, from anywhere: a finalizer, a fork's child, a closed loop."""
@@ -125,7 +126,8 @@ class LoopThread:
         self._thread.join(CLEANUP_PATIENCE)
 
     async def _close_all(self) -> None:
-        await asyncio.gather(*(client.close() for client in list(self._closers)), return_exceptions=True)
+        clients = list(self._clients.items())
+        await asyncio.gather(*(client.stop(timeout) for client, timeout in clients), return_exceptions=True)
 
     def _run(self, started: threading.Event) -> None:
         asyncio.set_event_loop(self.loop)
@@ -182,7 +184,7 @@ class _Waiting(Generic[T]):
             self._ended.acquire()
         else:
             # Only the main thread's waits are interrupted by a signal; others look up from time to time.
-            while not self._ended.acquire(timeout=_SLICE):
+            while not self._ended.acquire(timeout=SLICE):
                 if self._loop.is_closed():
                     raise RuntimeError("the event loop ended during this call; connect anew")
 
@@ -223,148 +225,3 @@ def _renew_lock() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 atexit.register(stop_loop_thread)
-
-
-class RequestHandle(Generic[T]):
-    """Something that goes on in the background: wait for it, await it, or cancel it.
-
-    Args:
-        future: its future.
-        name: what it is, for the repr.
-
-    Example:
-        >>> handle = gw.submit("sessions.list")          # doctest: +SKIP
-        >>> handle.result(timeout=5)                     # doctest: +SKIP
-    """
-
-    __slots__ = ("_future", "name")
-
-    def __init__(self, future: concurrent.futures.Future[T], name: str) -> None:
-        self._future = future
-        self.name = name
-
-    def result(self, timeout: float | None = None) -> T:
-        """Return the result. Ctrl-C stops the waiting, not the work; `cancel` does that.
-
-        Args:
-            timeout: seconds to wait, ``None`` for no limit. The work goes on after it.
-
-        Raises:
-            GatewayTimeoutError: it is not done yet.
-            concurrent.futures.CancelledError: it was cancelled.
-        """
-        if timeout is None and threading.current_thread() is not threading.main_thread():
-            # Only the main thread's waits are interrupted by a signal; others look up from time to time.
-            while not self._future.done():
-                concurrent.futures.wait([self._future], timeout=_SLICE)
-        return self._within(timeout, self._future.result)
-
-    def _within(self, timeout: float | None, wait: Callable[[float | None], R]) -> R:
-        try:
-            return wait(timeout)
-        except TimeoutError:
-            if self._future.done():  # it is the work's own, or the work ended just now
-                return wait(None)
-            raise GatewayTimeoutError(
-                f"{self.name}: no result within {timeout:g} s; it goes on, and can be waited for again"
-            ) from None
-
-    def cancel(self) -> bool:
-        """Cancel it; return whether there was something to cancel."""
-        return self._future.cancel()
-
-    def done(self) -> bool:
-        """Return whether it has ended, in whatever way."""
-        return self._future.done()
-
-    def cancelled(self) -> bool:
-        """Return whether it was cancelled."""
-        return self._future.cancelled()
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Return what it raised, or ``None``. Waits like `result`."""
-        return self._within(timeout, self._future.exception)
-
-    def add_done_callback(self, callback: Callable[[RequestHandle[T]], object]) -> None:
-        """Call a function with this handle when it has ended; on the loop's thread, so it must be quick."""
-        self._future.add_done_callback(lambda _: callback(self))
-
-    def __await__(self) -> Generator[Any, None, T]:
-        return asyncio.wrap_future(self._future).__await__()
-
-    def __repr__(self) -> str:
-        future = self._future
-        state = "running" if not future.done() else "cancelled" if future.cancelled() else "done"
-        if state == "done" and (error := future.exception()) is not None:
-            state = f"failed: {error}"
-        return f"<RequestHandle {self.name}: {state}>"
-
-
-class Dispatcher:
-    """A thread on which the user's handlers run, in order: a slow or failing one can't stall the socket.
-
-    What waits for it is bounded in bytes: a handler that is too slow misses calls, instead of filling the memory.
-    """
-
-    def __init__(self) -> None:
-        self._calls = _Calls()
-        self._thread: threading.Thread | None = None
-
-    def call(self, function: Callable[[], object], size: int = 0) -> bool:
-        """Call something on the handler thread, after all that was asked for before.
-
-        Args:
-            function: must not raise.
-            size: bytes that it keeps in memory until then.
-
-        Returns:
-            Whether it will be called; never waits.
-        """
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._calls.run, name="gateway_nb-handlers", daemon=True)
-            self._thread.start()
-        return self._calls.put(function, size)
-
-    def catch_up(self, seconds: float) -> None:
-        """Wait until all that was asked for before has been called, but not longer than that."""
-        if self._thread is None or self._thread is threading.current_thread():
-            return
-        reached = threading.Event()
-        if self.call(reached.set):
-            reached.wait(seconds)
-
-    def stop(self) -> None:
-        """End the thread after what is queued; does not wait. The next call starts another, with a queue of its own."""
-        if self._thread is None:
-            return
-        self._thread, calls, self._calls = None, self._calls, _Calls()
-        calls.end()
-
-
-class _Calls:
-    """Calls that wait for their thread, up to so many bytes."""
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[Callable[[], object], int] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._bytes = 0
-
-    def put(self, call: Callable[[], object], size: int) -> bool:
-        size += _CALL_BYTES
-        with self._lock:
-            if self._bytes + size > _DISPATCH_BYTES:
-                return False
-            self._bytes += size
-        self._queue.put((call, size))
-        return True
-
-    def end(self) -> None:
-        self._queue.put(None)
-
-    def run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            call, size = item
-            call()
-            with self._lock:
-                self._bytes -= size
-            del item, call  # its event need not wait for the next

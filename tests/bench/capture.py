@@ -100,11 +100,11 @@ async def _ours(url: str, *, log: bool, journal: Path | None) -> tuple[float, fl
     kept, until = gnb.EventLog(), _Until()
     async with gnb.AsyncGateway(url, device_identity=None) as agw:
         if log:
-            agw.add_sink(kept)
+            agw.core.feed.keep(kept)
         capture = Capture(journal) if journal else None
         if capture is not None:
-            agw.add_sink(capture)
-        agw.add_sink(until)
+            agw.core.feed.keep(capture)
+        agw.core.feed.keep(until)
         asking = agw.submit("go", timeout=None)
         await asyncio.sleep(0)
         before = time.process_time()

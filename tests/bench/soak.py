@@ -35,8 +35,8 @@ async def _soak(seconds: float) -> dict[str, Any]:
     faults = 0
     async with counting_server(PAUSE, BURST) as port, Proxy(port) as proxy:
         agw = gnb.AsyncGateway(proxy.url, device_identity=None, tick_watch_min_interval=0.1)
-        agw.add_sink(book)
-        agw.add_sink(log)
+        agw.core.feed.keep(book)
+        agw.core.feed.keep(log)
         await agw.connect()
         requests = Requests(agw)
         began = time.monotonic()

@@ -82,8 +82,8 @@ async def test_a_true_gap(real: RealGateway, tmp_path: Path) -> None:
                 book.mark(kind, epoch, detail)
 
         await slow.connect()
-        slow.add_sink(Numbers())
-        slow.add_sink(capture)
+        slow.core.feed.keep(Numbers())
+        slow.core.feed.keep(capture)
         await talking.request("talk.mode", {"enabled": True, "phase": "before"})
         proxy.stall()
         for number in range(500):

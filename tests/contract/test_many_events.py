@@ -19,8 +19,8 @@ async def test_a_hundred_thousand_events(real: RealGateway, tmp_path: Path) -> N
     """A hundred thousand events of the real gateway are in the log and in the journal, each once and in order."""
     log, capture = gnb.EventLog(), Capture(tmp_path / "run.jsonl", events=("talk.mode",))
     async with gnb.AsyncGateway(real.url, token=real.token) as agw:
-        agw.add_sink(log)
-        agw.add_sink(capture)
+        agw.core.feed.keep(log)
+        agw.core.feed.keep(capture)
         last = asyncio.ensure_future(agw.wait_for("talk.mode", lambda event: _number(event) == EVENTS - 1, 100))
         for first in range(0, EVENTS, _AT_ONCE):
             asked = (

@@ -242,7 +242,7 @@ async def test_bad_utf8() -> None:
         await answer_all(socket)
 
     async with socket_server(answer) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
-        agw.add_sink(log)
+        agw.core.feed.keep(log)
         await agw.request("echo")
         assert list(log.df["payload"]) == ['"\ufffd"']
 

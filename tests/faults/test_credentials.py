@@ -298,7 +298,7 @@ async def test_a_urls_path_is_not_shown(path: str) -> None:
 
     async with socket_server(gateway) as url:
         async with gnb.AsyncGateway(url + path, token="t") as agw:
-            shown = [repr(agw), repr(agw.status), agw.status._repr_html_(), repr(agw.settings), *agw.log]
+            shown = [repr(agw), repr(agw.status), agw.status._repr_html_(), repr(agw.core.settings), *agw.log]
         report = await asyncio.to_thread(gnb.doctor, url + path, token="t")
     assert "hush" in asked[0]
     with pytest.raises(gnb.GatewayConnectError) as caught:

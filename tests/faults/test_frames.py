@@ -166,7 +166,7 @@ def test_numbers_that_jump(each_transport: str) -> None:
             agw = gnb.AsyncGateway(
                 f"ws://127.0.0.1:{port}", device_identity=None, on_gap=lambda *numbers: gaps.append(numbers)
             )
-            agw.add_sink(log)
+            agw.core.feed.keep(log)
             await agw.connect()
             await agw.request("go")
             counters = agw.status.counters

@@ -127,7 +127,7 @@ async def test_numbers_and_early_events() -> None:
     log = gnb.EventLog()
     async with socket_server(hostile) as url:
         agw = gnb.AsyncGateway(url, device_identity=None)
-        agw.add_sink(log)
+        agw.core.feed.keep(log)
         await agw.connect()
         await agw.request("x")
         await agw.close()
@@ -270,7 +270,7 @@ async def test_a_run_whose_acceptance_was_lost() -> None:
 @async_test
 async def test_a_long_run_whose_connection_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a run has lasted, its result is fetched when its connection is lost."""
-    monkeypatch.setattr("gateway_nb.client.run._RECONNECT_PATIENCE", 2.0)
+    monkeypatch.setattr("gateway_nb.client.core._RECONNECT_PATIENCE", 2.0)
     server = agents(accept_and_hang_up_later, accept)
     async with socket_server(server) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
         asked = agw.submit("agent", {"message": "x", "sessionKey": "s"}, expect_final=True)

@@ -37,7 +37,7 @@ async def live_through(steps: list[tuple[str, int]]) -> tuple[Book, Requests, gn
         agw = gnb.AsyncGateway(
             proxy.url, device_identity=None, tick_watch_min_interval=0.05, connect_challenge_timeout=0.25
         )
-        agw.add_sink(book)
+        agw.core.feed.keep(book)
         await agw.connect()
         requests = Requests(agw)
         for fault, milliseconds in steps:

@@ -272,7 +272,7 @@ def test_answers_in_a_capture(tmp_path: Path) -> None:
             agw = gnb.AsyncGateway(url, token=TOKEN, device_identity=None)
             await agw.connect()
             capture = gnb.Capture(tmp_path / "run.jsonl", redactor=agw.redactor)
-            agw.add_recorder(capture)
+            agw.core.requests.record(capture)
             await agw.request("large")
             waits = []
             for _ in range(20):

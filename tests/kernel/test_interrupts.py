@@ -69,7 +69,7 @@ def test_a_capture_that_begins() -> None:
         elif not until(lambda: not writers() and not path.exists()):
             left += 1
             gw.close(), gw.connect()
-    print(left, 0 < held < trials, len(gw._client._supervisor.feed._sinks))
+    print(left, 0 < held < trials, len(gw.core.feed._keepers.items))
     gw.close(), server.stop()
     """
     with running(_STRIKE + _dedented(code), TRIALS=str(TRIALS)) as script:
@@ -85,7 +85,7 @@ def test_a_connection_that_begins() -> None:
     seconds = twice_as_long(connect, lambda gateway: gateway.close())
     for number in range(trials // 4):
         struck(connect, seconds)
-        open_ones = gnb.connecting.connections()
+        open_ones = gnb.faces.connections.connections()
         named += len(open_ones)
         left += not until(lambda: len(server.peers) == len(open_ones))
         for gateway in open_ones.values():

@@ -259,7 +259,7 @@ def test_a_run_that_fails(shared: Kernel) -> None:
         assert re.match(r"RunFailedError: run \S+ failed: LLM request failed", outcome.error[0])
     whole = shared.run("%tb")
     assert "Traceback (most recent call last)" in whole.everything
-    assert "handles.py" in whole.everything
+    assert "run.py" in whole.everything
 
 
 def test_captures_of_others(connected: Kernel, local: gnb.LocalGateway, tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ print(len(gw.events.df) >= 10_000, "pandas" in sys.modules)
 
 
 SAY_WHEN_WAITING = """
-from gateway_nb.sync.loop_thread import LoopThread, RequestHandle
+from gateway_nb.sync.loop_thread import LoopThread
+from gateway_nb.sync.handle import RequestHandle
 def saying(wait):
     def said(*arguments):
         print("waiting")

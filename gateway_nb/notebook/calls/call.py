@@ -20,7 +20,7 @@ from ...errors import GatewayError, GatewayRequestError, RunAbortedError, printa
 from ...faces.gateway import Gateway
 from ...protocol.frames import encode_request
 from ...schema.facts import known
-from ...sync.loop_thread import RequestHandle
+from ...sync.handle import RequestHandle
 from ..display import Elapsed, Result
 from ..magics.binding import bind
 from ..magics.body import CommandError, pointed
@@ -166,7 +166,7 @@ class Running:
         if self._ended is None:
             self._ended = time.monotonic()
             if self.view is not None:  # its answer may be here before it has heard the last events
-                self._gateway.catch_up(_CATCH_UP_SECONDS)
+                self._gateway.dispatcher.catch_up(_CATCH_UP_SECONDS)
         self._listening.close()
         if self.view is not None:
             self.view.seconds = self.seconds

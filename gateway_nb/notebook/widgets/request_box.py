@@ -20,7 +20,7 @@ from ..magics.body import CommandError
 from .live import LiveWidget, source
 
 if TYPE_CHECKING:
-    from ...sync.loop_thread import RequestHandle
+    from ...sync.handle import RequestHandle
 
 _HISTORY = 50
 _LARGEST_ANSWER = 1_000_000

@@ -1,52 +1,20 @@
-"""What waits for slow readers and handlers is bounded in bytes, and what gives way is counted."""
+"""The user's functions: what waits for them is bounded, and what they do wrong goes no further."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 
 import msgspec
 import pytest
 
 from gateway_nb.client.event import Event
-from gateway_nb.client.handlers import EventStream, Handlers
-from gateway_nb.client.redaction.redactor import Log
-from gateway_nb.sync.loop_thread import Dispatcher
+from gateway_nb.client.handlers import Handlers
+from gateway_nb.client.log import Log
+from gateway_nb.sync.dispatcher import Dispatcher
 
 
 def event(number: int, size: int = 1000) -> Event:
     return Event(0.0, 1, "x", number, msgspec.Raw(b'"' + b"x" * size + b'"'))
-
-
-def test_a_stream_says_what_it_lost() -> None:
-    """A reader that lags gets a mark with the number of events that gave way, where they are missing."""
-
-    async def read() -> list[Event]:
-        stream = EventStream(limit=10 * event(0).size)
-        for number in range(15):
-            stream.put(event(number))
-        first = [await anext(stream) for _ in range(3)]
-        for number in range(15, 20):
-            stream.put(event(number))
-        stream.end()
-        return first + [item async for item in stream]
-
-    items = asyncio.run(read())
-    shown = [item.payload["events"] if item.kind == "dropped" else item.seq for item in items]
-    assert shown == [5, 5, 6, 3, *range(10, 20)]
-    assert [item.kind for item in items].count("dropped") == 2
-
-
-def test_a_stream_keeps_one_event_however_large() -> None:
-    """An event larger than the limit is read all the same."""
-
-    async def read() -> list[Event]:
-        stream = EventStream(limit=10)
-        stream.put(event(1))
-        stream.end()
-        return [item async for item in stream]
-
-    assert [item.seq for item in asyncio.run(read())] == [1]
 
 
 @pytest.mark.long
@@ -63,8 +31,9 @@ def test_handlers_wait_in_bounded_memory() -> None:
         go.wait()
         heard.append(item.seq)
 
-    handlers.add("x", slow)
-    handlers([event(number, 1_000_000) for number in range(200)])
+    listener = handlers.listener("x", slow)
+    for number in range(200):
+        listener(event(number, 1_000_000))
     started.wait()
     assert 130 <= handlers.missed <= 140
     go.set()
@@ -72,3 +41,12 @@ def test_handlers_wait_in_bounded_memory() -> None:
     dispatcher.stop()
     assert heard == list(range(200 - handlers.missed))
     assert [line for line in log.lines if "too slow: 128 calls" in line]
+
+
+def test_coroutine_functions_are_refused() -> None:
+    """A handler that nobody would await is refused when it is given, with what to do instead."""
+
+    async def handler(item: Event) -> None: ...
+
+    with pytest.raises(TypeError, match=r"'chat' is a coroutine function.*AsyncGateway.stream"):
+        Handlers(Log()).listener("chat", handler)

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from gateway_nb.client.event import Event
+from gateway_nb.client.feed import Feed
+from gateway_nb.client.log import Log
 from gateway_nb.client.run import AsyncRun
-from gateway_nb.protocol.frames import encode
+from gateway_nb.protocol.frames import EventFrame, encode
 from tests.helpers.support import async_test
 
 Delta = tuple[str, bool]
 
 
-class FakeGateway:
+class FakeCore:
     """Plays a run's ``chat`` events, then its final answer."""
 
     def __init__(self, deltas: list[Delta], final: str) -> None:
+        self.log = Log()
+        self.feed = Feed(self.log)
+        self.requests = self
         self._deltas, self._final = deltas, final
-        self._listeners: list[Callable[[Event], None]] = []
 
-    @contextlib.contextmanager
-    def listen(self, name: str, listener: Callable[[Event], None]) -> Iterator[None]:
-        if name == "chat":
-            self._listeners.append(listener)
-        yield
-
-    async def request_raw(self, method: str, params: dict[str, Any], **_: Any) -> bytes:
+    async def ask(self, method: str, params: dict[str, Any], limit: float | None, **_: Any) -> bytes:
         run = params["idempotencyKey"]
         for text, replace in self._deltas:
             payload = {"runId": run, "state": "delta", "deltaText": text} | ({"replace": True} if replace else {})
-            for listener in self._listeners:
-                listener(Event(1e9, 1, "chat", None, msgspec.Raw(encode(payload))))
+            self.feed.receive([EventFrame("chat", msgspec.Raw(encode(payload)))])
         return encode({"status": "ok", "result": {"payloads": [{"text": self._final}]}})
 
 
@@ -57,7 +51,7 @@ class FakeGateway:
 @async_test
 async def test_pieces(deltas: list[Delta], final: str, printed: str) -> None:
     """Printed one after the other, the pieces end with the answer, told once; `text` is the answer alone."""
-    gateway: Any = FakeGateway(deltas, final)
-    run = AsyncRun(gateway, "hi", agent="main", session=None, timeout=None)
+    core: Any = FakeCore(deltas, final)
+    run = AsyncRun(core, "hi", agent="main", session=None, timeout=None)
     assert "".join([piece async for piece in run]) == printed
     assert run.text == (await run.result()).text == final

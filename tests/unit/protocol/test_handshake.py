@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway_nb.client.redaction.redactor import Log
+from gateway_nb.client.log import Log
 from gateway_nb.protocol.auth import Secret
 from gateway_nb.protocol.handshake import (
     Challenge,

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from gateway_nb.sync import loop_thread as bridge
-from gateway_nb.sync.loop_thread import Dispatcher
+from gateway_nb.sync.dispatcher import Dispatcher
 from tests.helpers.support import until
 
 

@@ -17,7 +17,8 @@ import msgspec
 import pytest
 
 from gateway_nb.client.event import Event
-from gateway_nb.client.redaction.redactor import EXAMINED, LOGGER, Log, Redactor
+from gateway_nb.client.log import LOGGER, Log
+from gateway_nb.client.redaction.redactor import EXAMINED, Redactor
 from gateway_nb.client.redaction.shapes import MARK, is_secret_name, without_shapes
 from gateway_nb.client.redaction.sieve import Sieve
 from gateway_nb.client.run import RunResult

@@ -1,0 +1,44 @@
+"""Connecting where the gateway's owner has to approve this device first."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from ..errors import GatewayError, PairingRequiredError
+from ..protocol.handshake import HelloOk
+from .core import Core
+
+_PAUSE = 1.0
+
+
+async def start_when_paired(
+    core: Core, limit: float | None, patience: float | None, on_pending: Callable[[PairingRequiredError], object] | None
+) -> HelloOk:
+    """Connect, and while the device is not approved, try again: a gateway does not say when that is done.
+
+    Args:
+        core: of the client.
+        limit: seconds for each attempt.
+        patience: seconds to wait for the owner, ``None`` for no limit.
+        on_pending: called once with the error that says what to approve.
+
+    Raises:
+        PairingRequiredError: nobody approved it in time.
+        GatewayConnectError: connecting failed for another reason.
+    """
+    deadline = None if patience is None else time.monotonic() + patience
+    while True:
+        try:
+            return await core.start(limit, waits_for_owner=False)
+        except PairingRequiredError as error:
+            if deadline is not None and time.monotonic() + _PAUSE > deadline:
+                raise
+            if on_pending is not None:
+                try:
+                    on_pending(error)
+                except Exception as raised:  # noqa: BLE001 - the user's code; the owner may approve all the same
+                    core.log.problem(GatewayError(f"on_pairing raised {type(raised).__name__}: {raised}"))
+                on_pending = None
+            await asyncio.sleep(_PAUSE)
