@@ -101,9 +101,9 @@ def each_transport(request: pytest.FixtureRequest, _own_home: None, monkeypatch:
 def _nothing_left(_own_home: None) -> Iterator[None]:
     before = _held()
     yield
-    bridge = sys.modules.get("gateway_nb.sync.loop_thread")
-    if bridge is not None:
-        bridge.stop_loop_thread()
+    loop_thread = sys.modules.get("gateway_nb.sync.loop_thread")
+    if loop_thread is not None:
+        loop_thread.stop_loop_thread()
     until = time.monotonic() + _PATIENCE
     while (left := _held() - before) and time.monotonic() < until:
         time.sleep(0.01)

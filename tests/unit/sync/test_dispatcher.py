@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gateway_nb.sync import loop_thread as bridge
+from gateway_nb.sync import dispatcher as dispatching
 from gateway_nb.sync.dispatcher import Dispatcher
 from tests.helpers.support import until
 
@@ -27,7 +27,7 @@ def test_calls_in_order() -> None:
 
 def test_a_full_queue_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls beyond the bound are refused, and a thread whose queue is full ends all the same."""
-    monkeypatch.setattr(bridge, "_DISPATCH_BYTES", 4 * bridge._CALL_BYTES)
+    monkeypatch.setattr(dispatching, "_DISPATCH_BYTES", 4 * dispatching._CALL_BYTES)
     dispatcher, gate, heard = Dispatcher(), threading.Event(), list[int]()
     begun = threading.Event()
     dispatcher.call(lambda: (begun.set(), gate.wait(10)))
