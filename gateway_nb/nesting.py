@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from packaging.version import Version
+
 KEPT = "nest_asyncio2"
 ARCHIVED = "nest_asyncio"
 _LIBRARIES = (KEPT, ARCHIVED)
@@ -86,7 +88,7 @@ def _loses(library: str | None) -> str | None:
     if sys.version_info >= (3, 14):
         return "it breaks timeouts and task groups on Python 3.14 and newer"
     kernel = _kernel()
-    if kernel is not None and int(kernel.partition(".")[0]) >= 7:
+    if kernel is not None and Version(kernel).major >= 7:
         return f"on ipykernel {kernel} queued cells never run, and clicks vanish"
     return None
 

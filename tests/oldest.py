@@ -5,9 +5,10 @@ python -m tests.oldest > constraints.txt && pip install -c constraints.txt -e ".
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 TOOLS = "dev"
@@ -28,8 +29,9 @@ def constraints(pyproject: str) -> list[str]:
     requirements = [*project["dependencies"], *(one for name in extras if name != TOOLS for one in extras[name])]
     oldest: dict[str, str] = {}
     for requirement in requirements:
-        parts = re.fullmatch(r"([\w.-]+)>=([\d.]+)(?:,<[\d.]+)?", requirement)
-        if parts is None or oldest.setdefault(parts[1], parts[2]) != parts[2]:
+        parsed = Requirement(requirement)
+        bounds = [bound.version for bound in parsed.specifier if bound.operator == ">="]
+        if len(bounds) != 1 or oldest.setdefault(parsed.name, bounds[0]) != bounds[0]:
             raise ValueError(f"{requirement}: it needs one lower bound, the same wherever it stands")
     return [f"{name}=={version}" for name, version in sorted(oldest.items())]
 

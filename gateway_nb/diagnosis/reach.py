@@ -7,7 +7,6 @@ it. Nothing is sent before policy and pin allow it.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -18,6 +17,7 @@ from ..client.credentials import DeviceCredentials
 from ..client.feed import Feed
 from ..client.log import Log
 from ..client.options import Settings
+from ..client.transport import tcp
 from ..client.transport.interface import Transport, connect_error
 from ..client.transport.opening import open_transport
 from ..errors import (
@@ -59,10 +59,9 @@ async def look(settings: Settings, timeout: float, temporary_key: bool) -> list[
 
 async def _way(settings: Settings, timeout: float, temporary_key: bool) -> AsyncGenerator[Finding, None]:
     endpoint = settings.endpoint
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
-            addresses = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+            addresses = await tcp.resolve(endpoint.host, endpoint.port)
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         yield Finding("name", "fail", f"{endpoint.host} has no address: {why}", "check the host's name and the network")
@@ -72,28 +71,14 @@ async def _way(settings: Settings, timeout: float, temporary_key: bool) -> Async
 
     began = time.perf_counter()
     try:
-        await _try(addresses, timeout)
+        async with asyncio.timeout(timeout):
+            (await tcp.connect(addresses)).close()
     except OSError as error:
         yield failed("tcp", connect_error(endpoint, error, timeout), "check host, port and network")
         return
     yield Finding("tcp", "ok", f"port {endpoint.port} takes connections ({_ms(began)})")
     for finding in await _connect(settings, timeout, temporary_key):
         yield finding
-
-
-async def _try(addresses: list[Any], timeout: float) -> None:
-    """Connect to the first address that answers, and hang up; raise what the last one said."""
-    loop = asyncio.get_running_loop()
-    last = OSError("no address")
-    for family, kind, protocol, _, address in addresses:
-        with socket.socket(family, kind, protocol) as line:
-            line.setblocking(False)
-            try:
-                async with asyncio.timeout(timeout):
-                    return await loop.sock_connect(line, address)
-            except OSError as error:
-                last = error
-    raise last
 
 
 def _tls(settings: Settings, tls: ssl.SSLObject) -> Finding:

@@ -14,6 +14,7 @@ from picows import WSFrame, WSHandshakeError, WSInvalidStatusError, WSMsgType, W
 from ...protocol.close_codes import ABNORMAL, NO_CODE, PROTOCOL_ERROR
 from ...protocol.endpoint import Endpoint
 from ...protocol.frames import MAX_FRAME_BYTES
+from . import tcp
 from .interface import Transport, answered_http
 from .messages import Fragments, Pings, TooLarge
 
@@ -36,7 +37,7 @@ async def open_socket(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Transpo
     Raises:
         OSError, Refused: see `gateway_nb.client.transport.interface.connect_error`.
     """
-    line = await _connect(endpoint.host, endpoint.port)
+    line = await tcp.connect(await tcp.resolve(endpoint.host, endpoint.port), _RECEIVE_BUFFER)
     upgrading = asyncio.ensure_future(
         picows.ws_connect(
             _Listener,
@@ -68,26 +69,6 @@ async def open_socket(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Transpo
         raise EOFError
     found: Transport = listener
     return found
-
-
-async def _connect(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    refusal: OSError | None = None
-    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        line = socket.socket(family, kind, protocol)
-        line.setblocking(False)
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        try:
-            await loop.sock_connect(line, address)
-        except OSError as error:
-            refusal = error
-            line.close()
-        except BaseException:
-            line.close()
-            raise
-        else:
-            return line
-    raise refusal or OSError("no address")
 
 
 def _shut_down(line: socket.socket) -> None:

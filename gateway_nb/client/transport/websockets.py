@@ -16,6 +16,7 @@ from websockets.uri import parse_uri
 from ...protocol.close_codes import ABNORMAL
 from ...protocol.endpoint import Endpoint
 from ...protocol.frames import MAX_FRAME_BYTES
+from . import tcp
 from .interface import CLOSE_GRACE, READ_BYTES, Refused, Transport, answered_http
 from .messages import Fragments, Pings, TooLarge
 
@@ -37,8 +38,7 @@ async def open_socket(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Transpo
     loop = asyncio.get_running_loop()
     _, socket = await loop.create_connection(
         lambda: _Socket(endpoint.url),
-        endpoint.host,
-        endpoint.port,
+        sock=await tcp.connect(await tcp.resolve(endpoint.host, endpoint.port)),
         ssl=tls,
         server_hostname=endpoint.host if tls else None,
     )
