@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .rows import Row, nanoseconds, text_array
+from .rows import Row, text_array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,17 +53,12 @@ class _Names:
         self._codes: dict[str, int] = {}
         self.column = _Column("int32")
 
-    def extend(self, names: Sequence[str | None]) -> None:
-        self.column.extend(np.fromiter((self._code(name) for name in names), "int32", len(names)))
-
-    def extend_encoded(self, column: pa.ChunkedArray) -> None:
+    def extend(self, column: pa.ChunkedArray) -> None:
         for chunk in column.chunks:
-            # One code more than names: the last is that of no name, which index -1 finds.
-            codes = np.array([*map(self._code, chunk.dictionary.to_pylist()), -1], "int32")
+            code_of = self._codes
+            found = [code_of.setdefault(name, len(code_of)) for name in chunk.dictionary.to_pylist()]
+            codes = np.array([*found, -1], "int32")  # one more than names: the last is that of no name
             self.column.extend(codes[chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
-
-    def _code(self, name: str | None) -> int:
-        return -1 if name is None else self._codes.setdefault(name, len(self._codes))
 
     def categorical(self) -> pd.Categorical:
         import pandas as pd
@@ -107,21 +102,8 @@ class FrameBuilder:
         self.rows += more
         self._frame = None
 
-    def extend_rows(self, rows: Sequence[Row]) -> None:
-        """Take in rows as they came."""
-        if not rows:
-            return
-        self._reserve(len(rows))
-        seqs = [row.seq for row in rows]
-        self._time.extend(nanoseconds(np.array([row.received for row in rows])))
-        self._epoch.extend(np.array([row.epoch for row in rows]))
-        self._seq.extend(np.array([seq or 0 for seq in seqs]))
-        self._no_seq.extend(np.array([seq is None for seq in seqs]))
-        self._event.extend([row.event for row in rows])
-        self._kind.extend([row.kind for row in rows])
-
-    def extend_table(self, table: pa.Table) -> None:
-        """Take in rows that are sealed already."""
+    def extend(self, table: pa.Table) -> None:
+        """Add rows."""
         if not table.num_rows:
             return
         self._reserve(table.num_rows)
@@ -130,8 +112,8 @@ class FrameBuilder:
         self._epoch.extend(table.column("epoch").to_numpy())
         self._seq.extend(seq.fill_null(0).to_numpy())
         self._no_seq.extend(seq.is_null().to_numpy())
-        self._event.extend_encoded(table.column("event"))
-        self._kind.extend_encoded(table.column("kind"))
+        self._event.extend(table.column("event"))
+        self._kind.extend(table.column("kind"))
 
     def frame(self, sealed: Sequence[pa.Table], tail: Sequence[Row]) -> pd.DataFrame:
         """Return the frame of all rows.

@@ -144,10 +144,9 @@ class EventLog(EventView):
             tail = tail[:]
             if self._builder_start != dropped:
                 self._builder, self._builder_start = FrameBuilder(), dropped  # the oldest rows gave way: begin anew
-            unseen = pa.concat_tables([EMPTY, *chunks]).slice(self._builder.rows)
             seen_of_tail = self._builder.rows - sum(chunk.num_rows for chunk in chunks)
-            self._builder.extend_table(unseen)
-            self._builder.extend_rows(tail[max(seen_of_tail, 0) :])
+            self._builder.extend(pa.concat_tables([EMPTY, *chunks]).slice(self._builder.rows))
+            self._builder.extend(table_of(tail[max(seen_of_tail, 0) :]))
             return self._builder.frame(chunks, tail)
 
     def tail(self, n: int = 10) -> pd.DataFrame:
