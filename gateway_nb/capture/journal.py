@@ -153,7 +153,7 @@ class Capture:
                 lost += 1
                 size -= wanted[-lost].size
             if lost < len(wanted):
-                self._tell_dropped()
+                self._note_dropped()
                 self._queue.append(wanted[: len(wanted) - lost])
                 self._queued += len(wanted) - lost
                 self._queued_bytes += size
@@ -192,17 +192,17 @@ class Capture:
                 self._dropped += 1
                 self._untold += 1
                 return
-            self._tell_dropped()
+            self._note_dropped()
             self._queue.append(line)
             self._queued_bytes += len(line.text)
 
     def _put(self, line: bytes) -> None:
         with self._putting:
             if not self._stopped:
-                self._tell_dropped()
+                self._note_dropped()
                 self._queue.append(line)
 
-    def _tell_dropped(self) -> None:
+    def _note_dropped(self) -> None:
         """Put down how many fell out here, before what comes after them; with the lock held."""
         if self._untold:
             self._queue.append(_marker("dropped", 0, {"events": self._untold}))
@@ -306,7 +306,7 @@ class Capture:
                 while True:
                     last = self._stopped  # what came before it was set is in the queue by now
                     with self._putting:
-                        self._tell_dropped()
+                        self._note_dropped()
                     self._flush()
                     if last:
                         break

@@ -357,7 +357,7 @@ def _server(openclaw: bool, token: str | None = None) -> Iterator[Any]:
     if openclaw:
         from ..openclaw.gateway import OpenClaw
 
-        with OpenClaw(token=token, say=lambda line: _say(line, err=True)) as server:
+        with OpenClaw(token=token, report=lambda line: _say(line, err=True)) as server:
             yield server
     else:
         from ..server.gateway import LocalGateway

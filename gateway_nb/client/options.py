@@ -310,7 +310,7 @@ class _Taker:
     def instance(self, name: str, kind: type | tuple[type, ...]) -> Any:
         value = self._options.get(name)
         if value is not None and not isinstance(value, kind):
-            kinds = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            kinds = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
             raise TypeError(f"{name} must be a {kinds} or None, not {value!r}")
         return value
 

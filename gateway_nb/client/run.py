@@ -76,14 +76,14 @@ async def finish_chat(core: Core, params: dict[str, Any], timeout: float | None)
     run_id, session = run_of(params)
     ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
-    def look(event: Event) -> None:
+    def take_end(event: Event) -> None:
         payload = _payload(event) if is_of_run(event, run_id) else {}
         if payload.get("state") in ("final", "error", "aborted") and not ended.done():
             ended.set_result(payload)
 
     started: list[Any] = []
     async with _time_for("chat.send", run_id, timeout, started):
-        with core.feed.subscribe("chat", look):
+        with core.feed.subscribe("chat", take_end):
             answer = await _ask(core, "chat.send", params, timeout)
             if answer.get("status") not in STARTED:
                 return answer

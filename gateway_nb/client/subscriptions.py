@@ -23,7 +23,7 @@ class Subscriptions:
     def __init__(self, timeout: float, log: Log) -> None:
         self._timeout = timeout
         self._log = log
-        self._made: dict[str, tuple[str, Any]] = {}
+        self._active: dict[str, tuple[str, Any]] = {}
 
     def remember(self, method: str, params: Mapping[str, Any] | None) -> None:
         """Take note of a request that was answered, if it subscribes to something or undoes that."""
@@ -33,13 +33,13 @@ class Subscriptions:
         sent = decode_payload(encode(params))  # as it was sent: it may be any mapping, and change
         key = json.dumps([base, sent], sort_keys=True)
         if verb == "subscribe":
-            self._made[key] = (method, sent)
+            self._active[key] = (method, sent)
         else:
-            self._made.pop(key, None)
+            self._active.pop(key, None)
 
     def make_again(self, connection: Connection) -> None:
         """Ask for all of them on a new connection."""
-        for method, params in self._made.values():
+        for method, params in self._active.values():
             connection.spawn(self._make(connection, method, params))
 
     async def _make(self, connection: Connection, method: str, params: Mapping[str, Any] | None) -> None:

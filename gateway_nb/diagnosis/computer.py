@@ -34,8 +34,8 @@ _CLICKS = (
 )
 
 
-def look() -> Iterator[Finding]:
-    """Yield what can be said of this computer and this process."""
+def check() -> Iterator[Finding]:
+    """Yield what can be detail of this computer and this process."""
     yield Finding("python", "ok", f"{platform.python_version()} on {sys.platform}, {sys.executable}")
     yield from packages(_requirements())
     yield kernel()
@@ -104,8 +104,8 @@ def kernel() -> Finding:
         return Finding(
             "ipykernel", "skip", "not installed here", "for notebooks in this environment: pip install ipykernel"
         )
-    says = next(text for least, text in _CLICKS if _numbers(found) >= least)
-    return Finding("ipykernel", "ok", f"{found}: {says}")
+    explanation = next(text for least, text in _CLICKS if _numbers(found) >= least)
+    return Finding("ipykernel", "ok", f"{found}: {explanation}")
 
 
 def nested() -> Finding:
@@ -116,8 +116,8 @@ def nested() -> Finding:
     if status.loses is not None:
         advice = "restart the kernel without nest_asyncio.apply(); gateway_nb.nesting.enable() where it is needed"
         return Finding("nest_asyncio", "fail", str(status), advice)
-    said = f"{status}: every task takes about twice as long to make"
-    return Finding("nest_asyncio", "warn", said, "await at the top of a cell works without it")
+    detail = f"{status}: every task takes about twice as long to make"
+    return Finding("nest_asyncio", "warn", detail, "await at the top of a cell works without it")
 
 
 def variables(environment: Mapping[str, str]) -> Finding:

@@ -48,7 +48,7 @@ def doctor(
     Example:
         >>> gnb.doctor()                                        # doctest: +SKIP
     """
-    found = list(computer.look())
+    found = list(computer.check())
     if any(finding.check == "packages" and "is missing" in finding.detail for finding in found):
         return Report((*found, Finding("gateway", "skip", "not tried: packages are missing")))
     from ..client import options as options_
@@ -68,7 +68,7 @@ def doctor(
         )
     except InsecureUrlError as error:
         return Report((*found, failed("url", error, "use wss://")))
-    kept, identity, temporary_key = files.look(settings)
+    kept, identity, temporary_key = files.check(settings)
     found += [*kept, *_connections(), Finding("url", "ok", settings.endpoint.display)]
     try:
         found.insert(-1, Finding("websocket", "ok", f"{library()} is used"))
@@ -76,7 +76,7 @@ def doctor(
         advice = "unset it, or set it to one of those"
         return Report((*found, Finding("websocket", "fail", str(error), advice)))
     settings = dataclasses.replace(settings, device_identity=identity)
-    found += loop_thread().run(lambda: reach.look(settings, limit, temporary_key), "doctor")
+    found += loop_thread().run(lambda: reach.check(settings, limit, temporary_key), "doctor")
     return Report(tuple(found))
 
 

@@ -15,7 +15,7 @@ from ..identity.tokens import DeviceTokens
 from .report import Finding, failed
 
 
-def look(settings: Settings) -> tuple[list[Finding], DeviceIdentity | None, bool]:
+def check(settings: Settings) -> tuple[list[Finding], DeviceIdentity | None, bool]:
     """Return what is to be said of the files, the device key to use, and whether it is one for this check alone.
 
     Args:
@@ -74,8 +74,8 @@ def _tokens(kept: DeviceTokens, settings: Settings) -> Iterator[Finding]:
         scopes = ", ".join(token.scopes) or "no scopes"
         yield Finding("device token", "ok", f"of {where} for {role} with {scopes}, in {kept.path}")
     elif unknown:
-        said = f"{kept.path} has one of an unknown gateway for the role {role}, kept by an earlier version; not sent"
-        yield Finding("device token", "warn", said, "connect once with token=, or pair this device again")
+        detail = f"{kept.path} has one of an unknown gateway for the role {role}, kept by an earlier version; not sent"
+        yield Finding("device token", "warn", detail, "connect once with token=, or pair this device again")
     else:
         yield Finding("device token", "skip", f"none of {where} for the role {role} in {kept.path}")
 

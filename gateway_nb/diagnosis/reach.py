@@ -35,10 +35,10 @@ from .report import Finding, failed
 
 STEPS = ("name", "tcp", "tls", "upgrade", "challenge", "clock", "sign-in", "protocol", "scopes")
 SKEW_LIMIT = 30.0
-_LOOK_THERE = "look into the gateway's log"
+_LOG_ADVICE = "read the gateway's log"
 
 
-async def look(settings: Settings, timeout: float, temporary_key: bool) -> list[Finding]:
+async def check(settings: Settings, timeout: float, temporary_key: bool) -> list[Finding]:
     """Return what was found on the way to the gateway; after a step that failed there are no others.
 
     Args:
@@ -66,8 +66,8 @@ async def _way(settings: Settings, timeout: float, temporary_key: bool) -> Async
         why = getattr(error, "strerror", None) or error
         yield Finding("name", "fail", f"{endpoint.host} has no address: {why}", "check the host's name and the network")
         return
-    known = ", ".join(dict.fromkeys(str(one[4][0]) for one in addresses))
-    yield Finding("name", "ok", f"{endpoint.host} is {known}" if known != endpoint.host else f"{known} is an address")
+    names = ", ".join(dict.fromkeys(str(address[4][0]) for address in addresses))
+    yield Finding("name", "ok", f"{endpoint.host} is {names}" if names != endpoint.host else f"{names} is an address")
 
     began = time.perf_counter()
     try:
@@ -251,7 +251,7 @@ def retried(error: GatewayConnectError, recovery: Recovery) -> Finding:
         error: why it failed.
         recovery: what the client does next.
     """
-    finding = failed("sign-in", error, _LOOK_THERE)
+    finding = failed("sign-in", error, _LOG_ADVICE)
     if recovery is Recovery.DEVICE_TOKEN:
         advice = f"connecting goes on with the stored device token; {finding.advice}"
         return Finding("sign-in", "warn", finding.detail, advice)
@@ -282,7 +282,7 @@ def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery, 
     if error.code == "DEVICE_IDENTITY_REQUIRED" and settings.device_identity is None:
         detail = "the gateway wants a credential, and there is neither a token nor a password nor a device key"
         return Finding("sign-in", "fail", detail, "pass token= or password=, or leave device_identity on")
-    finding = failed("sign-in", error, _LOOK_THERE)
+    finding = failed("sign-in", error, _LOG_ADVICE)
     if recovery is Recovery.STARTING:
         return Finding("sign-in", "fail", finding.detail, "the gateway is starting: try again in a few seconds")
     return finding

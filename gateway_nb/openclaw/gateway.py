@@ -28,17 +28,17 @@ _START_TIMEOUT = 120.0
 _STOP_TIMEOUT = 10.0
 
 
-def install(version: str = VERSION, *, say: Callable[[str], object] = lambda _: None) -> Path:
+def install(version: str = VERSION, *, report: Callable[[str], object] = lambda _: None) -> Path:
     """Return the installed gateway's main file, installed first if it is not in the cache (25 s, 600 MB).
 
     Args:
         version: of the npm package.
-        say: called with a line about what takes long.
+        report: called with a line about what takes long.
 
     Raises:
         OpenClawUnavailable: there is no node, or npm could not install it.
     """
-    folder = installed(f"openclaw/{version}", f"openclaw@{version}", say=say)
+    folder = installed(f"openclaw/{version}", f"openclaw@{version}", report=report)
     return folder / "node_modules" / "openclaw" / "openclaw.mjs"
 
 
@@ -49,7 +49,7 @@ class OpenClaw:
         version: of the npm package.
         token: its shared token; default: a new one.
         config: merged over the configuration, e.g. ``{"gateway": {"tls": {...}}}``.
-        say: called with a line about what takes long.
+        report: called with a line about what takes long.
 
     Attributes:
         url: where it listens.
@@ -69,10 +69,10 @@ class OpenClaw:
         *,
         token: str | None = None,
         config: dict[str, Any] | None = None,
-        say: Callable[[str], object] = lambda _: None,
+        report: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self._main = install(version, say=say)
-        self._say = say
+        self._main = install(version, report=report)
+        self._report = report
         self._port = _free_port()
         self.token = token or secrets.token_urlsafe(24)
         self._secure = bool((config or {}).get("gateway", {}).get("tls", {}).get("enabled"))
@@ -94,7 +94,7 @@ class OpenClaw:
             self._folder = Path(tempfile.mkdtemp(prefix="gateway-nb-openclaw-"))
             self._model = OfflineModel()
             self._write_config(self._model.base_url)
-        self._say("starting the real gateway")
+        self._report("starting the real gateway")
         program, _ = node()
         log = open(self._folder / "gateway.log", "ab")  # noqa: SIM115 - the process keeps it
         with log:
@@ -224,6 +224,6 @@ def _free_port() -> int:
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for name, value in over.items():
-        known = merged.get(name)
-        merged[name] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+        present = merged.get(name)
+        merged[name] = _merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
     return merged

@@ -40,13 +40,13 @@ def node() -> tuple[str, str]:
     return str(program), str(npm)
 
 
-def installed(name: str, *packages: str, say: Callable[[str], object] = lambda _: None) -> Path:
+def installed(name: str, *packages: str, report: Callable[[str], object] = lambda _: None) -> Path:
     """Return a folder of the cache with packages in its ``node_modules``, installed first if it is not there.
 
     Args:
         name: of the folder, e.g. ``openclaw/2026.9.6``.
         packages: e.g. ``openclaw@2026.9.6``; installed without running their scripts.
-        say: called with a line about what takes long.
+        report: called with a line about what takes long.
 
     Raises:
         OpenClawUnavailable: there is no node, or npm could not install them.
@@ -57,7 +57,7 @@ def installed(name: str, *packages: str, say: Callable[[str], object] = lambda _
     with FileLock(f"{target}.lock", timeout=_INSTALL_TIMEOUT):
         if target.exists():
             return target
-        say(f"installing {' '.join(packages)} from npm into {target}")
+        report(f"installing {' '.join(packages)} from npm into {target}")
         folder = tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent)
         try:
             fetch(Path(folder), *packages)
@@ -90,8 +90,8 @@ def fetch(folder: Path, *packages: str) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT, env=environment)
     except (subprocess.SubprocessError, OSError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        raise OpenClawUnavailable(f"npm could not install {' '.join(packages)}: {' '.join(said[-3:])}") from None
+        output = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        raise OpenClawUnavailable(f"npm could not install {' '.join(packages)}: {' '.join(output[-3:])}") from None
 
 
 def with_node(environment: dict[str, str], program: str) -> dict[str, str]:

@@ -33,5 +33,5 @@ def hint(code: int) -> str | None:
 
 def describe(code: int, reason: str) -> str:
     """Return ``gateway closed (CODE): REASON``, with the meaning of the code where the peer gave no reason."""
-    said = one_line(reason, UNREDACTED) or hint(code) or "no reason given"
-    return f"gateway closed ({code}): {said}"
+    text = one_line(reason, UNREDACTED) or hint(code) or "no reason given"
+    return f"gateway closed ({code}): {text}"

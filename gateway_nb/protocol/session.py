@@ -80,7 +80,7 @@ class Session:
         self._handshake_deadline = now + challenge_timeout
         self._tick_min_interval = tick_min_interval
         self._tick_interval = math.inf
-        self._next_look = math.inf
+        self._next_check = math.inf
         self._last_life = now
         self._last_seq: int | None = None
         self._max_payload = frames.MAX_FRAME_BYTES
@@ -198,7 +198,7 @@ class Session:
 
     def next_timer(self) -> float:
         """Return when `timer` wants to be called next; infinity for never."""
-        return min(self._handshake_deadline, self._next_look, self._requests.next_deadline())
+        return min(self._handshake_deadline, self._next_check, self._requests.next_deadline())
 
     def timer(self, now: float) -> list[Effect]:
         """Carry out what is due.
@@ -214,8 +214,8 @@ class Session:
         for request_id, pending in self._requests.expired(now):
             effects.append(Failed(request_id, _timeout_error(request_id, pending)))
             effects += self._next_in_line()
-        if now >= self._next_look:
-            self._next_look = now + max(self._tick_interval, self._tick_min_interval)
+        if now >= self._next_check:
+            self._next_check = now + max(self._tick_interval, self._tick_min_interval)
             if self._is_silent(now):
                 effects.append(Close(close_codes.TIMEOUT, "tick timeout"))
         return effects
@@ -288,7 +288,7 @@ class Session:
         self._handshake_deadline = math.inf
         self._max_payload = hello.max_payload
         self._tick_interval = hello.tick_interval
-        self._next_look = self._last_life + max(hello.tick_interval, self._tick_min_interval)
+        self._next_check = self._last_life + max(hello.tick_interval, self._tick_min_interval)
         return [Welcomed(hello, hello_secrets(payload))]
 
     # Requests and time
@@ -317,7 +317,7 @@ class Session:
 
     def _end(self, why: str) -> list[Effect]:
         self.phase = Phase.CLOSED
-        self._handshake_deadline = self._next_look = math.inf
+        self._handshake_deadline = self._next_check = math.inf
         return [
             Failed(
                 request_id,

@@ -194,32 +194,32 @@ class _Waiting(Generic[T]):
 
 
 _lock = threading.Lock()
-_the_one: LoopThread | None = None
+_process_thread: LoopThread | None = None
 
 
 def loop_thread() -> LoopThread:
     """Return the process's loop thread, started on first use, and anew in a forked child."""
-    global _the_one
+    global _process_thread
     with _lock:
-        if _the_one is None or not _the_one.is_alive():
-            _the_one = LoopThread()
-        return _the_one
+        if _process_thread is None or not _process_thread.is_alive():
+            _process_thread = LoopThread()
+        return _process_thread
 
 
 def stop_loop_thread() -> None:
     """Close what is open and end the loop thread; the next use starts a new one."""
-    global _the_one
+    global _process_thread
     with _lock:
-        thread, _the_one = _the_one, None
+        thread, _process_thread = _process_thread, None
     if thread is not None:
         thread.stop()
 
 
 def _renew_lock() -> None:
     # The lock may have been held by a thread that does not exist in the child.
-    global _lock, _the_one
+    global _lock, _process_thread
     _lock = threading.Lock()
-    _the_one = None
+    _process_thread = None
 
 
 if hasattr(os, "register_at_fork"):

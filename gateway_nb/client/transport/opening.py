@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ...protocol.endpoint import Endpoint
 from .interface import Refused, Transport, connect_error
-from .tls import context_for, read_certificate, told
+from .tls import context_for, observed, read_certificate
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ async def open_transport(
     else:
         from .websockets import open_socket
     context = context_for(endpoint, ssl_context)
-    with contextlib.nullcontext() if context is None or on_secure is None else told(context, on_secure):
+    with contextlib.nullcontext() if context is None or on_secure is None else observed(context, on_secure):
         return await _in_time(endpoint, timeout, open_socket(endpoint, context))
 
 

@@ -58,12 +58,12 @@ def context_for(endpoint: Endpoint, given: ssl.SSLContext | None) -> ssl.SSLCont
 
 
 @contextlib.contextmanager
-def told(context: ssl.SSLContext, tell: Callable[[ssl.SSLObject], object]) -> Iterator[None]:
+def observed(context: ssl.SSLContext, observer: Callable[[ssl.SSLObject], object]) -> Iterator[None]:
     """Tell when a handshake over this context has succeeded, while nothing else has been sent.
 
     Args:
         context: how to talk TLS.
-        tell: called with the state of the connection.
+        observer: called with the state of the connection.
     """
     plain = context.sslobject_class
     assert plain is not None
@@ -71,7 +71,7 @@ def told(context: ssl.SSLContext, tell: Callable[[ssl.SSLObject], object]) -> It
     class Telling(plain):  # type: ignore[misc, valid-type]
         def do_handshake(self) -> None:
             super().do_handshake()
-            tell(self)
+            observer(self)
 
     context.sslobject_class = Telling
     try:
