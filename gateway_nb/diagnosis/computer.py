@@ -35,7 +35,7 @@ _CLICKS = (
 
 
 def check() -> Iterator[Finding]:
-    """Yield what can be detail of this computer and this process."""
+    """Yield the findings about this computer and this process."""
     yield Finding("python", "ok", f"{platform.python_version()} on {sys.platform}, {sys.executable}")
     yield from packages(_requirements())
     yield kernel()

@@ -121,7 +121,7 @@ async def self_signed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIte
 
 @staged
 async def refused_url(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
-    monkeypatch.setattr(reach, "look", None)  # nothing may be tried
+    monkeypatch.setattr(reach, "check", None)  # nothing may be tried
     yield Setup("ws://10.1.2.3")
 
 
@@ -193,7 +193,7 @@ async def missing_extra(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncI
 @staged
 async def missing_package(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
     hide(monkeypatch, "msgspec")
-    monkeypatch.setattr(reach, "look", None)
+    monkeypatch.setattr(reach, "check", None)
     yield Setup("ws://127.0.0.1:1")
 
 
@@ -286,7 +286,7 @@ async def a_home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, folder:
 @staged
 async def no_such_library(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
     monkeypatch.setenv("GATEWAY_NB_TRANSPORT", "carrier-pigeon")
-    monkeypatch.setattr(reach, "look", None)
+    monkeypatch.setattr(reach, "check", None)
     yield Setup("ws://127.0.0.1:1")
 
 
