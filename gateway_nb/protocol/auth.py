@@ -8,23 +8,12 @@ from dataclasses import dataclass
 
 from ..errors import GatewayConnectError, detail_code
 from . import close_codes
+from .scopes import ADMIN, allows
+from .scopes import SCOPES as SCOPES
 
 DEFAULT_ROLE = "operator"
-DEFAULT_SCOPES = ("operator.admin",)
+DEFAULT_SCOPES = (ADMIN,)
 ROLES = (DEFAULT_ROLE, "node")
-SCOPES = (
-    "operator.admin",
-    "operator.approvals",
-    "operator.pairing",
-    "operator.questions",
-    "operator.read",
-    "operator.sessions.read",
-    "operator.sessions.write",
-    "operator.talk",
-    "operator.talk.secrets",
-    "operator.write",
-)
-"""Every scope that gateways know (to 2026.9.6). A node has none."""
 
 # Reconnecting by itself can't mend these; the user has to act first.
 _PAUSING = frozenset(
@@ -249,7 +238,7 @@ def forgets_stored_token(
 
 
 def missing_scopes(wanted: Iterable[str], granted: Iterable[str]) -> tuple[str, ...]:
-    """Return the scopes that were asked for and not granted, sorted; ``operator.admin`` implies all others.
+    """Return the scopes that were asked for and not granted nor implied by others, sorted.
 
     Args:
         wanted: what was asked for.
@@ -260,4 +249,4 @@ def missing_scopes(wanted: Iterable[str], granted: Iterable[str]) -> tuple[str, 
         ('operator.write',)
     """
     granted = set(granted)
-    return () if "operator.admin" in granted else tuple(sorted(set(wanted) - granted))
+    return tuple(sorted(scope for scope in set(wanted) if not allows(granted, scope)))

@@ -6,14 +6,16 @@ import base64
 import hashlib
 import hmac
 import secrets
-import time
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..protocol import close_codes
+from ..protocol.auth import DEFAULT_ROLE, ROLES
 from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, device_payload
-from .answers import Refusal, WrongCredential
+from .answers import Refusal, WrongCredential, fault
+from .clock import now_ms
 from .params import Params, array, boolean, choice, integer, mapping, string, text
 
 AUTH_MODES = ("token", "password", "insecure-none")
@@ -130,26 +132,23 @@ class Admission:
         """
         params = _CONNECT.check("connect", params)
         if not params["minProtocol"] <= self.protocol <= params["maxProtocol"]:
-            raise Refusal(
-                "INVALID_REQUEST",
+            raise fault(
                 "protocol mismatch",
-                {
-                    "code": "PROTOCOL_MISMATCH",
-                    "clientMinProtocol": params["minProtocol"],
-                    "clientMaxProtocol": params["maxProtocol"],
-                    "expectedProtocol": self.protocol,
-                },
-                close=1002,
+                close=close_codes.PROTOCOL_ERROR,
+                code="PROTOCOL_MISMATCH",
+                clientMinProtocol=params["minProtocol"],
+                clientMaxProtocol=params["maxProtocol"],
+                expectedProtocol=self.protocol,
             )
-        role, scopes = params.get("role", "operator"), tuple(params.get("scopes", ()))
-        if role not in ("operator", "node"):
-            raise Refusal("INVALID_REQUEST", "invalid role", close=1008)
+        role, scopes = params.get("role", DEFAULT_ROLE), tuple(params.get("scopes", ()))
+        if role not in ROLES:
+            raise fault("invalid role", close=close_codes.POLICY)
         auth, signed = params.get("auth", {}), params.get("device")
         method = self._shared(auth)
         offered = auth.get("token") or auth.get("password")
         if signed is None and (role == "node" or method is None) and not (method is None and offered):
             details = {"code": "DEVICE_IDENTITY_REQUIRED"}
-            raise Refusal("NOT_PAIRED", "device identity required", details, close=1008)
+            raise Refusal("NOT_PAIRED", "device identity required", details, close=close_codes.POLICY)
         device = self._verify(params, nonce) if signed else None
         if method is None:
             self._check_device_token(params, role, device)
@@ -165,7 +164,7 @@ class Admission:
         """
         request = self.pending.pop(request_id, None)
         if request is None:
-            raise Refusal("INVALID_REQUEST", "unknown requestId")
+            raise fault("unknown requestId")
         device = self.devices.get(request["deviceId"])
         if device is None:
             device = Device(request["deviceId"], request["publicKey"], request["platform"], set())
@@ -181,7 +180,7 @@ class Admission:
         raw = _unbase64url(signed["publicKey"])
         if hashlib.sha256(raw).hexdigest() != device_id:
             raise _device("DEVICE_AUTH_DEVICE_ID_MISMATCH", "device identity mismatch", "device-id-mismatch")
-        if abs(int(time.time() * 1000) - signed_at) > SIGNATURE_LIFETIME_MS:
+        if abs(now_ms() - signed_at) > SIGNATURE_LIFETIME_MS:
             raise _device("DEVICE_AUTH_SIGNATURE_EXPIRED", "device signature expired", "device-signature-stale")
         if not signed["nonce"].strip():
             raise _device("DEVICE_AUTH_NONCE_REQUIRED", "device nonce required", "device-nonce-missing")
@@ -192,7 +191,7 @@ class Admission:
             "device_id": device_id,
             "client_id": client["id"],
             "client_mode": client["mode"],
-            "role": params.get("role", "operator"),
+            "role": params.get("role", DEFAULT_ROLE),
             "scopes": params.get("scopes", ()),
             "signed_at_ms": signed_at,
             "token": auth.get("token") or auth.get("deviceToken") or auth.get("bootstrapToken") or "",
@@ -248,7 +247,7 @@ class Admission:
         device.scopes |= set(scopes)
         kept = device.tokens.get(role)
         if kept is None or not set(scopes) <= set(kept[1]):
-            kept = (secrets.token_urlsafe(32), tuple(sorted(device.scopes)), int(time.time() * 1000))
+            kept = (secrets.token_urlsafe(32), tuple(sorted(device.scopes)), now_ms())
             device.tokens[role] = kept
         return kept[0], kept[2]
 
@@ -261,7 +260,7 @@ class Admission:
             "platform": client["platform"],
             "role": role,
             "scopes": list(scopes),
-            "ts": int(time.time() * 1000),
+            "ts": now_ms(),
         }
         details = {
             "code": "PAIRING_REQUIRED",
@@ -271,15 +270,15 @@ class Admission:
             "deviceId": device.device_id,
             "requestedRole": role,
             "requestedScopes": list(scopes),
-            "approvedRoles": ["operator"],
+            "approvedRoles": [DEFAULT_ROLE],
             "approvedScopes": sorted(device.scopes),
         }
         message = "pairing required: device identity changed and must be re-approved"
-        return Refusal("NOT_PAIRED", message, details, close=1008)
+        return Refusal("NOT_PAIRED", message, details, close=close_codes.POLICY)
 
 
 def _device(code: str, message: str, reason: str) -> Refusal:
-    return Refusal("INVALID_REQUEST", message, {"code": code, "reason": reason}, close=1008)
+    return fault(message, close=close_codes.POLICY, code=code, reason=reason)
 
 
 def _unauthorized(what: str, hint: str, next_step: str = "update_auth_credentials") -> Refusal:
@@ -295,7 +294,7 @@ def _unauthorized(what: str, hint: str, next_step: str = "update_auth_credential
         "recommendedNextStep": next_step,
     }
     kind = Refusal if reason.endswith("missing") else WrongCredential
-    return kind("INVALID_REQUEST", message, details, close=1008)
+    return kind("INVALID_REQUEST", message, details, close=close_codes.POLICY)
 
 
 def _same(given: Any, expected: str) -> bool:

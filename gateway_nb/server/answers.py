@@ -52,3 +52,8 @@ class Refusal(Exception):
 
 class WrongCredential(Refusal):
     """The refusal of a sign-in that may have been a guess: it is sent after a delay."""
+
+
+def fault(message: str, *, close: int | None = None, **details: Any) -> Refusal:
+    """Return the refusal of a request that is wrong: INVALID_REQUEST."""
+    return Refusal("INVALID_REQUEST", message, details or None, close=close)

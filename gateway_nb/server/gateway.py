@@ -16,14 +16,18 @@ from typing import Any
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from ..protocol import frames, origins
+from ..protocol import close_codes, frames, origins
 from .admission import AUTH_MODES, Admission
-from .methods import EVENTS, VERSION, Methods
+from .clock import now_ms
+from .methods.dispatch import EVENTS, Methods
+from .methods.system import VERSION, presence
 from .peer import Peer, Socket
 from .peers import Peers
+from .state.sessions import MAIN_AGENT, MAIN_KEY, main_session
 
 MAX_UNAUTHENTICATED = 32
 _START_TIMEOUT = 10.0
+_RESTART_REASON = "service restart"
 # The library logs the ends of frames at DEBUG level, and a connect frame ends in secrets.
 _silent = logging.getLogger("gateway_nb.server")
 _silent.disabled = True
@@ -161,7 +165,7 @@ class LocalGateway:
 
         self._do(lose)
 
-    def drop(self, code: int = 1006, reason: str = "") -> None:
+    def drop(self, code: int = close_codes.ABNORMAL, reason: str = "") -> None:
         """Close every client's connection; they may come back.
 
         Args:
@@ -181,7 +185,7 @@ class LocalGateway:
             down: seconds away.
         """
         self.emit("shutdown", {"reason": "restart", "restartExpectedMs": int(down * 1000)})
-        self.drop(1012, "service restart")
+        self.drop(close_codes.RESTART, _RESTART_REASON)
         self.stop()
         time.sleep(down)
         self._boot_id = str(uuid.uuid4())
@@ -236,11 +240,15 @@ class LocalGateway:
             "server": {"version": VERSION, "connId": peer.conn_id, "bootId": self._boot_id},
             "features": {"methods": sorted(self.method_names), "events": list(self.event_names), "capabilities": []},
             "snapshot": {
-                "presence": self.methods.presence(),
+                "presence": presence(),
                 "health": {},
                 "stateVersion": {"presence": 1, "health": 1},
                 "uptimeMs": int((time.time() - self.started_at) * 1000),
-                "sessionDefaults": {"defaultAgentId": "main", "mainKey": "main", "mainSessionKey": "agent:main:main"},
+                "sessionDefaults": {
+                    "defaultAgentId": MAIN_AGENT,
+                    "mainKey": MAIN_KEY,
+                    "mainSessionKey": main_session(MAIN_AGENT),
+                },
                 "authMode": self.admission.auth.removeprefix("insecure-"),
             },
             "auth": auth,
@@ -291,7 +299,7 @@ class LocalGateway:
             await self._stopping.wait()
             ticking.cancel()
             self.ending()
-            server.close(code=1012, reason="service restart")
+            server.close(code=close_codes.RESTART, reason=_RESTART_REASON)
             await server.wait_closed()
 
     def _refuse(self, socket: ServerConnection, request: Request) -> Response | None:
@@ -315,4 +323,4 @@ class LocalGateway:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(self._tick_interval)
-            self.peers.broadcast("tick", {"ts": int(time.time() * 1000)}, scope=None)
+            self.peers.broadcast("tick", {"ts": now_ms()}, scope=None)

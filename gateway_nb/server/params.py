@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .answers import Refusal
+from .answers import fault
 
 Shape = Callable[[Any, str], Iterator[str]]
 """Yields what is wrong with a value, given the value and its JSON pointer."""
@@ -63,7 +63,7 @@ class Params:
             Refusal: INVALID_REQUEST.
         """
         if faults := "; ".join(self(params, "")):
-            raise Refusal("INVALID_REQUEST", f"invalid {method} params: {faults}")
+            raise fault(f"invalid {method} params: {faults}")
         checked: dict[str, Any] = params
         return checked
 
@@ -78,6 +78,10 @@ class Params:
         for name, shape in self.fields.items():
             if name in value:
                 yield from shape(value[name], f"{path}/{name}")
+
+
+NOTHING = Params({})
+"""The shape of params that has no names."""
 
 
 def anything(value: Any, path: str) -> Iterator[str]:

@@ -11,9 +11,11 @@ from typing import Any, Protocol
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 
-from ..protocol import frames
+from ..protocol import close_codes, frames
+from ..protocol.scopes import allows
 from .admission import Admission, Admitted
-from .answers import Refusal, WrongCredential
+from .answers import Refusal, WrongCredential, fault
+from .clock import now_ms
 from .params import Params, anything, choice, parse, string, text
 
 MAX_BUFFERED_BYTES = 50 * 1024 * 1024
@@ -37,7 +39,7 @@ class Socket(ServerConnection):
             self._bytes += len(data)
             if self._bytes > MAX_BYTES_BEFORE_SIGN_IN:
                 self.transport.pause_reading()
-                self._closing = asyncio.ensure_future(self.close(1009, "preauth payload too large"))
+                self._closing = asyncio.ensure_future(self.close(close_codes.TOO_LARGE, "preauth payload too large"))
                 return
         super().data_received(data)
 
@@ -97,13 +99,13 @@ class Peer:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def allows(self, scope: str | None) -> bool:
-        """Return whether the client was granted a scope; admin has them all."""
-        if scope is None:
-            return True
-        granted = self.client.scopes if self.client else ()
-        if "operator.admin" in granted or scope in granted:
-            return True
-        return scope == "operator.read" and "operator.write" in granted
+        """Return whether what the client was granted covers a scope; ``None`` needs none."""
+        return scope is None or allows(self.client.scopes if self.client else (), scope)
+
+    @property
+    def role(self) -> str | None:
+        """What the client connected as, ``None`` before it has."""
+        return self.client.role if self.client else None
 
     def answer(self, request_id: str, payload: Any) -> None:
         """Send a response that is ok."""
@@ -121,7 +123,7 @@ class Peer:
         self._seq += 1
         if self._socket.transport.get_write_buffer_size() > MAX_BUFFERED_BYTES:
             if not droppable:
-                self.spawn(self._socket.close(1008, "slow consumer"))
+                self.spawn(self._socket.close(close_codes.POLICY, "slow consumer"))
             return
         head = b'{"type":"event","event":' + frames.encode(name) + b',"payload":'
         self._write(head + payload + b',"seq":%d}' % self._seq)
@@ -129,11 +131,6 @@ class Peer:
     def skip(self, count: int) -> None:
         """Lose the next events without sending them: the client sees a gap."""
         self._seq += count
-
-    @property
-    def owes_answers(self) -> bool:
-        """Whether something goes on for this client whose answer it still waits for."""
-        return bool(self._tasks)
 
     def spawn(self, work: Any) -> None:
         """Do something on behalf of this client, which ends with its connection."""
@@ -143,7 +140,7 @@ class Peer:
 
     async def close(self, code: int, reason: str) -> None:
         """Close the connection; code 1006 cuts it without a close frame."""
-        if code == 1006:
+        if code == close_codes.ABNORMAL:
             self._socket.transport.abort()
         else:
             await self._socket.close(code, reason)
@@ -153,7 +150,7 @@ class Peer:
 
     async def _welcome(self) -> bool:
         nonce = str(uuid.uuid4())
-        challenge = {"nonce": nonce, "ts": int(time.time() * 1000)}
+        challenge = {"nonce": nonce, "ts": now_ms()}
         await self._socket.send(
             frames.encode({"type": "event", "event": "connect.challenge", "payload": challenge}), text=True
         )
@@ -164,17 +161,17 @@ class Peer:
         except ValueError:
             return False
         if any(_REQUEST(frame, "")):
-            await self._socket.close(1008, "invalid request frame")
+            await self._socket.close(close_codes.POLICY, "invalid request frame")
             return False
         try:
             if frame["method"] != "connect":
-                raise Refusal("INVALID_REQUEST", "invalid handshake: first request must be connect", close=1008)
+                raise fault("invalid handshake: first request must be connect", close=close_codes.POLICY)
             self.client = self._gateway.admission.admit(frame.get("params"), nonce)
         except Refusal as refusal:
             if isinstance(refusal, WrongCredential):
                 await self._delay(self._gateway.admission.failure_delay.next(time.monotonic()))
             self.refuse(frame["id"], refusal)
-            await self._socket.close(refusal.close or 1008, refusal.message[:120])
+            await self._socket.close(refusal.close or close_codes.POLICY, refusal.message[:120])
             return False
         self._socket.signed_in = True
         self.answer(frame["id"], self._gateway.hello(self))
@@ -194,7 +191,7 @@ class Peer:
         request_id = frame.get("id", "invalid") if isinstance(frame, dict) else "invalid"
         try:
             if faults := "; ".join(_REQUEST(frame, "")):
-                raise Refusal("INVALID_REQUEST", f"invalid request frame: {faults}")
+                raise fault(f"invalid request frame: {faults}")
             self._gateway.call(self, frames.RequestFrame(request_id, frame["method"], frame.get("params")))
         except Refusal as refusal:
             self.refuse(request_id, refusal)

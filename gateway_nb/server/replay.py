@@ -18,7 +18,7 @@ from ..client.redaction.shapes import MARK
 from ..errors import CaptureError
 from ..protocol.frames import RequestFrame
 from ..protocol.lines import Answer, Gap, Line, Refused, Request, detail, refused
-from .answers import Refusal
+from .answers import Refusal, fault
 from .gateway import LocalGateway
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class ReplayGateway(LocalGateway):
         try:
             to_come = self._to_come.get(again.key) or self._without_secrets(again)
         except RecursionError:
-            raise Refusal("INVALID_REQUEST", f"the params of {request.method} are nested too deeply") from None
+            raise fault(f"the params of {request.method} are nested too deeply") from None
         if not to_come:
             with_these = " with these params" if request.method in self._methods else ""
             raise Refusal("UNAVAILABLE", f"{request.method} was not recorded{with_these}; this is a replay")

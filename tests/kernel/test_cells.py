@@ -47,13 +47,21 @@ def test_a_notebook(local: gnb.LocalGateway, kernel: Kernel, tmp_path: Path) -> 
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and local.token.encode() in path.read_bytes()]
 
 
-def test_stop_during_a_request(local: gnb.LocalGateway, kernel: Kernel) -> None:
+def test_stop_during_a_request(local: gnb.LocalGateway, kernel: Kernel, tmp_path: Path) -> None:
     """Stop during a magic's request raises KeyboardInterrupt, and the next cell works."""
+    asked = tmp_path / "asked"
     kernel.run("%load_ext gateway_nb\n%gateway connect --timeout 10")
+    kernel.run(
+        "import pathlib, threading, time\n"
+        "def announce():\n"
+        "    while not gw.status.counters.in_flight: time.sleep(0.01)\n"
+        f"    pathlib.Path({str(asked)!r}).touch()\n"
+        "threading.Thread(target=announce).start()"
+    )
     cell = kernel.start('%gateway call agent.wait --timeout 60 {"runId": "x", "timeoutMs": 60000}')
-    # Once the gateway has it the cell does nothing but wait. Before that Stop can meet IPython's own code: the garbage
+    # Once the request is sent the cell does nothing but wait. Before that Stop can meet IPython's own code: the garbage
     # callback of ipykernel 6 swallows it.
-    until(lambda: any(peer.owes_answers for peer in local.peers))
+    until(asked.exists)
     kernel.manager.interrupt_kernel()
     outcome = kernel.outcome(cell)
     assert outcome.status == "error"

@@ -1,0 +1,88 @@
+"""All methods of the embedded gateway in one table, and who may call them."""
+
+from __future__ import annotations
+
+from ...protocol.frames import RequestFrame
+from ..admission import Admission
+from ..answers import LATER, Refusal, fault
+from ..peer import Peer
+from ..peers import Peers
+from ..runs import Runs
+from ..state.sessions import Sessions
+from .agents import Agents
+from .approvals import Approvals
+from .method import Call, Table
+from .pairing import Pairing
+from .sessions import SessionMethods
+from .system import System
+from .talk import Talk
+
+EVENTS = (
+    "connect.challenge",
+    "agent",
+    "chat",
+    "session.message",
+    "sessions.changed",
+    "presence",
+    "tick",
+    "talk.mode",
+    "shutdown",
+    "health",
+    "task",
+    "device.pair.resolved",
+    "exec.approval.requested",
+    "exec.approval.resolved",
+)
+
+
+class Methods:
+    """The methods, and the state they work on.
+
+    Args:
+        peers: the clients that have connected.
+        admission: who may connect.
+
+    Attributes:
+        agents: the agents' runs.
+    """
+
+    def __init__(self, peers: Peers, admission: Admission) -> None:
+        sessions = Sessions()
+        self.agents = Runs(peers, sessions)
+        domains = (
+            System(sessions),
+            SessionMethods(peers, sessions),
+            Talk(peers),
+            Agents(self.agents),
+            Approvals(peers),
+            Pairing(peers, admission),
+        )
+        self._table: Table = {name: method for domain in domains for name, method in domain.table().items()}
+
+    @property
+    def names(self) -> set[str]:
+        """The advertised methods."""
+        return set(self._table)
+
+    def call(self, peer: Peer, request: RequestFrame) -> None:
+        """Answer one request, now or later.
+
+        Raises:
+            Refusal: the answer is no.
+        """
+        method = self._table.get(request.method)
+        if method is None:
+            first = "connect is only valid as the first request"
+            raise fault(first if request.method == "connect" else f"unknown method: {request.method}")
+        if method.role not in (None, peer.role):
+            raise fault(f"unauthorized role: {peer.role}")
+        if not peer.allows(method.scope):
+            details = {"code": "MISSING_SCOPE", "missingScope": method.scope, "requiredScopes": [method.scope]}
+            raise Refusal("FORBIDDEN", f"missing scope: {method.scope}", details)
+        answer = method.answer(Call(peer, request.id, method.check(request.method, request.params)))
+        if answer is not LATER:
+            peer.answer(request.id, answer)
+
+    def stop(self) -> None:
+        """End what still runs."""
+        self.agents.stop()

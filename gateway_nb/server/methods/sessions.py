@@ -1,0 +1,111 @@
+"""Sessions: ``sessions.list``, ``create``, ``patch``, ``delete``, and who hears of them.
+
+- ``sessions.list {limit?, offset?, search?}`` -> ``{ts, path, count, totalCount, limitApplied, nextOffset|null,
+  hasMore, defaults, sessions[row]}``, the latest first.
+- ``sessions.create {key?, agentId?, label?, model?}`` -> ``{ok, key, sessionId, entry, runStarted, resolved}``.
+- ``sessions.patch {key, agentId?, label?, model?}`` -> ``{ok, path, key, entry, resolved}``.
+- ``sessions.delete {key}`` -> ``{ok, key, deleted, archived[]}``.
+- ``sessions.subscribe {}`` -> ``{subscribed}``: from then on the client hears ``sessions.changed {sessionKey, agentId,
+  reason, ts, session?}``.
+- ``sessions.messages.subscribe|unsubscribe {key}`` -> ``{subscribed, key}``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from ...protocol.scopes import ADMIN, READ, WRITE
+from ..answers import fault
+from ..clock import now_ms
+from ..params import NOTHING, Params, integer, nullable, string, text
+from ..peers import Peers
+from ..state.sessions import MAIN_AGENT, MODEL, MODEL_PROVIDER, Sessions
+from .method import Call, Method, Table
+
+KEY = Params({"key": text}, ("key",))
+_LIST = Params({"limit": integer(1), "offset": integer(0), "search": string})
+_CREATE = Params({"key": text, "agentId": text, "label": text, "model": text})
+_PATCH = Params({"key": text, "agentId": text, "label": nullable(text), "model": nullable(text)}, ("key",))
+
+
+class SessionMethods:
+    """The methods.
+
+    Args:
+        peers: the clients that have connected.
+        sessions: what they work on.
+    """
+
+    def __init__(self, peers: Peers, sessions: Sessions) -> None:
+        self._peers = peers
+        self._sessions = sessions
+
+    def table(self) -> Table:
+        """Return the methods by name."""
+        return {
+            "sessions.list": Method(READ, _LIST, self._list),
+            "sessions.create": Method(WRITE, _CREATE, self._create),
+            "sessions.patch": Method(WRITE, _PATCH, self._patch),
+            "sessions.delete": Method(ADMIN, KEY, self._delete),
+            "sessions.subscribe": Method(READ, NOTHING, self._subscribe),
+            "sessions.messages.subscribe": Method(READ, KEY, self._messages(True)),
+            "sessions.messages.unsubscribe": Method(READ, KEY, self._messages(False)),
+        }
+
+    def _list(self, call: Call) -> dict[str, Any]:
+        params = call.params
+        return self._sessions.page(params.get("limit", 100), params.get("offset", 0), params.get("search", "").lower())
+
+    def _create(self, call: Call) -> dict[str, Any]:
+        params = call.params
+        if params.get("agentId", MAIN_AGENT) != MAIN_AGENT:
+            raise fault(f'Unknown agent id "{params["agentId"]}"')
+        row = self._sessions.touch(params.get("key") or f"agent:{MAIN_AGENT}:dashboard:{uuid.uuid4()}")
+        row |= {name: params[name] for name in ("label", "model") if name in params}
+        self._changed(row, "create")
+        return {
+            "ok": True,
+            "key": row["key"],
+            "sessionId": row["sessionId"],
+            "entry": _entry(row),
+            "runStarted": False,
+            "resolved": _resolved(row),
+        }
+
+    def _patch(self, call: Call) -> dict[str, Any]:
+        row = self._sessions.touch(call.params["key"])
+        for name, default in (("label", None), ("model", MODEL)):
+            if name in call.params:
+                row[name] = call.params[name] or default
+        self._changed(row, "patch")
+        return {"ok": True, "path": "memory", "key": row["key"], "entry": _entry(row), "resolved": _resolved(row)}
+
+    def _delete(self, call: Call) -> dict[str, Any]:
+        row = self._sessions.pop(call.params["key"], None)
+        if row is not None:
+            self._changed(row, "delete")
+        return {"ok": True, "key": call.params["key"], "deleted": row is not None, "archived": []}
+
+    def _changed(self, row: dict[str, Any], reason: str) -> None:
+        payload = {"sessionKey": row["key"], "agentId": row["agentId"], "reason": reason, "ts": now_ms()}
+        if reason != "delete":
+            payload["session"] = row
+        subscribers = [peer for peer in self._peers if peer.session_events]
+        self._peers.broadcast("sessions.changed", payload, to=subscribers)
+
+    def _subscribe(self, call: Call) -> dict[str, Any]:
+        call.peer.session_events = True
+        return {"subscribed": True}
+
+    def _messages(self, subscribed: bool) -> Callable[[Call], Any]:
+        return lambda call: {"subscribed": subscribed, "key": call.params["key"]}
+
+
+def _entry(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("sessionId", "updatedAt", "createdAt", "label") if name in row}
+
+
+def _resolved(row: dict[str, Any]) -> dict[str, Any]:
+    return {"modelProvider": MODEL_PROVIDER, "model": row["model"]}

@@ -1,0 +1,1 @@
+"""What the embedded gateway knows; nothing in here sends or waits."""
