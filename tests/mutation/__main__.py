@@ -4,7 +4,8 @@
 takes. After that ``python -m tests.mutation --seed 1`` draws 100 faults and runs, for each, the tests that run its
 line: those of tests/unit first, then the others from the quickest on. A fault that no test notices is printed as
 ``SURVIVED``: a better test is due, or less code, or, if the fault is proven to change nothing, an entry in
-``equivalent.py``. Everything runs in copies of the repository; a test run that hangs counts as noticed, and is marked.
+``equivalent.py``. Everything runs in copies of the repository. A failure counts if it comes again when its test is
+repeated; tests that hang count, too, and are marked.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import coverage
@@ -38,11 +40,11 @@ CONTEXTS = ROOT / ".coverage.contexts.json"
 _TESTED = ("tests/unit", "tests/faults", "tests/contract", "tests/kernel")
 _WITHOUT = "not openclaw"  # the real gateway takes long to start, and the embedded one has the same tests
 _COPIED = ("gateway_nb", "tests", "notebooks", "binder", "README.md", "pyproject.toml", "LICENSE", ".ci", ".gitignore")
-_SECONDS_OF_TESTS = 45.0
-_PATIENCE = 120.0
-_PYTEST = ("-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider")
-_FAILED = 1
-_BROKEN = (2, 3, 4)  # the package can no longer be imported, or pytest itself fails
+_SECONDS_OF_TESTS = 25.0  # of tests/unit, and again of the others
+_PATIENCE = (60.0, 5.0)  # seconds, and how much longer than without a fault tests may take
+_ATTEMPTS = 3
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header")
+_NO_TESTS = 5
 Contexts = dict[str, dict[str, list[str]]]
 """File -> line -> tests that run it."""
 
@@ -95,7 +97,7 @@ def write_contexts(jobs: int) -> None:
         data, report = folder / ".coverage", folder / "report.xml"
         options = ["--cov", "--cov-report=", "--cov-context=test", f"--junitxml={report}", "-o", "junit_family=xunit1"]
         environment = {**os.environ, "PYTHONPATH": str(folder), "COVERAGE_FILE": str(data)}
-        command = [sys.executable, *_PYTEST, *options, f"-n{jobs}", "-k", _WITHOUT, *_TESTED]
+        command = [*_PYTEST, *options, f"-n{jobs}", "-k", _WITHOUT, *_TESTED]
         subprocess.run(command, cwd=folder, env=environment, check=False)  # a test that fails is left out below
         seconds = {
             _test(f"{case.get('file')}::{case.get('name')}"): float(case.get("time", 0))
@@ -134,7 +136,7 @@ def run(chosen: Sequence[Mutant], jobs: int) -> list[Mutant]:
     contexts = json.loads(CONTEXTS.read_text())
     survivors = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(_try, mutant, _tests(contexts, mutant)): mutant for mutant in chosen}
+        running = {pool.submit(_try, contexts, mutant): mutant for mutant in chosen}
         for done, future in enumerate(concurrent.futures.as_completed(running), 1):
             mutant, outcome = running[future], future.result()
             figures = f"{outcome.tests:4} tests {outcome.seconds:4.0f} s"
@@ -144,42 +146,56 @@ def run(chosen: Sequence[Mutant], jobs: int) -> list[Mutant]:
     return survivors
 
 
-def _tests(contexts: dict[str, dict[str, object]], mutant: Mutant) -> list[list[str]]:
-    """Return the tests that run a mutant's lines: first those of tests/unit, then the quickest of the others."""
+def _stages(contexts: dict[str, Any], mutant: Mutant) -> list[list[str]]:
+    """Return the tests that run a mutant's lines: those of tests/unit and then the others, the quickest of each."""
     seconds, lines = contexts["seconds"], contexts["lines"].get(mutant.path, {})
     changed = map(str, range(mutant.lines[0], mutant.lines[1] + 1))
     found = {test for line in changed for test in lines.get(line, ())}
     if not found:  # it runs at import, or in another process: whatever runs some of the file
         found = {test for tests in lines.values() for test in tests}
-    quickest = sorted(found, key=lambda test: (seconds[test], test))
-    budget, others = _SECONDS_OF_TESTS, []
-    for test in quickest:
-        if not test.startswith("tests/unit/") and (budget := budget - seconds[test]) > 0:
-            others.append(test)
-    return [[test for test in quickest if test.startswith("tests/unit/")], others]
+    stages: dict[bool, list[str]] = {True: [], False: []}
+    left = dict.fromkeys(stages, _SECONDS_OF_TESTS)
+    for test in sorted(found, key=lambda test: (seconds[test], test)):
+        is_unit = test.startswith("tests/unit/")
+        left[is_unit] -= seconds[test]
+        if left[is_unit] > 0:
+            stages[is_unit].append(test)
+    return list(stages.values())
 
 
-def _try(mutant: Mutant, stages: list[list[str]]) -> Outcome:
+def _try(contexts: dict[str, Any], mutant: Mutant) -> Outcome:
     began, count, verdict = time.monotonic(), 0, "SURVIVED"
     with _copy() as folder:
         file = folder / mutant.path
         file.write_bytes(mutant.apply(file.read_bytes()))
-        for tests in filter(None, stages):
+        for tests in filter(None, _stages(contexts, mutant)):
             count += len(tests)
-            verdict = _verdict(folder, tests)
+            patience = _PATIENCE[0] + _PATIENCE[1] * sum(contexts["seconds"][test] for test in tests)
+            verdict = _verdict(folder, tests, patience)
             if verdict != "SURVIVED":
                 break
     return Outcome(verdict, count, time.monotonic() - began)
 
 
-def _verdict(folder: Path, tests: list[str]) -> str:
-    """Run tests in a copy, and return whether one fails; what they leave running is ended with them."""
+def _verdict(folder: Path, tests: list[str], patience: float) -> str:
     names = folder / "names"
     names.write_text("\n".join(tests))
-    command = [sys.executable, *_PYTEST, "-x", "-n0", f"@{names}"]
+    for _ in range(_ATTEMPTS):
+        try:
+            if _passes(folder, [f"@{names}"], patience):
+                break
+            if not _passes(folder, ["--last-failed", f"@{names}"], patience):
+                return "noticed"
+        except subprocess.TimeoutExpired:
+            return "hung"
+    return "SURVIVED"
+
+
+def _passes(folder: Path, arguments: list[str], patience: float) -> bool:
+    """Run tests in a copy, and return whether all pass; what they leave running is ended with them."""
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
-            command,
+            [*_PYTEST, "-x", "-n0", *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(folder)},
             stdout=output,
@@ -187,18 +203,14 @@ def _verdict(folder: Path, tests: list[str]) -> str:
             start_new_session=True,
         )
         try:
-            code = process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            return "hung"
+            code = process.wait(patience)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    if code == 0:
-        return "SURVIVED"
-    if code == _FAILED or code in _BROKEN:
-        return "noticed"
-    raise RuntimeError(f"pytest ended with {code}:\n{(folder / 'output').read_text()}")
+    if code == _NO_TESTS:
+        raise RuntimeError(f"there were no tests to run:\n{(folder / 'output').read_text()}")
+    return code == 0
 
 
 @contextlib.contextmanager

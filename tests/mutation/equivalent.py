@@ -1,6 +1,6 @@
-"""Changes that change nothing that anybody could notice, with the reason."""
+"""Faults that change nothing that anybody could notice, with the proof."""
 
 from __future__ import annotations
 
-EQUIVALENT: dict[tuple[str, str, str], str] = {}
-"""(file, old code, new code) -> why no test can tell them apart."""
+EQUIVALENT: dict[str, str] = {}
+"""A mutant's name -> why no test can tell it from the code as it is."""
