@@ -43,7 +43,7 @@ _COPIED = ("gateway_nb", "tests", "notebooks", "binder", "README.md", "pyproject
 _SECONDS_OF_TESTS = 25.0  # of tests/unit, and again of the others
 _PATIENCE = (60.0, 5.0)  # seconds, and how much longer than without a fault tests may take
 _ATTEMPTS = 3
-_PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header")
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:nbval")  # which takes seconds to import
 _NO_TESTS = 5
 Contexts = dict[str, dict[str, list[str]]]
 """File -> line -> tests that run it."""
@@ -157,8 +157,8 @@ def _stages(contexts: dict[str, Any], mutant: Mutant) -> list[list[str]]:
     left = dict.fromkeys(stages, _SECONDS_OF_TESTS)
     for test in sorted(found, key=lambda test: (seconds[test], test)):
         is_unit = test.startswith("tests/unit/")
-        left[is_unit] -= seconds[test]
         if left[is_unit] > 0:
+            left[is_unit] -= seconds[test]
             stages[is_unit].append(test)
     return list(stages.values())
 
@@ -220,7 +220,7 @@ def _copy() -> Iterator[Path]:
         for part in _COPIED:
             source = ROOT / part
             if source.is_dir():
-                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, folder / part)
             else:
                 shutil.copy(source, folder / part)
         yield folder

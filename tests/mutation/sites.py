@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 _Site: TypeAlias = ast.expr | ast.stmt
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -31,7 +30,7 @@ class Mutant:
 
     Attributes:
         path: the file, relative to the repository.
-        scope: the class and function that hold the change, with dots; empty at the module's level.
+        scope: the class and function that hold the change, with dots; outside of both the name that is assigned.
         lines: first and last line of what is changed.
         old: the code there, on one line.
         new: what it becomes.
@@ -101,12 +100,17 @@ def _changes(node: _Site) -> Iterator[ast.expr | ast.stmt]:
 def _code(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, _Site]]:
     """Yield what runs, each with its scope: no annotations, nothing for the type checker alone, no messages."""
     for child in _children(tree):
-        if isinstance(child, _SCOPES):
-            yield from _code(child, f"{scope}.{child.name}".lstrip("."))
-            continue
+        inner = scope
+        match child:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                inner = f"{scope}.{child.name}".lstrip(".")
+            case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
+                inner = scope or name
+            case _:
+                pass
         if isinstance(child, ast.expr | ast.stmt):
-            yield scope, child
-        yield from _code(child, scope)
+            yield inner, child
+        yield from _code(child, inner)
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
