@@ -66,7 +66,7 @@ class EventLog(EventView):
         redactor: takes the secrets out of what is shown; the data itself is the gateway's, unchanged.
 
     Example:
-        >>> gw.events.df.groupby("event").size()         # doctest: +SKIP
+        >>> counts = gw.events.df.groupby("event").size()
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class EventLog(EventView):
         """Forget every row."""
         with self._sealing, self._framing:
             self._state = _State((), [], 0)
-            self._builder, self._builder_start = FrameBuilder(), 0
+            self._builder = FrameBuilder()
 
     @property
     def stats(self) -> LogStats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class Requests:
         self._open: dict[str, Pending] = {}
         self._unbounded = 0
         self._deadlines: list[tuple[float, str]] = []
-        self._line: deque[tuple[str, bytes]] = deque()
+        self._line: OrderedDict[str, bytes] = OrderedDict()
         self._in_flight: set[str] = set()
         self._given_up: dict[str, None] = {}
 
@@ -73,7 +73,7 @@ class Requests:
         else:
             heapq.heappush(self._deadlines, (pending.deadline, request_id))
         if len(self._in_flight) >= self._max_in_flight:
-            self._line.append((request_id, data))
+            self._line[request_id] = data
             return False
         self._in_flight.add(request_id)
         return True
@@ -89,6 +89,7 @@ class Requests:
             return None
         if pending.deadline is None:
             self._unbounded -= 1
+        self._line.pop(request_id, None)
         self._in_flight.discard(request_id)
         return pending
 
@@ -107,12 +108,11 @@ class Requests:
 
     def next_in_line(self) -> bytes | None:
         """Return the frame to send next, if there is a free place and one waits for it."""
-        while self._line and len(self._in_flight) < self._max_in_flight:
-            request_id, data = self._line.popleft()
-            if request_id in self._open:
-                self._in_flight.add(request_id)
-                return data
-        return None
+        if not self._line or len(self._in_flight) >= self._max_in_flight:
+            return None
+        request_id, data = self._line.popitem(last=False)
+        self._in_flight.add(request_id)
+        return data
 
     def next_deadline(self) -> float:
         """Return when the next request fails; infinity for none."""

@@ -42,6 +42,7 @@ class Phase(enum.Enum):
     """How far the connection is."""
 
     CHALLENGE = "waiting for the gateway's challenge"
+    CHALLENGED = "about to answer the challenge"
     CONNECT = "waiting for hello-ok"
     READY = "connected"
     CLOSED = "closed"
@@ -106,7 +107,7 @@ class Session:
             params: from `handshake.connect_params`.
             now: the time.
         """
-        assert self.phase is Phase.CHALLENGE, "connect answers a challenge, once"
+        assert self.phase is Phase.CHALLENGED, "connect answers a challenge, once"
         self.phase = Phase.CONNECT
         self._connect_id = request_id
         self._protocols = (params.get("minProtocol", PROTOCOL_RANGE[0]), params.get("maxProtocol", PROTOCOL_RANGE[1]))
@@ -209,10 +210,12 @@ class Session:
         if self.phase is Phase.CLOSED:
             return []
         if now >= self._handshake_deadline:
-            return [self._handshake_timeout(now)]
-        effects: list[Effect] = []
-        for request_id, pending in self._requests.expired(now):
-            effects.append(Failed(request_id, _timeout_error(request_id, pending)))
+            return self._handshake_timeout(now)
+        expired = list(self._requests.expired(now))
+        effects: list[Effect] = [
+            Failed(request_id, _timeout_error(request_id, pending)) for request_id, pending in expired
+        ]
+        for _ in expired:
             effects += self._next_in_line()
         if now >= self._next_check:
             self._next_check = now + max(self._tick_interval, self._tick_min_interval)
@@ -246,11 +249,12 @@ class Session:
         if challenge is None:
             text = "gateway connect challenge missing nonce"
             error = GatewayConnectError(f"{text}; this is not an OpenClaw gateway, or a broken one")
-            return [Close(close_codes.POLICY, "connect challenge missing nonce", error)]
+            return self._refuse(close_codes.POLICY, "connect challenge missing nonce", error)
+        self.phase = Phase.CHALLENGED
         return [Challenged(challenge)]
 
     def _response(self, frame: ResponseFrame) -> list[Effect]:
-        if frame.id == self._connect_id:
+        if self.phase is Phase.CONNECT and frame.id == self._connect_id:
             return self._connect_response(frame)
         pending = self._requests.get(frame.id)
         if pending is None:
@@ -265,25 +269,24 @@ class Session:
         return [settled, *self._next_in_line()]
 
     def _connect_response(self, frame: ResponseFrame) -> list[Effect]:
-        self._connect_id = None
         if not frame.ok:
             error = connect_error(_error("connect", frame), self._protocols)
-            return [Close(close_codes.POLICY, "connect failed", error)]
+            return self._refuse(close_codes.POLICY, "connect failed", error)
         if len(frame.payload) > MAX_HELLO_BYTES:
             error = GatewayConnectError(
                 f"the gateway's hello-ok has {len(frame.payload):,} bytes, more than {MAX_HELLO_BYTES:,}; "
                 "this is not an OpenClaw gateway, or a broken one"
             )
-            return [Close(close_codes.TOO_LARGE, "hello-ok is too large", error)]
+            return self._refuse(close_codes.TOO_LARGE, "hello-ok is too large", error)
         try:
             payload = frames.decode_payload(frame.payload)
         except frames.MalformedFrame as malformed:
             error = GatewayConnectError(f"the gateway's hello-ok can't be read: {malformed}; update gateway-nb")
-            return [Close(close_codes.PROTOCOL_ERROR, "bad hello-ok", error)]
+            return self._refuse(close_codes.PROTOCOL_ERROR, "bad hello-ok", error)
         hello = read_hello(payload, max_payload=frames.MAX_FRAME_BYTES)
         if hello is None:
             error = GatewayConnectError("the gateway's hello-ok has no protocol version; update gateway-nb")
-            return [Close(close_codes.PROTOCOL_ERROR, "bad hello-ok", error)]
+            return self._refuse(close_codes.PROTOCOL_ERROR, "bad hello-ok", error)
         self.phase = Phase.READY
         self._handshake_deadline = math.inf
         self._max_payload = hello.max_payload
@@ -303,7 +306,7 @@ class Session:
             return False
         return now - self._last_life > 2 * self._tick_interval
 
-    def _handshake_timeout(self, now: float) -> Close:
+    def _handshake_timeout(self, now: float) -> list[Effect]:
         waited = (now - self._opened) * 1000
         if self.phase is Phase.CHALLENGE:
             limit, what, code = self._challenge_timeout, "connect challenge timeout", close_codes.POLICY
@@ -312,8 +315,12 @@ class Session:
             limit, what, code = self._hello_timeout, "hello-ok timeout", close_codes.TIMEOUT
             advice = "the gateway is busy or stuck; try again"
         error = HandshakeTimeoutError(f"gateway {what} (waited {waited:.0f}ms, limit {limit * 1000:.0f}ms); {advice}")
-        self._handshake_deadline = math.inf
-        return Close(code, what, error)
+        return self._refuse(code, what, error)
+
+    def _refuse(self, code: int, reason: str, error: GatewayConnectError) -> list[Effect]:
+        """Give up the handshake: whatever comes after it is of no use."""
+        self._end(reason)
+        return [Close(code, reason, error)]
 
     def _end(self, why: str) -> list[Effect]:
         self.phase = Phase.CLOSED

@@ -34,6 +34,13 @@ async def test_hello(gateway: AnyGateway) -> None:
     assert agw.status.state == "closed"
 
 
+def test_the_round_trip(gateway: AnyGateway) -> None:
+    """Soon after connecting the status has the seconds of a round trip."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        until(lambda: gw.status.rtt is not None)
+        assert 0 < (gw.status.rtt or 0) < 5
+
+
 @pytest.mark.parametrize("method", FIELDS)
 def test_fields(gateway: AnyGateway, method: str) -> None:
     """The embedded gateway answers with the real one's field names."""

@@ -402,25 +402,6 @@ def test_any_bytes(tmp_path: Path, reader: Any, data: bytes, compressed: bool, c
             assert "damaged" in str(error)  # noqa: PT017 - it need not be raised
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cut=st.integers(0, 10_000), compressed=st.booleans())
-def test_any_cut(tmp_path: Path, cut: int, compressed: bool) -> None:
-    """A capture that ends at any byte gives every whole line before it; a compressed one, every whole flush."""
-    lines = [EVENT % str(number).encode() + b"\n" for number in range(20)]
-    parts = [b"".join(lines)] if not compressed else [_framed(line) for line in lines]
-    whole = b"".join(parts)
-    cut %= len(whole) + 1
-    path = tmp_path / ("run.jsonl.zst" if compressed else "run.jsonl")
-    path.write_bytes(whole[:cut])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TornEndWarning)
-        payloads = [bytes(line.raw) for line in gnb.load(path).lines()]
-    ends = [len(b"".join((parts if compressed else lines)[:count])) for count in range(21)]
-    complete = sum(end <= cut for end in ends[1:])
-    assert complete <= len(payloads) <= complete + 1  # the last may lack its line break only
-    assert payloads == [str(number).encode() for number in range(len(payloads))]
-
-
 @given(st.binary(max_size=100))
 def test_a_line_is_a_line_or_damaged(text: bytes) -> None:
     """Any text is a line whose fields are in their bounds, or damaged."""

@@ -24,6 +24,7 @@ ODD_NAMES = [
     "%2F",
     "__HIVE_DEFAULT_PARTITION__",
     "__other__",
+    "x" * 200,
     "x" * 201,
 ]
 
@@ -43,7 +44,7 @@ def test_every_name_comes_back(tmp_path: Path) -> None:
     frame = pd.read_parquet(folder).sort_values("seq")
     assert list(frame["event_name"]) == ODD_NAMES
     plain = frame["event"].astype(str) == frame["event_name"]
-    assert list(frame["event_name"][plain]) == ["Agent", "a/b", "..", "a b", "ü", "=", "%2F", "__other__"]
+    assert list(frame["event_name"][plain]) == ["Agent", "a/b", "..", "a b", "ü", "=", "%2F", "__other__", "x" * 200]
     assert set(frame["event"][~plain]) == {"__other__"}
     sql = f"select count(*) from read_parquet('{folder}/**/*.parquet', hive_partitioning = true) where event = 'Agent'"
     assert duckdb.sql(sql).fetchall() == [(1,)]
@@ -72,14 +73,21 @@ def test_many_names(tmp_path: Path) -> None:
     assert len(own) == 256 + 6
 
 
-def test_too_many_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_folders(tmp_path: Path) -> None:
     """More folders than a file system likes are refused, and what was written is removed."""
-    monkeypatch.setattr("gateway_nb.capture.parquet._MOST_FOLDERS", 10)
-    recording = recorded(tmp_path / "run.jsonl", ["x"] * 11, day=1)
-    with pytest.raises(gnb.CaptureError, match="more than 10 folders; name fewer columns in partition_by"):
+    recording = recorded(tmp_path / "run.jsonl", ["x"] * 10_001, day=1)
+    with pytest.raises(gnb.CaptureError, match="more than 10,000 folders; name fewer columns in partition_by"):
         recording.to_parquet(tmp_path / "out")
     assert [file.name for file in tmp_path.iterdir()] == ["run.jsonl"]
-    assert len(pd.read_parquet(recording.to_parquet(tmp_path / "out", ["event"]))) == 11
+    assert len(pd.read_parquet(recording.to_parquet(tmp_path / "out", ["event"]))) == 10_001
+
+
+def test_as_many_folders_as_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many folders as there may be are made, each with its rows."""
+    monkeypatch.setattr("gateway_nb.capture.parquet._MOST_FOLDERS", 10)
+    folder = recorded(tmp_path / "run.jsonl", ["x"] * 10, day=1).to_parquet(tmp_path / "out")
+    assert len(list(folder.iterdir())) == 10
+    assert sorted(pd.read_parquet(folder)["seq"]) == list(range(10))
 
 
 @pytest.mark.parametrize("columns", ["event", ["payload"], ["nothing"], [1]])

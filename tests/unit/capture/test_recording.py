@@ -413,6 +413,14 @@ def test_a_damaged_compressed_file(tmp_path: Path) -> None:
     assert stats.damaged == 1
 
 
+@pytest.mark.long
+def test_batches(tmp_path: Path) -> None:
+    """A recording is read in batches of 65,536 rows, the last as large as it is."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b'{"t":1.5,"epoch":1,"event":"x","seq":1,"payload":1}\n' * 65_537)
+    assert [batch.num_rows for batch in gnb.load(path).batches()] == [65_536, 1]
+
+
 def test_batches_of_large_payloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Large payloads make small batches: a recording is read in bounded memory whatever is in it."""
     monkeypatch.setattr("gateway_nb.capture.recording.BATCH_BYTES", 10_000)

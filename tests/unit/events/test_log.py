@@ -128,12 +128,25 @@ def test_tails(count: int) -> None:
     assert numbers(filled(25).tail(count)) == list(range(25))[max(25 - count, 0) :]
 
 
-def test_clear() -> None:
-    """A cleared log is empty, and goes on."""
-    log = filled(5)
-    assert len(log.df) == 5
+@pytest.mark.usefixtures("small_chunks")
+def test_stats() -> None:
+    """The counts by name are those of all events, sealed or not, most frequent first; marks are rows without a name."""
+    log = filled(15)
+    log.mark("gap", 1, {"expected": 15, "received": 16})
+    log.extend([event(number, name="odd") for number in range(16, 22)])
+    stats = log.stats
+    assert list(stats.events.items()) == [("odd", 13), ("even", 8)]
+    assert (stats.rows, stats.dropped) == (22, 0)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("count", [5, 95])
+def test_clear(count: int) -> None:
+    """A cleared log is empty, and goes on; nothing of it has given way."""
+    log = filled(count, max_rows=30)
+    assert len(log.df) == len(log)
     log.clear()
-    assert len(log.df) == len(log) == 0
+    assert len(log.df) == len(log) == log.dropped == 0
     log.extend([event(7)])
     assert numbers(log.df) == [7]
 

@@ -98,6 +98,20 @@ def test_runs_that_are_none() -> None:
     assert tool_calls_of(log.df)["tool"].str.len().tolist() == [1024]
 
 
+def test_calls_that_are_half_there() -> None:
+    """A call ends with its result, whatever is told of it meanwhile; a result whose start was missed is no call."""
+    log = log_of(
+        (0.0, "agent", agent("a", "tool", phase="result", toolCallId="missed", name="m")),
+        (1.0, "agent", agent("a", "tool", phase="start", toolCallId="t", name="n")),
+        (2.0, "agent", agent("a", "tool", phase="update", toolCallId="t")),
+        (3.0, "agent", agent("a", "tool", phase="result", toolCallId="t")),
+        (4.0, "agent", agent("a", "tool", phase="result", toolCallId="t")),
+    )
+    calls = tool_calls_of(log.df)
+    assert calls["tool"].tolist() == ["n"]
+    assert calls["end"].tolist() == [pd.Timestamp(1e9 + 3, unit="s", tz="UTC")]
+
+
 def test_no_runs() -> None:
     """Without runs the frame is empty, with the same dtypes."""
     assert {name: str(dtype) for name, dtype in EventLog().runs().dtypes.items()} == COLUMNS

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def test_a_key_is_made_once(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     document = json.loads(path.read_text())
     assert set(document) == {"version", "deviceId", "publicKeyPem", "privateKeyPem", "createdAtMs"}
+    assert document["version"] == 1
+    assert abs(document["createdAtMs"] - time.time() * 1000) < 60_000
     assert document["privateKeyPem"].startswith("-----BEGIN PRIVATE KEY-----")
     assert document["publicKeyPem"].startswith("-----BEGIN PUBLIC KEY-----")
     assert document["privateKeyPem"] not in repr(first)
@@ -142,6 +145,7 @@ def test_tokens(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "tokens.json").read_text())
     assert (document["version"], document["deviceId"], document["tokens"]) == (1, "d", {})
     assert set(document["gateways"][A]) == {"operator", "node"}
+    assert all(abs(kept["updatedAtMs"] - time.time() * 1000) < 60_000 for kept in document["gateways"][A].values())
     assert stat.S_IMODE((tmp_path / "tokens.json").stat().st_mode) == 0o600
     tokens.clear("operator", "another, stored meanwhile by another process")
     assert tokens.load("operator") is not None
@@ -313,6 +317,15 @@ def test_odd_scopes_in_the_file(tmp_path: Path) -> None:
     found = DeviceTokens("d", A, path).load("operator")
     assert found is not None
     assert found.scopes == ()
+
+
+def test_what_is_written_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A private file gets its name when all of it is on the disk: a crash leaves the old one, or the new one whole."""
+    brought: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: brought.append(os.fstat(handle).st_size))
+    monkeypatch.setattr(os, "replace", lambda *_: brought.append(-1))
+    files.write_private(tmp_path / "file", b"x" * 1000)
+    assert brought == [1000, -1]
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -40,23 +41,7 @@ from gateway_nb.protocol.effects import (
 from gateway_nb.protocol.frames import LONGEST_TIMER, MAX_NAME, EventFrame
 from gateway_nb.protocol.handshake import LONGEST_TICK_INTERVAL
 from gateway_nb.protocol.session import MAX_GAP, Phase, Session
-
-HELLO: dict[str, Any] = {
-    "type": "hello-ok",
-    "protocol": 4,
-    "server": {"version": "1", "connId": "c"},
-    "features": {"methods": ["health"], "events": ["tick"]},
-    "auth": {"role": "operator", "scopes": ["operator.admin"], "deviceToken": "hush"},
-    "policy": {"maxPayload": 2000, "tickIntervalMs": 10_000},
-}
-
-
-def event(name: str, payload: Any = None, **fields: Any) -> bytes:
-    return json.dumps({"type": "event", "event": name, "payload": payload, **fields}).encode()
-
-
-def response(request_id: str, payload: Any = None, *, ok: bool = True, **fields: Any) -> bytes:
-    return json.dumps({"type": "res", "id": request_id, "ok": ok, "payload": payload, **fields}).encode()
+from tests.helpers.frames import HELLO, event, response
 
 
 def ready(now: float = 0.0, hello: dict[str, Any] = HELLO, **options: Any) -> Session:
@@ -220,6 +205,39 @@ def test_a_pairing_request_id_that_is_none(request_id: Any) -> None:
     assert error.approve_command is None
 
 
+def _greeted(session: Session, **answer: Any) -> None:
+    session.receive([event("connect.challenge", {"nonce": "n"})], 0.0)
+    session.connect("hello", {}, 0.0)
+    session.receive([response("hello", **answer)], 0.0)
+
+
+ENDS: dict[str, Callable[[Session], Any]] = {
+    "no nonce": lambda session: session.receive([event("connect.challenge", {})], 0.0),
+    "no challenge": lambda session: session.timer(1e9),
+    "refused": lambda session: _greeted(session, ok=False),
+    "a bad hello-ok": lambda session: _greeted(session, payload={}),
+    "closed before the challenge": lambda session: session.closed(1006, ""),
+    "closed after hello-ok": lambda session: (_greeted(session, payload=HELLO), session.closed(1006, "")),
+    "stopped": lambda session: session.stop(),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_nothing_follows_the_end(end: Callable[[Session], Any]) -> None:
+    """After a failed handshake, a close or a stop whatever the gateway still sends is dropped, and no timer runs."""
+    session = Session(0.0)
+    end(session)
+    rest = [event("connect.challenge", {"nonce": "n"}), response("hello", HELLO), event("x", seq=1)]
+    assert [type(effect) for effect in session.receive(rest, 1.0)] == [Dropped] * 3
+    assert (session.next_timer(), session.timer(1e9)) == (math.inf, [])
+
+
+def test_two_challenges_at_once() -> None:
+    """Of two challenges that come together the first is answered."""
+    challenge = event("connect.challenge", {"nonce": "n"})
+    assert [type(effect) for effect in Session(0.0).receive([challenge] * 2, 0.0)] == [Challenged, Dropped]
+
+
 def test_requests_wait_for_hello() -> None:
     """A request before hello-ok, or after the end, is a closed connection."""
     session = Session(0.0)
@@ -338,6 +356,7 @@ def test_only_so_many_in_flight() -> None:
     assert isinstance(send, Send)
     assert json.loads(send.data)["id"] == "3"
     assert session.cancel("4") == []
+    assert (session.pending, session.waiting) == (2, 0)
     assert len(session.receive([response("2")], 0.0)) == 1
     assert session.cancel("nobody") == []
 

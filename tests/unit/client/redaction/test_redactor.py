@@ -317,6 +317,36 @@ def test_another_connection() -> None:
     assert found == "[secret], [secret], [secret], [secret]"
 
 
+def test_what_a_gateway_gives() -> None:
+    """Of what a gateway gives at once 8 values of 8 to 1,024 characters are hidden, of all it gives the newest 32."""
+    redactor = Redactor()
+    redactor.hide([f"<nonce no. {number}>" for number in range(9)])
+    found = [redactor.text(f"<nonce no. {number}>") for number in range(9)]
+    assert found == [MARK] * 8 + ["<nonce no. 8>"]
+    sizes = (7, 8, 1024, 1025)
+    values = ["".join(random.Random(size).choices(string.ascii_letters, k=size)) for size in sizes]
+    redactor.hide(values)
+    assert [redactor.text(value) == MARK for value in values] == [False, True, True, False]
+    for number in range(31):
+        assert redactor.text(values[1]) == MARK
+        redactor.hide([f"<later nonce {number}>"])
+    assert redactor.text(values[1]) == values[1]
+    assert redactor.text("<later nonce 0>") == MARK
+
+
+@pytest.mark.parametrize("levels", range(4))
+def test_json_in_strings(levels: int) -> None:
+    """Three strings of JSON, each in the one before, are looked through for the fields of secrets."""
+    data = {"password": ["sesame"]}
+    for _ in range(levels):
+        data = {"x": json.dumps(data)}
+    cleaned = Redactor().json(json.dumps(data).encode(), guess=True)
+    assert b"sesame" not in cleaned
+    for _ in range(levels):
+        cleaned = json.loads(cleaned)["x"]
+    assert json.loads(cleaned) == {"password": [MARK]}
+
+
 def test_reprs_and_tracebacks(caplog: pytest.LogCaptureFixture) -> None:
     """An event's repr, and a traceback in the log, hide the secrets of every connection there is."""
     redactor = Redactor([TOKEN])
