@@ -20,8 +20,8 @@ import msgspec
 import gateway_nb as gnb
 from gateway_nb.client.event import Event
 from gateway_nb.client.redaction.redactor import Redactor
-from gateway_nb.notebook.widgets.query import Query
-from gateway_nb.notebook.widgets.rows import LogRows, Matches, told
+from gateway_nb.notebook.widgets.event_table.query import Query
+from gateway_nb.notebook.widgets.event_table.rows import LogRows, Matches, told
 from tests.helpers.lab import CHROMIUM_OPTIONS, Lab, Page
 
 RATE = 10_000

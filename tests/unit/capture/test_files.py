@@ -21,7 +21,7 @@ from gateway_nb.capture.files import Output, Rotation
 from gateway_nb.capture.journal import Capture
 from gateway_nb.client.event import Event
 from gateway_nb.events.rows import EMPTY, table_of
-from gateway_nb.notebook.widgets.export import FORMATS, write
+from gateway_nb.notebook.widgets.event_table.export import FORMATS, write
 from gateway_nb.protocol.lines import MAX_LINE_BYTES, TornEndWarning
 
 LINE = b'{"t":1.5,"epoch":1,"event":"x","seq":1,"payload":{}}\n'
@@ -338,7 +338,7 @@ import resource, signal, sys
 from pathlib import Path
 import duckdb, pyarrow.dataset
 import gateway_nb as gnb
-from gateway_nb.notebook.widgets.export import write
+from gateway_nb.notebook.widgets.event_table.export import write
 recording, out = gnb.load(sys.argv[1]), Path(sys.argv[2])
 table = recording.to_arrow()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -108,7 +108,7 @@ def test_styles_of_its_own() -> None:
     """A widget on the same page does not restyle a result: they share no class."""
     shown = Result({"a": {}}, "x", frame=frame_of_rows([{"a": 1}]))._repr_mimebundle_()["text/html"]
     widgets = Path(live.__file__).parent
-    files = [*widgets.glob("*.css"), *widgets.glob("*.js")]
+    files = [*widgets.rglob("*.css"), *widgets.rglob("*.js")]
     theirs = {name for file in files for name in re.findall(r"gnb-[a-z]+", file.read_text())}
     ours = set(re.findall(r"gnb-[a-z]+", shown))
     assert len(ours) >= 4

@@ -19,7 +19,7 @@ from gateway_nb.events.log import EventLog
 from gateway_nb.notebook.widgets import live
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
 from gateway_nb.notebook.widgets.event_table import PUSHED_ROWS, EventTable
-from gateway_nb.notebook.widgets.query import FilterError
+from gateway_nb.notebook.widgets.event_table.query import FilterError
 from gateway_nb.notebook.widgets.request_box import RequestBox
 from gateway_nb.notebook.widgets.runs_view import RunsView
 from gateway_nb.notebook.widgets.status_view import StatusView
@@ -287,5 +287,6 @@ def test_scripts(widget: type[live.LiveWidget]) -> None:
 
 def test_files_are_in_the_package() -> None:
     """Scripts and styles are found where the package is installed."""
-    names = {file.name for file in resources.files("gateway_nb.notebook.widgets").iterdir()}
-    assert {"dom.js", "event_table.js", "connect_form.js", "widgets.css"} <= names
+    folder = resources.files("gateway_nb.notebook.widgets")
+    for name in ("dom.js", "event_table/view.js", "connect_form/view.js", "widgets.css"):
+        assert (folder / name).is_file()

@@ -6,12 +6,12 @@ from typing import Any
 
 import ipywidgets
 
-from ...faces.gateway import Gateway
-from .event_table import EventTable
-from .live import enter
-from .request_box import RequestBox
-from .runs_view import RunsView
-from .status_view import StatusView
+from ....faces.gateway import Gateway
+from ..event_table import EventTable
+from ..live import enter
+from ..request_box import RequestBox
+from ..runs_view import RunsView
+from ..status_view import StatusView
 
 
 class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types

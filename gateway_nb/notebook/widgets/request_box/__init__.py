@@ -9,18 +9,18 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...client.redaction.redactor import Redactor
-from ...errors import GatewayError
-from ...faces.gateway import Gateway
-from ...protocol.frames import MalformedFrame, decode_payload, encode
-from ...schema.facts import known
-from ..current import latest
-from ..magics import grammar
-from ..magics.body import CommandError
-from .live import LiveWidget, source
+from ....client.redaction.redactor import Redactor
+from ....errors import GatewayError
+from ....faces.gateway import Gateway
+from ....protocol.frames import MalformedFrame, decode_payload, encode
+from ....schema.facts import known
+from ...current import latest
+from ...magics import grammar
+from ...magics.body import CommandError
+from ..live import LiveWidget, source
 
 if TYPE_CHECKING:
-    from ...sync.handle import RequestHandle
+    from ....sync.handle import RequestHandle
 
 _HISTORY = 50
 _LARGEST_ANSWER = 1_000_000
@@ -33,7 +33,7 @@ class RequestBox(LiveWidget):
         gateway: whose.
     """
 
-    _esm = source("dom.js", "request_box.js")
+    _esm = source("dom.js", "request_box/view.js")
     _css = source("widgets.css", "panel.css")
     HEARS = ("about", "call", "cancel")
 

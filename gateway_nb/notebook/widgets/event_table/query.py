@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ...errors import GatewayError
-from ...events.paths import decoded, steps_of, value_at
+from ....errors import GatewayError
+from ....events.paths import decoded, steps_of, value_at
 
 Mask = npt.NDArray[np.bool_]
 

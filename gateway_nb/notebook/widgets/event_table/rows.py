@@ -14,9 +14,9 @@ import pandas as pd  # noqa: F401 - pyarrow would import it in the middle of the
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ...client.redaction.redactor import Redactor
-from ...events.paths import decoded, value_at
-from ...events.rows import EMPTY, Row, table_of
+from ....client.redaction.redactor import Redactor
+from ....events.paths import decoded, value_at
+from ....events.rows import EMPTY, Row, table_of
 from .query import SORTS, FilterError, Query, steps
 
 Numbers = npt.NDArray[np.int64]

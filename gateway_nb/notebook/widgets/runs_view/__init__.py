@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ...client.redaction.redactor import Redactor
-from ...errors import printable
-from ...events.runs import RUN_EVENTS, AgentRun, take
-from .event_table import Source
-from .live import LiveWidget, source
-from .rows import LogRows
+from ....client.redaction.redactor import Redactor
+from ....errors import printable
+from ....events.runs import RUN_EVENTS, AgentRun, take
+from ..event_table import Source
+from ..event_table.rows import LogRows
+from ..live import LiveWidget, source
 
 _SHOWN_RUNS = 50
 _KEPT_RUNS = 500
@@ -32,7 +32,7 @@ class RunsView(LiveWidget):
         title: what it is of.
     """
 
-    _esm = source("dom.js", "runs_view.js")
+    _esm = source("dom.js", "runs_view/view.js")
     _css = source("widgets.css", "panel.css")
 
     def __init__(self, log: Source, title: str) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from ...client.redaction.redactor import Redactor
-from ...errors import printable
-from ...events.rows import Row, frame_of, redacted
+from ....client.redaction.redactor import Redactor
+from ....errors import printable
+from ....events.rows import Row, frame_of, redacted
+from ..live import LiveWidget, source, ticker
 from . import export
-from .live import LiveWidget, source, ticker
 from .query import FilterError, Query, steps
 from .rows import LogRows, Matches, marker, told
 
@@ -71,8 +71,8 @@ class EventTable(LiveWidget):
         >>> table.df, table.selected                         # doctest: +SKIP
     """
 
-    _esm = source("dom.js", "event_table.js")
-    _css = source("widgets.css", "event_table.css")
+    _esm = source("dom.js", "event_table/view.js")
+    _css = source("widgets.css", "event_table/view.css")
     HEARS = ("query", "columns", "window", "row", "select", "export")
 
     def __init__(self, log: Source, title: str, state: Any = None) -> None:
@@ -106,8 +106,8 @@ class EventTable(LiveWidget):
         """Show other rows, in every view.
 
         Args:
-            **query: the fields of `gateway_nb.notebook.widgets.query.Query`: events, text, start, end, path, sort and
-                descending; what is not given is not asked for.
+            **query: the fields of `gateway_nb.notebook.widgets.event_table.query.Query`: events, text, start, end,
+                path, sort and descending; what is not given is not asked for.
 
         Raises:
             FilterError: a field is wrong.

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import gateway_nb.events.log as log_
 from gateway_nb.client.redaction.redactor import Redactor
 from gateway_nb.events.log import EventLog
-from gateway_nb.notebook.widgets.query import Condition, FilterError, Query
-from gateway_nb.notebook.widgets.rows import PREVIEW_BYTES, LogRows, Matches, marker, told
+from gateway_nb.notebook.widgets.event_table.query import Condition, FilterError, Query
+from gateway_nb.notebook.widgets.event_table.rows import PREVIEW_BYTES, LogRows, Matches, marker, told
 from tests.helpers.events import event
 
 

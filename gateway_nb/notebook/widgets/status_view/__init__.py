@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, TypeGuard
 
-from ...faces.gateway import Gateway
-from ..current import latest
-from .live import LiveWidget, source
+from ....faces.gateway import Gateway
+from ...current import latest
+from ..live import LiveWidget, source
 
 _PERIOD = 0.5
 _LOG_LINES = 100
@@ -21,7 +21,7 @@ class StatusView(LiveWidget):
         gateway: whose.
     """
 
-    _esm = source("dom.js", "status_view.js")
+    _esm = source("dom.js", "status_view/view.js")
     _css = source("widgets.css", "panel.css")
 
     def __init__(self, gateway: Gateway) -> None:

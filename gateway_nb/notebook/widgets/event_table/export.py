@@ -12,10 +12,10 @@ from typing import IO, Any
 import msgspec
 import pyarrow as pa
 
-from ...capture.files import new_file
-from ...capture.journal import on_one_line
-from ...errors import CaptureError
-from ...protocol.frames import encode
+from ....capture.files import new_file
+from ....capture.journal import on_one_line
+from ....errors import CaptureError
+from ....protocol.frames import encode
 
 _BATCH_ROWS = 8192
 _FORMULA = "^[\\s\\x00-\\x20]*[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"  # the last four are the wide forms
