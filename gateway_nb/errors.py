@@ -41,6 +41,19 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda found: "".join(c if c == "\n" else f"\\u{ord(c):04x}" for c in found.group()), text)
 
 
+_ARGUMENT = re.compile(r"\b(append|detached|password|requests|rotate|tls_fingerprint|token)=(True\b)?")
+_OPTIONS = {"token": "--token-env", "password": "--password-env"}
+
+
+def with_options(message: str) -> str:
+    """Return a message that names arguments of Python as somebody types them on a line: ``append=True``, ``--append``.
+
+    Args:
+        message: of an error that a magic or the command shows.
+    """
+    return _ARGUMENT.sub(lambda found: _OPTIONS.get(found[1], f"--{found[1].replace('_', '-')}"), message)
+
+
 class GatewayError(Exception):
     """Base of every error this package raises on purpose.
 
@@ -139,6 +152,18 @@ class PairingRequiredError(GatewayConnectError):
     approve_command: str | None = None
     requested_scopes: tuple[str, ...] = ()
     approved_scopes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """What the gateway's owner needs to know, by label; what there is nothing to say of is left out."""
+        rows = {
+            "why": self.reason or "this device is not approved",
+            "asked for": ", ".join(self.requested_scopes),
+            "approved before": ", ".join(self.approved_scopes),
+            "request": self.request_id,
+            "on the gateway's host run": self.approve_command or "openclaw devices list",
+        }
+        return {label: text for label, text in rows.items() if text}
 
 
 class ProtocolMismatchError(GatewayConnectError):
@@ -343,6 +368,5 @@ def _add_pairing(error: PairingRequiredError, details: dict[str, Any]) -> None:
     error.approved_scopes = _scopes(details.get("approvedScopes"))
     if valid:
         error.approve_command = f"openclaw devices approve {shlex.quote(str(request_id))}"
-        error.args = (f"{error}; on the gateway's host run: {error.approve_command}",)
-    else:
-        error.args = (f"{error}; on the gateway's host run: openclaw devices list",)
+    run = "on the gateway's host run"
+    error.args = (f"{error}; {run}: {error.rows[run]}",)

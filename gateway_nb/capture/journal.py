@@ -228,7 +228,8 @@ class Capture:
             raise self._error
         if self.alive:
             left = self._queued - self._events
-            raise CaptureError(f"{self.path} still lacks {left:,} events: the disk is slow; call stop() again to wait")
+            what = f"lacks {left:,} events" if left else "is being written"
+            raise CaptureError(f"{self.path} still {what}: the disk is slow; call stop() again to wait")
         return self.stats
 
     def discard(self) -> None:

@@ -217,9 +217,9 @@ def update(path: Path | None, output: Path | None) -> None:
 @click.argument("method")
 def show(method: str) -> None:
     """Show what is known of METHOD."""
-    from ..schema.facts import known
+    from ..schema.facts import method_facts
 
-    _say(known().describe(method))
+    _say(method_facts().describe(method))
 
 
 @main.command()

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ..errors import printable
 from ..protocol.names import closest
-from ..schema.facts import known
+from ..schema.facts import method_facts
 
 
 class Caller(Protocol):
@@ -52,7 +52,7 @@ class MethodPath:
 
     def getdoc(self) -> str:
         """Return what is known of the method: IPython asks for it at ``gw.call.sessions.list?``."""
-        return known().describe(self._advertised_name()) if self._name else str(type(self).__doc__)
+        return method_facts().describe(self._advertised_name()) if self._name else str(type(self).__doc__)
 
     def __dir__(self) -> Iterable[str]:
         prefix = f"{self._name}." if self._name else ""

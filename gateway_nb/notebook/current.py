@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import weakref
 
+from ..errors import one_line
 from ..faces import connections as connecting
 from ..faces.gateway import Gateway
 from ..sync.loop_thread import stop_loop_thread
 
 name = "default"
-"""The connection that was made last, by a magic or by a form."""
+"""The connection that a magic or a form opened last, or that ``%gateway use`` named."""
+
+_opened: weakref.WeakSet[Gateway] = weakref.WeakSet()
+_noted: weakref.WeakSet[Gateway] = weakref.WeakSet()
 
 
-_made: weakref.WeakSet[Gateway] = weakref.WeakSet()
-
-
-def made(gateway: Gateway) -> None:
-    """Take note of a connection that a magic or a form has made: it is the one that is meant now."""
+def use(gateway: Gateway) -> None:
+    """Let the magics use a connection where none is named."""
     global name
     name = gateway.name
-    _made.add(gateway)
+    _noted.update(connecting.connections().values())
+
+
+def adopt(gateway: Gateway) -> None:
+    """Use a connection that a magic or a form has opened; it is closed when the extension is unloaded."""
+    _opened.add(gateway)
+    use(gateway)
+
+
+made = adopt
 
 
 def close_all() -> None:
-    """Close what magics and forms have made; where nothing is connected then, the thread that served it ends, too."""
-    for gateway in list(_made):
+    """Close what magics and forms have opened; where nothing is connected then, the thread that served it ends, too."""
+    for gateway in list(_opened):
         gateway.close()
-    _made.clear()
+    _opened.clear()
     if not connecting.connections():
         stop_loop_thread()
 
@@ -38,6 +48,32 @@ def chosen(configured: str) -> str:
         configured: ``GatewayMagics.default_connection``; ``"default"`` is no choice of the user's.
     """
     return name if configured == "default" and name in connecting.connections() else configured
+
+
+def where(gateway: Gateway) -> str:
+    """Return in words which connection it is: its name and the gateway's address."""
+    return one_line(f"{gateway.name} at {gateway.status.url}")
+
+
+def changes(gateway: Gateway) -> list[str]:
+    """Return what has to be said, once, before a magic uses a connection that it was not given by name.
+
+    Args:
+        gateway: the connection.
+
+    Returns:
+        Lines: that the one used before is closed, or that others were connected since.
+    """
+    lines = []
+    if _noted and name not in connecting.connections():
+        lines.append(f"the connection {name} is closed: this goes to {where(gateway)}")
+    since = [other for other in connecting.connections().values() if other not in _noted and other is not gateway]
+    lines += [
+        f"this goes to {where(gateway)}; {where(other)} was connected since: %gateway use {other.name} changes to it"
+        for other in since
+    ]
+    use(gateway)
+    return lines
 
 
 def latest(gateway: Gateway) -> Gateway:

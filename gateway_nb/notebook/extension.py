@@ -8,7 +8,7 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from ..faces import connections as connecting
-from ..schema.facts import known
+from ..schema.facts import method_facts
 from . import current
 from .magics.completion import Knowledge, complete
 from .magics.gateway import GatewayMagics
@@ -41,9 +41,9 @@ def _take_out(shell: Any) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop(_NAME, None)
     shell.magics_manager.registry.pop(GatewayMagics.__name__, None)
-    for one in [one for one in shell.configurables if isinstance(one, GatewayMagics)]:
-        one.close()
-        shell.configurables.remove(one)
+    for magics in [item for item in shell.configurables if isinstance(item, GatewayMagics)]:
+        magics.close()
+        shell.configurables.remove(magics)
     if _as_meant in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(_as_meant)
     matchers = shell.Completer.custom_matchers
@@ -84,6 +84,6 @@ def _knowledge(magics: GatewayMagics) -> Knowledge:
         methods=gateway.methods if gateway is not None else (),
         events=gateway.event_names if gateway is not None else (),
         connections=tuple(connections),
-        facts=known(),
+        facts=method_facts(),
         seen=magics.seen,
     )

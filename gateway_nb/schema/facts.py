@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ import platformdirs
 
 from ..protocol.names import closest
 
-_TYPES: dict[str, tuple[type, ...]] = {
+JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
+    "boolean": (bool,),
     "integer": (int,),
     "number": (int, float),
-    "boolean": (bool,),
+    "null": (type(None),),
     "object": (dict,),
     "array": (list, tuple),
 }
+"""JSON's types, and what they are in Python; the first one that has the type of a value is the narrowest."""
+_UNEXPECTED = re.compile(r"at (root|/[^\s:;,]*): unexpected property '([^']{1,64})'")
+_NOT_A_CHOICE = re.compile(r"at (/[^\s:;,]*): must be equal to (?:constant|one of)")
 
 
 class Param(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,7 +48,7 @@ class Param(msgspec.Struct, frozen=True, omit_defaults=True):
         """Some value that it may have, to begin with."""
         if self.choices:
             return self.choices[0]
-        kind = _TYPES.get(self.type.partition("|")[0])
+        kind = JSON_TYPES.get(self.type.partition("|")[0])
         return kind[0]() if kind else None
 
 
@@ -111,7 +116,7 @@ class Facts(msgspec.Struct, frozen=True):
             params: what is to be sent.
 
         Example:
-            >>> known().findings("sessions.list", {"limti": 5})
+            >>> method_facts().findings("sessions.list", {"limti": 5})
             ['/limti is no param of sessions.list; did you mean limit?']
         """
         facts = self.methods.get(method)
@@ -119,14 +124,50 @@ class Facts(msgspec.Struct, frozen=True):
             return []
         return list(_findings(facts.params, dict(params or {}), "", method if facts.closed else None))
 
+    def advice(self, method: str, refusal: str) -> str:
+        """Return what may have been meant by params that the gateway refused; ``""`` if there is nothing to say.
 
-def _findings(known: Mapping[str, Param], given: dict[str, Any], at: str, owner: str | None) -> Iterator[str]:
+        Args:
+            method: its name.
+            refusal: the gateway's message.
+
+        Example:
+            >>> method_facts().advice("sessions.list", "at root: unexpected property 'limti'")
+            '; did you mean limit?'
+        """
+        for where, name in _UNEXPECTED.findall(refusal):
+            fields = self.fields(method, [] if where == "root" else where[1:].split("/"))
+            if near := closest(name, fields):
+                return f"; did you mean {' or '.join(near)}?"
+            if fields:
+                return f"; it takes {', '.join(sorted(fields))}"
+        for pointer in _NOT_A_CHOICE.findall(refusal):
+            *path, name = pointer[1:].split("/")
+            if choices := self.fields(method, path).get(name, Param()).choices:
+                return f"; /{'/'.join([*path, name])} is one of {', '.join(map(str, choices))}"
+        return ""
+
+    def fields(self, method: str, path: Sequence[str] = ()) -> Mapping[str, Param]:
+        """Return what is known of a method's params, or of the fields of one of them.
+
+        Args:
+            method: its name.
+            path: the names on the way to the param; empty for the params themselves.
+        """
+        facts = self.methods.get(method)
+        fields: Mapping[str, Param] = (facts.params if facts is not None else None) or {}
+        for name in path:
+            fields = fields[name].fields if name in fields else {}
+        return fields
+
+
+def _findings(params: Mapping[str, Param], given: dict[str, Any], at: str, owner: str | None) -> Iterator[str]:
     """Yield findings; a param that `owner`, if it is named, does not have is one."""
     for name, value in given.items():
-        facts = known.get(name)
+        facts = params.get(name)
         if facts is None:
             if owner is not None:
-                near = closest(name, known, 1)
+                near = closest(name, params, 1)
                 advice = f"; did you mean {near[0]}?" if near else ""
                 yield f"{at}/{name} is no param of {owner}{advice}"
         elif not _fits(value, facts.type):
@@ -135,21 +176,16 @@ def _findings(known: Mapping[str, Param], given: dict[str, Any], at: str, owner:
             yield f"{at}/{name} is {value!r}, not one of {', '.join(map(repr, facts.choices))}"
         elif facts.fields and isinstance(value, dict):
             yield from _findings(facts.fields, value, f"{at}/{name}", None)
-    for name, facts in known.items():
+    for name, facts in params.items():
         if facts.required and name not in given and name != "idempotencyKey":  # the client adds that
             yield f"{at}/{name} is missing"
 
 
 def _fits(value: Any, kinds: str) -> bool:
-    for kind in kinds.split("|"):
-        if kind == "any" or (kind == "null" and value is None):
-            return True
-        if isinstance(value, bool):
-            if kind == "boolean":
-                return True
-        elif isinstance(value, _TYPES.get(kind, ())):
-            return True
-    return False
+    allowed = kinds.split("|")
+    if isinstance(value, bool):  # Python's True is an int, JSON's is not
+        return "any" in allowed or "boolean" in allowed
+    return any(kind == "any" or isinstance(value, JSON_TYPES.get(kind, ())) for kind in allowed)
 
 
 def cached() -> Path:
@@ -158,7 +194,7 @@ def cached() -> Path:
 
 
 @functools.cache
-def known() -> Facts:
+def method_facts() -> Facts:
     """Return the table: the user's newer one if there is one, else the package's."""
     path = cached()
     if path.is_file():

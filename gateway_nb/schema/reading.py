@@ -10,14 +10,13 @@ from typing import Any
 import msgspec
 
 from ..errors import GatewayError
-from .facts import Facts, Method, Param, cached, known
+from .facts import JSON_TYPES, Facts, Method, Param, cached, method_facts
 
 _DEPTH = 3
-_JSON_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
 class SchemaError(GatewayError):
-    """A file is no protocol schema."""
+    """A file is not a protocol schema."""
 
 
 def read(path: Path, source: str | None = None) -> Facts:
@@ -37,7 +36,7 @@ def read(path: Path, source: str | None = None) -> Facts:
     except OSError as error:
         raise SchemaError(f"{path} can't be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise SchemaError(f"{path} is no protocol.schema.json of @openclaw/gateway-protocol") from None
+        raise SchemaError(f"{path} is not a protocol.schema.json of @openclaw/gateway-protocol") from None
 
 
 def update(facts: Facts, path: Path | None = None) -> Path:
@@ -53,7 +52,7 @@ def update(facts: Facts, path: Path | None = None) -> Path:
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'{{"source":{json.dumps(facts.source)},"methods":{{\n{lines}\n}}}}\n')
-    known.cache_clear()
+    method_facts.cache_clear()
     return path
 
 
@@ -101,7 +100,7 @@ def _kind(shape: dict[str, Any]) -> str:
     if isinstance(kind, list):
         return "|".join(kind)
     if "const" in shape:
-        return _JSON_TYPES.get(type(shape["const"]), "any")
+        return next((name for name, types in JSON_TYPES.items() if type(shape["const"]) in types), "any")
     return str(kind) if kind else "any"
 
 

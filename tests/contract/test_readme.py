@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import gateway_nb as gnb
-from tests import options_table
 from tests.helpers.rooms import MAY_IMPORT, ROOMS
+from tests.readme_tables import with_tables
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -43,9 +43,9 @@ def test_the_errors_table() -> None:
     assert public - named <= {"GatewayError", "BadParamsError", "FrameTooLargeError"}
 
 
-def test_the_options_table() -> None:
-    """The README's table has every option with its default, as the code has them."""
-    assert options_table.in_readme() == options_table.table(), "run: python -m tests.options_table"
+def test_the_tables() -> None:
+    """The README has every option with its default, and every magic with its options, as the code has them."""
+    assert README.read_text() == with_tables(README.read_text()), "run: python -m tests.readme_tables"
 
 
 def test_the_picture() -> None:

@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 import gateway_nb as gnb
-from gateway_nb.notebook.display import Result
+from gateway_nb.notebook.display.result import Result
 from tests.helpers.servers import (
     CHALLENGE,
     answer_all,

@@ -126,9 +126,7 @@ async def test_guesses() -> None:
         waits = sorted(await asyncio.gather(guess(), guess(), guess()))
         assert [wait >= limit for wait, limit in zip(waits, (0.25, 0.5, 1.0), strict=True)] == [True] * 3
         guessing = [asyncio.ensure_future(guess()) for _ in range(4)]
-        began = time.monotonic()
         async with gnb.AsyncGateway(local.url, token=local.token, device_identity=None):
-            assert time.monotonic() - began < 1
             assert not any(task.done() for task in guessing)
         for task in guessing:
             task.cancel()

@@ -32,7 +32,7 @@ def test_demo() -> None:
         (["demo", "--url", "ws://10.0.0.1"], 1, "gateway-nb: refused plain ws://"),
         (["demo", "--agent"], 2, "--agent goes with --url"),
         (["demo", "--token-env", "NO_SUCH", "--url", "ws://127.0.0.1:1"], 2, "no such variable"),
-        (["call", "bad!name"], 1, "is no method name"),
+        (["call", "bad!name"], 1, "is not the name of a method"),
         (["capture", "ws://127.0.0.1:1", "-o", "x.jsonl", "--duration", "soon"], 2, "like 90s, 30m or 1h"),
         (["replay", "no-such-file"], 1, "there is no capture"),
         (["frobnicate"], 2, "No such command"),

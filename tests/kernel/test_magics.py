@@ -64,9 +64,11 @@ def test_results(connected: Kernel) -> None:
     """A list of objects is a table with times in UTC; other answers are a tree; -o keeps the whole."""
     table = shown(connected, "%%gateway sessions.list -o answer")
     assert "<table" in table["text/html"]
-    assert "[2 rows x" in table["text/plain"]
-    assert re.match(r"sessions\.list · \d+ ms\n", table["text/plain"])
-    assert "<details" in shown(connected, "%%gateway health")["text/html"]
+    caption = r"sessions\.list · 2 rows of /sessions · default at ws://127\.0\.0\.1:\d+ · \d+ ms\n"
+    assert re.match(caption, table["text/plain"])
+    health = shown(connected, "%%gateway health")
+    assert re.search(r"health · (\d rows? of /\w+ · )?default at ws://", health["text/html"])
+    assert "<details" in health["text/html"]
     assert connected.run("print(type(answer).__name__, len(answer['sessions']))").text == "dict 2\n"
     connected.run("%%gateway sessions.list -o frame -f df --path /sessions\nlimit: 1")
     said = connected.run("print(type(frame).__name__, len(frame), frame['updatedAt'].dtype, frame['key'].dtype)").text
@@ -88,7 +90,7 @@ def test_formats(connected: Kernel) -> None:
         ("%%gateway sesions.list\n", ["did you mean sessions.list"]),
         ("%%gateway sessions.list\nlimit: $lmit", ["not defined: lmit", "    limit: $lmit", "           ^"]),
         ("%%gateway sessions.list\nlimit: 'five'", ["at /limit: must be integer", "    limit: 'five'", "           ^"]),
-        ("%%gateway sessions.list\na: b: c", ["the body is no YAML", "    a: b: c", "        ^"]),
+        ("%%gateway sessions.list\na: b: c", ["the body is not valid YAML", "    a: b: c", "        ^"]),
         ("%%gateway sessions.list --path /nothing", ["the answer has no /nothing; at its top there is "]),
         ("%%gateway sessions.list -f df --path /count", ["has not just one list of objects"]),
         ("%gateway result", ["there is no such call in the background"]),
@@ -158,7 +160,7 @@ def test_secrets_in_answers(shared: Kernel, shared_local: gnb.LocalGateway, cell
 def test_secrets_in_errors(shared: Kernel, shared_local: gnb.LocalGateway) -> None:
     """What a cell shows of an error holds no secret, though the gateway or the place in the body repeats it."""
     shared.run(f"secret = {shared_local.token!r}")
-    outcome = shared.run("%%gateway sessions.list\nlimit: $secret")
+    outcome = shared.run("%%gateway sessions.create\nagentId: $secret")
     assert outcome.status == "error"
     assert shared_local.token not in outcome.everything
     assert "[secret]" in outcome.everything
@@ -259,7 +261,7 @@ def test_a_run_that_fails(shared: Kernel) -> None:
         assert re.match(r"RunFailedError: run \S+ failed: LLM request failed", outcome.error[0])
     whole = shared.run("%tb")
     assert "Traceback (most recent call last)" in whole.everything
-    assert "run.py" in whole.everything
+    assert "loop_thread.py" in whole.everything
 
 
 def test_captures_of_others(connected: Kernel, local: gnb.LocalGateway, tmp_path: Path) -> None:
@@ -293,11 +295,55 @@ def test_stopping_several_captures(connected: Kernel, tmp_path: Path) -> None:
 def test_the_last_connection_is_meant(connected: Kernel, local: gnb.LocalGateway) -> None:
     """The connection that was made last is the one that magics mean, and when it is closed the default is."""
     connected.run("%gateway connect -c second")
-    assert "· second" not in shown(connected, "%%gateway health -c default")["text/plain"]
+    assert "· second at" not in shown(connected, "%%gateway health -c default")["text/plain"]
     connected.run("%gateway disconnect")
     names = connected.run("import gateway_nb as gnb; print(list(gnb.connections()))").text
     assert names == "['default']\n"
     assert connected.run("%%gateway health").status == "ok"
+
+
+def test_using_another_connection(connected: Kernel, local: gnb.LocalGateway) -> None:
+    """A caption names the connection, %gateway use changes it, and a newer one from Python is pointed out once."""
+    connected.run("%gateway connect -c second")
+    python = f"import gateway_nb as gnb, os\nthird = gnb.connect({local.url!r}, name='third')"
+    assert connected.run(python).status == "ok"
+    first, again = connected.run("%%gateway health"), connected.run("%%gateway health")
+    assert (
+        f"this goes to second at {local.url}; third at {local.url} was connected since: %gateway use third"
+        in first.text
+    )
+    assert again.text == ""
+    assert "· second at ws://" in again.displays[-1]["text/plain"]
+    assert "→ third" in shown(connected, "%gateway use third")["text/plain"]
+    assert "· third at ws://" in shown(connected, "%%gateway health")["text/plain"]
+    connected.run("third.close()")
+    assert "the connection third is closed: this goes to default at" in connected.run("%%gateway health").text
+    assert "or %gateway use NAME with one of default, second" in connected.run("%gateway use third").error[0]
+
+
+def test_a_fault_is_said_once(shared: Kernel) -> None:
+    """What looks wrong in params is printed where the gateway takes them, and is a hint in the error where not."""
+    refused = shared.run("%%gateway sessions.list\nlimti: 5")
+    assert refused.text == ""
+    assert "unexpected property 'limti'" in refused.error[0]
+    assert refused.error[0].count("limti") == 1
+    assert "did you mean limit?" in refused.error[0]
+    assert refused.error[1:] == ["    limti: 5", "           ^"]
+
+
+def test_what_is_kept_before_it_is_shown(shared: Kernel) -> None:
+    """-o has the answer though showing it fails."""
+    broken = """
+from gateway_nb.notebook.display import result
+whole = result.Result._repr_mimebundle_
+def fail(self, **_):
+    raise RuntimeError("this can't be shown")
+result.Result._repr_mimebundle_ = fail
+"""
+    shared.run(broken)
+    shared.run("%%gateway sessions.list -o found_before")
+    shared.run("result.Result._repr_mimebundle_ = whole")
+    assert shared.run("print('sessions' in found_before); del found_before").text == "True\n"
 
 
 def test_describe(shared: Kernel) -> None:
@@ -314,9 +360,10 @@ def test_describe(shared: Kernel) -> None:
 def test_connections(connected: Kernel, local: gnb.LocalGateway) -> None:
     """Several connections live beside each other; the default is a setting, and every setting says where it is from."""
     connected.run("%gateway connect -c second")
-    assert len(connected.run("%gateway").displays) == 2
+    listed = shown(connected, "%gateway")["text/plain"].splitlines()
+    assert [line.split()[:2] for line in listed] == [["default", "connected"], ["→", "second"], ["→", "is"]]
     connected.run("%config GatewayMagics.default_connection = 'second'\n%config GatewayMagics.default_timeout = 7")
-    assert "· second" not in shown(connected, "%%gateway health -c default")["text/plain"]
+    assert "· second at" not in shown(connected, "%%gateway health -c default")["text/plain"]
     connected.run("%gateway disconnect -c default")
     assert connected.run("%%gateway health").status == "ok"
     table = connected.run("%gateway config").text

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,23 +16,23 @@ from IPython.display import DisplayHandle, clear_output, display
 
 from ...client.redaction.redactor import EXAMINED, Redactor, hidden
 from ...client.run import ABORT_SECONDS, FINISH, STARTED, run_of
-from ...errors import GatewayError, GatewayRequestError, RunAbortedError, printable
+from ...errors import GatewayError, GatewayRequestError, RunAbortedError, one_line, printable
 from ...faces.gateway import Gateway
 from ...protocol.frames import encode_request
-from ...schema.facts import known
+from ...schema.facts import method_facts
 from ...sync.handle import RequestHandle
-from ..display import Elapsed, Result
-from ..magics.binding import bind
+from .. import current
+from ..display.result import Elapsed, Result
 from ..magics.body import CommandError, pointed
 from ..magics.grammar import Call
-from .results import frame_of_rows, part_at, rows_in
+from .results import Rows, frame_of_rows, part_at, rows_in
 from .runs import RunView
 
-_LOOK_EVERY = 0.1
+_POLL_SECONDS = 0.1
 _SILENT_SECONDS = 1.0
 _CATCH_UP_SECONDS = 1.0
 _SHOWN_ID = 120
-_POINTER = re.compile(r"\bat (/[^\s:;,]*)")
+_POINTER = re.compile(r"\bat (root|/[^\s:;,]*)(?:: unexpected property '([^']+)')?")
 
 
 class Running:
@@ -43,6 +43,11 @@ class Running:
         call: the parsed cell.
         params: its params, bound.
         timeout: seconds, ``None`` for the connection's own.
+
+    Attributes:
+        number: what ``%gateway result`` knows it by, or 0.
+        params: as they are sent.
+        view: the run that grows, if it is one that is followed.
     """
 
     def __init__(self, gateway: Gateway, call: Call, params: dict[str, Any] | None, timeout: float | None) -> None:
@@ -51,14 +56,14 @@ class Running:
         self._shown_in: object = None
         self.view: RunView | None = None
         self._gateway = gateway
-        self._params = params
+        self.params = params
         self._listening = ExitStack()
         self._began = time.monotonic()
         self._ended: float | None = None
         if call.method in FINISH:
-            self._params = {"idempotencyKey": str(uuid.uuid4()), **(params or {})}
+            self.params = {"idempotencyKey": str(uuid.uuid4()), **(params or {})}
             if call.final:
-                self.view = RunView(call.method, run_of(self._params)[0], gateway.redactor)
+                self.view = RunView(call.method, run_of(self.params)[0], gateway.redactor, current.where(gateway))
         self._options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         self._sent: RequestHandle[Any] | None = None
 
@@ -68,7 +73,7 @@ class Running:
             for name in ("agent", "chat"):
                 self._listening.enter_context(self._gateway.on(name, self.view.take))
         self._began = time.monotonic()
-        self._sent = self._gateway.submit(self.call.method, self._params, expect_final=self.call.final, **self._options)
+        self._sent = self._gateway.submit(self.call.method, self.params, expect_final=self.call.final, **self._options)
 
     @property
     def _handle(self) -> RequestHandle[Any]:
@@ -79,6 +84,11 @@ class Running:
     def redactor(self) -> Redactor:
         """What takes the connection's secrets out of what is shown."""
         return self._gateway.redactor
+
+    @property
+    def where(self) -> str:
+        """The connection's name and the gateway's address."""
+        return current.where(self._gateway)
 
     @property
     def seconds(self) -> float:
@@ -95,10 +105,10 @@ class Running:
         error = self._handle.exception()
         if error is not None:
             return "aborted" if isinstance(error, RunAbortedError) else "failed"
-        return str(self._goes_on.get("status", "ok"))
+        return str(self._begun.get("status", "ok"))
 
     @property
-    def _goes_on(self) -> dict[str, Any]:
+    def _begun(self) -> dict[str, Any]:
         """The answer, where it is only that a run has begun."""
         if not self._handle.done() or self._handle.cancelled() or self._handle.exception() is not None:
             return {}
@@ -129,7 +139,7 @@ class Running:
             payload = self._handle.result(timeout)
         except GatewayRequestError as error:
             self._end()
-            raise self._explained(error) from None
+            raise self._explain(error) from None
         except TimeoutError:
             if self._handle.done():
                 self._end()
@@ -148,9 +158,9 @@ class Running:
         if self._sent is not None:
             self._sent.cancel()
         self._end()
-        if self.call.method not in FINISH or self._params is None:
+        if self.call.method not in FINISH or self.params is None:
             return "nobody waits for the answer any more"
-        run_id, session = run_of(self._params)
+        run_id, session = run_of(self.params)
         try:
             answer = self._gateway.request(
                 "chat.abort", {"sessionKey": session, "runId": run_id}, timeout=ABORT_SECONDS
@@ -172,11 +182,13 @@ class Running:
             self.view.seconds = self.seconds
             self.view.state = self.view.state if self.view.state == "aborted" else self.state
 
-    def _explained(self, error: GatewayRequestError) -> GatewayRequestError:
-        """Point at the place in the cell that the gateway complains of."""
+    def _explain(self, error: GatewayRequestError) -> GatewayRequestError:
+        """Say what may have been meant, and point at the place in the cell that the gateway complains of."""
+        error.args = (f"{error}{method_facts().advice(self.call.method, error.gateway_message)}",)
         found = _POINTER.search(error.gateway_message)
         if found is not None and not error.excerpt:
-            pointed(error, self.call.body.text, self.call.body.at(found[1]))
+            pointer = found[1].removeprefix("root") + (f"/{found[2]}" if found[2] else "")
+            pointed(error, self.call.body.text, self.call.body.at(pointer))
         return error
 
     # In the background
@@ -209,41 +221,27 @@ class Running:
     def __repr__(self) -> str:
         last = f" · last event: {self.view.last_event}" if self.view is not None and self.view.last_event else ""
         recall = f"%gateway result {self.number} shows the answer"
-        if run := self._goes_on.get("runId"):
+        if run := self._begun.get("runId"):
             run = self.redactor.start(str(run), _SHOWN_ID)[:_SHOWN_ID]
             recall = f"run {run} goes on; --final --bg follows it to its end · {recall}"
-        return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s{last} · {recall}")
+        return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s · {self.where}{last} · {recall}")
 
 
 def _cell() -> object:
     return getattr(get_ipython(), "execution_count", None)
 
 
-def prepared(call: Call, names: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the params of a call, bound, and say what looks wrong in them; a dry run says it by itself.
-
-    Args:
-        call: the parsed cell.
-        names: what its references can use.
-
-    Raises:
-        CommandError: a name is not defined, or an expression fails.
-    """
-    params = bind(call.body, names)
-    for finding in () if call.dry_run else known().findings(call.method, params):
-        print(printable(hidden(f"{call.method}: {finding}", EXAMINED)), file=sys.stderr)
-    return params
-
-
-def wait(running: Running, *, can_redraw: bool) -> Any:
-    """Return the answer of a call, with what is going on shown meanwhile; Ctrl-C ends the call.
+def wait(running: Running, *, can_redraw: bool, keep: Callable[[Any], object] = lambda value: None) -> Any:
+    """Return the answer of a call, shown, and with what is going on shown meanwhile; Ctrl-C ends the call.
 
     Args:
         running: the call.
         can_redraw: the front end replaces displays, and this cell has nothing else in it.
+        keep: called with what ``-o`` keeps of the answer, before anything of it is shown.
 
     Raises:
         GatewayError: the call failed.
+        CommandError: the answer has no such part, or no rows.
         KeyboardInterrupt: says what became of it.
     """
     shown: DisplayHandle | None = None
@@ -252,26 +250,28 @@ def wait(running: Running, *, can_redraw: bool) -> Any:
             running.start()  # in here: a Ctrl-C right behind it must find it
         while True:
             try:
-                payload = running.result(_LOOK_EVERY if can_redraw else None)
+                payload = running.result(_POLL_SECONDS if can_redraw else None)
                 break
             except TimeoutError:
                 if running.done():  # between the end of the waiting and here, or it is the call's own
                     payload = running.result(0)
                     break
             if running.view is not None or running.seconds >= _SILENT_SECONDS:
-                shown = _show(shown, _now(running))
+                shown = _show(shown, _progress(running))
+        kept, result = outcome(running, payload)
+        keep(kept)
     except KeyboardInterrupt:
-        done = running.cancel()
+        ended = running.cancel()
         _leave(running, shown)
-        raise KeyboardInterrupt(f"{running.call.method}: {done}") from None
+        raise KeyboardInterrupt(f"{running.call.method}: {ended}") from None
     except BaseException:
         _leave(running, shown)
         raise
-    _finish(running, payload, shown)
+    _finish(running, result, shown)
     return payload
 
 
-def _now(running: Running) -> RunView | Elapsed:
+def _progress(running: Running) -> RunView | Elapsed:
     if running.view is None:
         return Elapsed(running.call.method, running.seconds)
     running.view.seconds = running.seconds
@@ -295,55 +295,66 @@ def _leave(running: Running, shown: DisplayHandle | None) -> None:
         clear_output()
 
 
-def _finish(running: Running, payload: Any, shown: DisplayHandle | None) -> None:
+def _finish(running: Running, result: object, shown: DisplayHandle | None) -> None:
     """Leave in the notebook what is to stay: the run as it ended, or the result; nothing of the waiting."""
+    warn(running)
     if running.call.quiet:
         if shown is not None:
             clear_output()
-    elif running.view is not None:
-        _show(shown, running.view)
     else:
-        _show(shown, presented(running, payload))
+        _show(shown, result if running.view is None else running.view)
 
 
-def presented(running: Running, payload: Any) -> Any:
-    """Return what is shown for an answer: without the secrets, since what is shown is saved.
+def warn(running: Running) -> None:
+    """Print what looks wrong in a call's params; of a call that was refused the error says it."""
+    for finding in method_facts().findings(running.call.method, running.params):
+        print(printable(hidden(f"{running.call.method}: {finding}", EXAMINED)), file=sys.stderr)
+
+
+def outcome(running: Running, payload: Any) -> tuple[Any, object]:
+    """Return what ``-o`` keeps of an answer, and what is shown of it: without the secrets, since that is saved.
 
     Args:
         running: the call.
         payload: its answer.
 
     Raises:
-        CommandError: the answer has no such part, or it has no rows.
+        CommandError: the answer has no such part, or with ``-f df`` no rows.
     """
     call = running.call
-    part = part_at(running.redactor.value(payload), call.path)
-    if call.format == "raw":
-        return part
-    where = "" if call.connection in (None, "default") else f" · {call.connection}"
-    path = f" {call.path}" if call.path else ""
-    caption = f"{call.method}{path} · {running.seconds * 1000:.0f} ms{where}"
-    if call.format == "json":
-        return Result(part, caption, as_json=True)
-    rows = rows_in(part)
-    return Result(part, caption, frame=None if rows is None else frame_of_rows(rows))
-
-
-def kept(call: Call, payload: Any) -> Any:
-    """Return what ``-o`` keeps of an answer: a frame with ``-f df``, else the payload or its ``--path``.
-
-    Raises:
-        CommandError: the answer has no such part, or no rows.
-    """
     part = part_at(payload, call.path)
-    if call.format != "df":
-        return part
-    rows = rows_in(part)
-    if rows is None:
+    found = rows_in(part) if call.format in (None, "auto", "df") else None
+    if call.format == "df" and found is None:
         raise CommandError(
             f"{call.method}: the answer has not just one list of objects; --path /NAME takes one of them"
         )
-    return frame_of_rows(rows)
+    kept = frame_of_rows(found.rows) if found is not None and call.format == "df" else part
+    if call.quiet or running.view is not None:
+        return kept, None
+    clean = _clean(running, part)
+    if call.format == "raw":
+        return kept, clean
+    if clean is not part:
+        found = None if found is None else rows_in(clean)
+    rows = None if found is None else found.rows
+    return kept, Result(clean, _caption(running, found), rows=rows, as_json=call.format == "json")
+
+
+def _clean(running: Running, part: Any) -> Any:
+    named = {running.call.path.rpartition("/")[2]: part}  # a short secret is hidden only in fields named like one
+    clean = running.redactor.value(named)
+    return next(iter(clean.values())) if isinstance(clean, dict) else clean
+
+
+def _caption(running: Running, found: Rows | None) -> str:
+    call = running.call
+    pointer = call.path + (f"/{found.field}" if found is not None and found.field else "")
+    parts = [call.method, pointer]
+    if found is not None:
+        rows = f"{len(found.rows):,} row{'' if len(found.rows) == 1 else 's'}"
+        parts[1] = f"{rows} of {pointer}" if pointer else rows
+    parts += [running.where, f"{running.seconds * 1000:.0f} ms"]
+    return one_line(" · ".join(part for part in parts if part))
 
 
 def dry_run(call: Call, params: dict[str, Any] | None, scopes: tuple[str, ...], redactor: Redactor) -> str:
@@ -355,7 +366,7 @@ def dry_run(call: Call, params: dict[str, Any] | None, scopes: tuple[str, ...], 
         scopes: what the connection was granted.
         redactor: what knows the secrets; what looks like one is hidden, too.
     """
-    facts = known()
+    facts = method_facts()
     method = facts.methods.get(call.method)
     needed = method.scope if method is not None and method.scope else "unknown"
     granted = "granted" if needed in scopes or "operator.admin" in scopes else "NOT granted"

@@ -26,6 +26,7 @@ class RunView:
         method: what started it.
         run_id: the run's id.
         redactor: takes the secrets out of what is shown.
+        where: the connection.
         seconds: since it began, set by whoever shows it.
         state: ``running``, ``ok``, ``failed`` or ``aborted``.
         text: the answer so far, as much of it as a run keeps.
@@ -35,6 +36,7 @@ class RunView:
     method: str
     run_id: str
     redactor: Redactor
+    where: str = ""
     seconds: float = 0.0
     state: str = "running"
     text: str = ""
@@ -56,8 +58,8 @@ class RunView:
 
     @property
     def caption(self) -> str:
-        """One line: method, state, seconds, tools, tokens."""
-        parts = [f"{self.method} · {self.state} · {self.seconds:.1f} s"]
+        """One line: method, state, seconds, connection, tools, tokens."""
+        parts = [f"{self.method} · {self.state} · {self.seconds:.1f} s", *([self.where] if self.where else [])]
         run = self._runs.get(self.run_id, AgentRun(self.run_id))
         if run.calls:
             parts.append(f"tools: {self._tools(run)}")

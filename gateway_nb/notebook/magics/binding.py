@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.names import closest
-from .body import Body
+from .body import Body, below
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _BRACKETS = {"{": "}", "(": ")", "[": "]"}
@@ -22,7 +22,7 @@ class _Reference:
     code: str
 
 
-def bind(body: Body, names: Mapping[str, Any]) -> dict[str, Any] | None:
+def bind(body: Body, names: Mapping[str, Any], *, suggest: Iterable[str] | None = None) -> dict[str, Any] | None:
     """Return a body's params with the values its references stand for.
 
     A text that is exactly one reference becomes that value, with its type: a dict, a list, a number, a DataFrame as a
@@ -32,6 +32,7 @@ def bind(body: Body, names: Mapping[str, Any]) -> dict[str, Any] | None:
     Args:
         body: as `gateway_nb.notebook.magics.body.parse_body` returned it.
         names: what references can use.
+        suggest: the names among which a misspelt one is looked for; default: all of them.
 
     Raises:
         CommandError: names are not defined (all of them, with near ones), or an expression fails; shows the place.
@@ -43,36 +44,35 @@ def bind(body: Body, names: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     if body.value is None:
         return None
-    bound = _Binder(body, names).bound()
+    bound = _Binder(body, names, names if suggest is None else suggest).bound()
     if not isinstance(bound, dict):
         raise body.error(f"{body.value} is a {type(bound).__name__}; params are a mapping", (0, 0))
     return bound
 
 
 class _Binder:
-    def __init__(self, body: Body, names: Mapping[str, Any]) -> None:
+    def __init__(self, body: Body, names: Mapping[str, Any], suggest: Iterable[str]) -> None:
         self._body = body
         self._names = names
+        self._suggest = suggest
         self._missing: dict[str, str] = {}
 
     def bound(self) -> Any:
         value = self._bind(self._body.value, "")
         if self._missing:
-            known = [name for name in self._names if not name.startswith("_")]
-            said = []
+            defined = [name for name in self._suggest if not name.startswith("_")]
+            missing = []
             for name in self._missing:
-                near = closest(name, known)
-                said.append(f"{name} (did you mean {' or '.join(near)}?)" if near else name)
+                near = closest(name, defined)
+                missing.append(f"{name} (did you mean {' or '.join(near)}?)" if near else name)
             first = next(iter(self._missing.values()))
-            raise self._body.error(f"not defined: {', '.join(said)}; write $$ for a dollar sign", self._body.at(first))
+            message = f"not defined: {', '.join(missing)}; write $$ for a dollar sign"
+            raise self._body.error(message, self._body.at(first))
         return value
 
     def _bind(self, value: Any, pointer: str) -> Any:
         if isinstance(value, dict):
-            return {
-                key: self._bind(item, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
-                for key, item in value.items()
-            }
+            return {key: self._bind(item, below(pointer, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [self._bind(item, f"{pointer}/{index}") for index, item in enumerate(value)]
         return self._text(value, pointer) if isinstance(value, str) and "$" in value else value

@@ -77,6 +77,11 @@ def pointed(error: E, text: str, place: Place | None) -> E:
     return error
 
 
+def below(pointer: str, name: str) -> str:
+    """Return the JSON pointer of a field of what is at a pointer."""
+    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+
+
 def parse_body(text: str) -> Body:
     """Return what a body says.
 
@@ -102,9 +107,9 @@ def parse_body(text: str) -> Body:
         try:
             built, places = _built(text)
             value = value if strict else built
-        except _NotYaml:
+        except _NotYaml as error:
             if not strict:
-                raise
+                raise pointed(CommandError(str(error)), text, error.place) from None
     if repeated is not None and not places:  # else it was found above, with its true place
         place = _place(text, text.rfind(json.dumps(repeated)))
         raise Body(text=text).error(f"the body says {repeated!r} twice", place)
@@ -117,8 +122,12 @@ def parse_body(text: str) -> Body:
     return Body(value, text, places)
 
 
-class _NotYaml(CommandError):
+class _NotYaml(Exception):
     """The YAML parser gave up; a JSON parser may not have."""
+
+    def __init__(self, why: str, place: Place | None = None) -> None:
+        super().__init__(why)
+        self.place = place
 
 
 # JSON
@@ -138,17 +147,20 @@ def _json(text: str) -> tuple[Any, str | None]:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=unique)
         return value, repeated[0] if repeated else None
     except json.JSONDecodeError as error:
-        advice = "; without the braces the body may be YAML" if "property name" in error.msg else ""
-        raise Body(text=text).error(
-            f"the body is no JSON: {error.msg[0].lower()}{error.msg[1:]}{advice}", (error.lineno - 1, error.colno - 1)
-        ) from None
+        why = f"{error.msg[0].lower()}{error.msg[1:]}"
+        if error.pos >= len(text.rstrip()):
+            why = "it ends before its last bracket is closed"
+        elif "property name" in error.msg:
+            why += "; without the braces the body may be YAML"
+        place = (error.lineno - 1, error.colno - 1)
+        raise Body(text=text).error(f"the body is not valid JSON: {why}", place) from None
     except _Constant as constant:
         place = _place(text, text.find(str(constant)))
         raise Body(text=text).error(f"the body says {constant}, which JSON does not have", place) from None
     except RecursionError:
         raise CommandError("the body is nested too deeply") from None
     except ValueError as error:  # a number with more digits than Python reads
-        raise CommandError(f"the body is no JSON: {error}") from None
+        raise CommandError(f"the body is not valid JSON: {error}") from None
 
 
 class _Constant(ValueError):
@@ -176,14 +188,24 @@ def _built(text: str) -> tuple[Any, dict[str, Place]]:
         places: dict[str, Place] = {}
         return (None if node is None else _Builder(body, places).value(node, "")), places
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = str(error.problem or error.context or "it can't be read")
-        place = (mark.line, mark.column) if mark else None
-        raise pointed(_NotYaml(f"the body is no YAML: {problem.strip()}"), text, place) from None
+        raise _not_yaml(error, text) from None
     except YAMLError as error:
-        raise _NotYaml(f"the body is no YAML: {str(error).splitlines()[0]}") from None
+        raise _NotYaml(f"the body is not valid YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise _NotYaml("the body is nested too deeply") from None
+
+
+def _not_yaml(error: Any, text: str) -> _NotYaml:
+    """Return the error for what the parser says; a bracket or a quote without an end is named by its beginning."""
+    mark = error.problem_mark or error.context_mark
+    start = error.context_mark
+    if start is not None and mark.index >= len(text.rstrip()) and (opened := text[start.index : start.index + 1]):
+        return _NotYaml(f"the body is not valid YAML: {opened} is not closed", (start.line, start.column))
+    problem = str(error.problem or error.context or "it can't be read").strip()
+    if "cannot start any token" in problem:
+        quotes = f"a value that begins with {text[mark.index]} needs quotes"
+        problem = "a tab where YAML needs blanks" if text[mark.index] == "\t" else quotes
+    return _NotYaml(f"the body is not valid YAML: {problem}", (mark.line, mark.column) if mark else None)
 
 
 class _Builder:
@@ -223,7 +245,7 @@ class _Builder:
             if key in seen:
                 raise self._error(f"the body says {key!r} twice", key_node)
             seen.add(key)
-            yield key, self.value(item, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
+            yield key, self.value(item, below(pointer, key))
 
     def _scalar(self, node: Any) -> Any:
         kind, text = str(node.tag).removeprefix(_CORE), str(node.value)
@@ -242,7 +264,7 @@ class _Builder:
             try:
                 return int(text, 8) if text.startswith("0o") else int(text, 16) if text.startswith("0x") else int(text)
             except ValueError as error:  # more digits than Python reads
-                raise self._error(f"the body is no YAML: {error}", node) from None
+                raise self._error(f"the body is not valid YAML: {error}", node) from None
         number = float(text) if _FLOAT.fullmatch(text) else math.nan if _NOT_FINITE.fullmatch(text) else None
         if number is None:  # 1_000 and 0b1 are numbers of YAML 1.1
             return text

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...schema.facts import Facts, Param
-from .grammar import CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Shape
+from .commands import CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
 
 _MOST = 500
 _BLOCK_LINE = re.compile(r"(\s*)((?:- )*)(?:(\w[\w.-]*|\"[^\"]*\"):(?:\s+|$))?(.*)", re.DOTALL)
@@ -75,81 +75,81 @@ class Completions:
     kind: str
 
 
-def complete(text: str, cursor: int, known: Knowledge) -> Completions | None:
+def complete(text: str, cursor: int, knowledge: Knowledge) -> Completions | None:
     """Return what may stand at the cursor, or ``None`` where this is not about the gateway.
 
     Args:
         text: the cell, or a part of it that ends with the cursor's line.
         cursor: offset into it.
-        known: what is known.
+        known: what is knowledge.
     """
     before = text[:cursor]
     head, newline, body = before.lstrip().partition("\n")
     if re.match(r"%%gateway(\s|$)", head):
-        return _in_body(head, body, known) if newline else _in_line(head[len("%%gateway") :], known, cell=True)
+        return _in_body(head, body, knowledge) if newline else _in_line(head[len("%%gateway") :], knowledge, cell=True)
     line = before.rpartition("\n")[2].lstrip()
     if re.match(r"%gateway\s", line):
-        return _in_line(line[len("%gateway") :], known, cell=False)
+        return _in_line(line[len("%gateway") :], knowledge, cell=False)
     return None
 
 
 # Lines
 
 
-def _in_line(line: str, known: Knowledge, *, cell: bool) -> Completions:
+def _in_line(line: str, knowledge: Knowledge, *, cell: bool) -> Completions:
     words = line.split(" ")
     fragment, done = words[-1], [word for word in words[:-1] if word]
     if not cell and not done:
-        return _chosen(fragment, COMMANDS, "command")
+        return _matching(fragment, COMMANDS, "command")
     command = "call" if cell else done[0]
-    shape = CALL if command == "call" else COMMANDS.get(command, Shape(0, {}, {}))
+    syntax = CALL if command == "call" else COMMANDS.get(command, Syntax(()))
     given = done if cell else done[1:]
-    if given and given[-1] in shape.options:
-        return _option_value(given[-1], fragment, known)
+    if given and given[-1] in syntax.options:
+        return _option_value(given[-1], fragment, knowledge)
     if fragment.startswith("-"):
-        return _chosen(fragment, [name for name in (*shape.options, *shape.flags) if name not in given], "option")
-    count = len(_words(given, shape))
+        return _matching(fragment, [name for name in (*syntax.options, *syntax.flags) if name not in given], "option")
+    count = len(_words(given, syntax))
     if command in ("call", "methods") and count == 0:
-        return _chosen(fragment, known.methods or known.facts.methods, "method")
+        return _matching(fragment, knowledge.methods or knowledge.facts.methods, "method")
     if (command == "events" and count == 0) or (command == "capture" and count >= 2 and given[0] == "start"):
-        return _chosen(fragment, known.events, "event")
+        return _matching(fragment, knowledge.events, "event")
     if command == "capture" and count == 0:
-        return _chosen(fragment, CAPTURE_VERBS, "command")
+        return _matching(fragment, CAPTURE_VERBS, "command")
     if command == "call" and "{" in line and not cell:
-        method = _words(given, shape)[0]
-        return _in_flow(method, line[line.index("{") :], known)
+        method = _words(given, syntax)[0]
+        return _in_flow(method, line[line.index("{") :], knowledge)
     return Completions(fragment, (), "")
 
 
-def _words(given: list[str], shape: Shape) -> list[str]:
+def _words(given: list[str], syntax: Syntax) -> list[str]:
     """Return the words of a line that are neither options nor their values."""
     found, skip = [], False
     for word in given:
         if not skip and not word.startswith("-"):
             found.append(word)
-        skip = not skip and word in shape.options
+        skip = not skip and word in syntax.options
     return found
 
 
-def _option_value(option: str, fragment: str, known: Knowledge) -> Completions:
-    choices = {"-c": known.connections, "-f": FORMATS}.get(option, ())
-    return _chosen(fragment, choices, "value")
+def _option_value(option: str, fragment: str, knowledge: Knowledge) -> Completions:
+    choices = {"-c": knowledge.connections, "-f": FORMATS}.get(option, ())
+    return _matching(fragment, choices, "value")
 
 
 # Bodies
 
 
-def _in_body(head: str, body: str, known: Knowledge) -> Completions:
+def _in_body(head: str, body: str, knowledge: Knowledge) -> Completions:
     method = next(iter(_words(head.split()[1:], CALL)), "")
     if body.lstrip().startswith(("{", "[")):
-        return _in_flow(method, body, known)
+        return _in_flow(method, body, knowledge)
     lines = body.split("\n")
     found = _BLOCK_LINE.fullmatch(lines[-1])
     assert found is not None  # it matches anything
     path = _parents(lines[:-1], len(found[1]) + len(found[2]))
     if found[3] is None:
-        return _names(method, path, found[4], known, quoted=False, given=_keys(body))
-    return _values(method, [*path, found[3].strip('"')], found[4], known, quoted=False)
+        return _names(method, path, found[4], knowledge, quoted=False, given=_keys(body))
+    return _values(method, [*path, found[3].strip('"')], found[4], knowledge, quoted=False)
 
 
 def _parents(lines: list[str], indent: int) -> list[str]:
@@ -170,7 +170,7 @@ def _keys(body: str) -> set[str]:
     return set(re.findall(r"^\s*(?:- )*\"?(\w[\w.-]*)\"?:", body, re.MULTILINE))
 
 
-def _in_flow(method: str, text: str, known: Knowledge) -> Completions:
+def _in_flow(method: str, text: str, knowledge: Knowledge) -> Completions:
     """In JSON: keys around the cursor by counting brackets."""
     tokens = list(_FLOW_TOKEN.finditer(text))
     at_end = bool(tokens) and tokens[-1].end() == len(text) and tokens[-1].group() not in "{}[],:"
@@ -196,42 +196,34 @@ def _in_flow(method: str, text: str, known: Knowledge) -> Completions:
             key = token.strip('"')
     path = [name for name in stack if name]
     if after_colon:
-        return _values(method, [*path, key], fragment, known, quoted=True)
-    return _names(method, path, fragment, known, quoted=True, given=given[-1])
-
-
-def _fields(method: str, path: list[str], facts: Facts) -> Mapping[str, Param]:
-    found = facts.methods.get(method)
-    fields: Mapping[str, Param] = (found.params if found is not None else None) or {}
-    for name in path:
-        fields = fields[name].fields if name in fields else {}
-    return fields
+        return _values(method, [*path, key], fragment, knowledge, quoted=True)
+    return _names(method, path, fragment, knowledge, quoted=True, given=given[-1])
 
 
 def _names(
-    method: str, path: list[str], fragment: str, known: Knowledge, *, quoted: bool, given: set[str]
+    method: str, path: list[str], fragment: str, knowledge: Knowledge, *, quoted: bool, given: set[str]
 ) -> Completions:
-    fields = _fields(method, path, known.facts)
+    fields = knowledge.facts.fields(method, path)
     wanted = sorted(fields, key=lambda name: (not fields[name].required, name))
     names = [f'"{name}": ' if quoted else f"{name}: " for name in wanted if name not in given]
-    return _chosen(fragment, names, "param")
+    return _matching(fragment, names, "param")
 
 
-def _values(method: str, path: list[str], fragment: str, known: Knowledge, *, quoted: bool) -> Completions:
+def _values(method: str, path: list[str], fragment: str, knowledge: Knowledge, *, quoted: bool) -> Completions:
     name = path[-1]
-    param = _fields(method, path[:-1], known.facts).get(name, Param())
+    param = knowledge.facts.fields(method, path[:-1]).get(name, Param())
     choices: list[str] = [str(choice) for choice in param.choices]
     if name in ("sessionKey", "key"):
-        choices += known.seen.sessions
+        choices += knowledge.seen.sessions
     elif name == "agentId":
-        choices += known.seen.agents
+        choices += knowledge.seen.agents
     texts = [f'"{choice}"' for choice in choices] if quoted else choices
     if "boolean" in param.type.split("|"):
         texts += ["true", "false"]
-    return _chosen(fragment, texts, "value")
+    return _matching(fragment, texts, "value")
 
 
-def _chosen(fragment: str, choices: Iterable[str], kind: str) -> Completions:
+def _matching(fragment: str, choices: Iterable[str], kind: str) -> Completions:
     """Return the choices that begin with the fragment; if none does, those that hold it."""
     choices, bare = list(choices), fragment.strip('"')
     begin = [choice for choice in choices if choice.lstrip('"').startswith(bare)]

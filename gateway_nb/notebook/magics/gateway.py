@@ -6,6 +6,7 @@ import fnmatch
 import getpass
 import itertools
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,46 +19,23 @@ from traitlets import Enum, Float, Unicode
 from ...capture.detached import DetachedCapture, captures
 from ...capture.journal import Capture
 from ...diagnosis.doctor import doctor
-from ...errors import CaptureError, GatewayClosedError, PairingRequiredError, printable
+from ...errors import CaptureError, GatewayClosedError, GatewayError, PairingRequiredError, printable, with_options
 from ...faces import connections as connecting
 from ...faces.gateway import Gateway
-from ...schema.facts import known
+from ...schema.facts import method_facts
 from .. import current
 from ..calls import call as calls
 from ..calls.call import Running
-from ..display import Listing, PairingCard
+from ..display.cards import Connections, Listing, PairingCard
 from . import grammar
+from .binding import bind
 from .body import CommandError
+from .commands import FORMATS, help_text
 from .completion import Seen
 from .grammar import Call, Command
 from .settings import settings
 
 _BACKGROUND_KEPT = 20
-
-HELP = """\
-%gateway                       the connections and their state
-%gateway connect [URL]         connect; -c NAME names it, --ask asks for the token, --token-env NAME and
-                               --password-env NAME name a variable, --scopes a,b, --tls-fingerprint FP, --timeout S,
-                               --wait S waits for the gateway's owner to approve this device
-%gateway disconnect [-c NAME]  close a connection; its events stay in gw.events
-%gateway methods [GLOB]        the methods the gateway advertises
-%gateway events [GLOB]         the event names it advertises
-%gateway call METHOD [JSON]    call a method
-%gateway doctor [URL]          what is in the way of a connection, and what to do; options as for connect
-%gateway describe METHOD       its scope and its params; so does %gateway call METHOD?
-%gateway result [N]            the answer of a call that --bg left running, the last one or number N
-%gateway capture start PATH [GLOB ...]   write events to a file; --append, --requests, --rotate 100MB, --detached
-%gateway capture stop [PATH]   end the captures that were started here, or any one by its file
-%gateway capture status        list them, and those in processes of their own
-%gateway form                  a form to connect with
-%gateway table [-c NAME]       the events, live
-%gateway panel [-c NAME]       status, events, requests and runs
-%gateway config                every setting, its value, and where it is from
-%%gateway METHOD               call a method with the cell's body as params, JSON or YAML; $name and ${expr} in it are
-                               Python values, $$ is a dollar:
-                               -o NAME keeps the result, -f auto|json|df|raw, --path /POINTER takes a part of it,
-                               --final waits for the last answer and shows a run as it grows, --bg returns at once,
-                               --dry-run sends nothing, --timeout S, -c NAME, --quiet or a ; at the end shows nothing"""
 
 
 @magics_class
@@ -68,7 +46,7 @@ class GatewayMagics(Magics):
     default_timeout = Float(None, allow_none=True, help="Seconds for a call; none: the connection's own.").tag(
         config=True
     )
-    default_format = Enum(grammar.FORMATS, "auto", help="How a result is shown without -f.").tag(config=True)
+    default_format = Enum(FORMATS, "auto", help="How a result is shown without -f.").tag(config=True)
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
@@ -81,13 +59,15 @@ class GatewayMagics(Magics):
     @line_cell_magic
     def gateway(self, line: str, cell: str | None = None) -> Running | None:
         """Call an OpenClaw Gateway; ``%gateway help`` says how. With ``--bg`` it returns the call that goes on."""
-        if cell is not None:
-            return self._call(grammar.parse_cell(line, cell), in_cell=True)
-        command = grammar.parse_line(line)
-        if isinstance(command, Call):
-            return self._call(command)
-        getattr(self, f"_{command.name}")(command)
-        return None
+        try:
+            parsed = grammar.parse_line(line) if cell is None else grammar.parse_cell(line, cell)
+            if isinstance(parsed, Call):
+                return self._call(parsed, in_cell=cell is not None)
+            getattr(self, f"_{parsed.name}")(parsed)
+            return None
+        except GatewayError as error:
+            error.args = (with_options(str(error)),)
+            raise
 
     @property
     def _variables(self) -> dict[str, Any]:
@@ -95,17 +75,25 @@ class GatewayMagics(Magics):
         variables: dict[str, Any] = self.shell.user_ns
         return variables
 
+    def _own_variables(self) -> dict[str, Any]:
+        """Return the variables, the user's own first: a misspelt one is more likely one of these than of IPython's."""
+        assert self.shell is not None, "magics are registered with a shell"
+        hidden = self.shell.user_ns_hidden
+        return {name: value for name, value in self._variables.items() if name not in hidden}
+
     def _gateway(self, name: str | None) -> Gateway:
-        name = name or current.chosen(self.default_connection)
-        gateway = connecting.connections().get(name)
+        wanted = name or current.chosen(self.default_connection)
+        gateway = connecting.connections().get(wanted)
         if gateway is None:
-            option = "" if name == "default" else f" -c {name}"
-            raise GatewayClosedError(f"there is no connection {name!r}; run: %gateway connect{option}")
+            raise _not_connected(wanted)
+        if name is None:
+            for change in current.changes(gateway):
+                print(change, file=sys.stderr)
         return gateway
 
     def _call(self, call: Call, *, in_cell: bool = False) -> Running | None:
         call = replace(call, format=call.format or self.default_format)
-        params = calls.prepared(call, self._variables)
+        params = bind(call.body, self._variables, suggest=self._own_variables())
         gateway = self._gateway(call.connection)
         if call.dry_run:
             print(calls.dry_run(call, params, gateway.status.scopes, gateway.redactor))
@@ -117,11 +105,15 @@ class GatewayMagics(Magics):
             self._background[running.number] = running
             self._background.pop(running.number - _BACKGROUND_KEPT, None)
             self._keep(call, running)
+            calls.warn(running)
             running.show()
             return running
-        payload = calls.wait(running, can_redraw=in_cell and hasattr(self.shell, "kernel"))
+        payload = calls.wait(
+            running,
+            can_redraw=in_cell and hasattr(self.shell, "kernel"),
+            keep=lambda value: self._keep(call, value),
+        )
         self.seen.take(payload)
-        self._keep(call, calls.kept(call, payload))
         return None
 
     def _keep(self, call: Call, value: Any) -> None:
@@ -139,7 +131,7 @@ class GatewayMagics(Magics):
     def _describe(self, command: Command) -> None:
         if not command.words:
             raise CommandError("%gateway describe needs a method: %gateway describe sessions.list")
-        print(printable(known().describe(command.words[0])))
+        print(printable(method_facts().describe(command.words[0])))
 
     def _connect(self, command: Command) -> None:
         options = dict(command.options)
@@ -152,7 +144,7 @@ class GatewayMagics(Magics):
         except PairingRequiredError as error:
             display(PairingCard(error))
             raise
-        current.made(gateway)
+        current.adopt(gateway)
         if name == "default":
             self._variables["gw"] = gateway
         display(gateway)
@@ -161,17 +153,26 @@ class GatewayMagics(Magics):
         # Called on the loop's thread while the cell waits: what is shown lands in this cell, which is its place.
         display(PairingCard(error, waiting=True))
 
+    def _use(self, command: Command) -> None:
+        gateway = connecting.connections().get(command.words[0])
+        if gateway is None:
+            raise _not_connected(command.words[0])
+        current.use(gateway)
+        if self.default_connection != "default":
+            self.default_connection = gateway.name
+        self._status(command)
+
     def _disconnect(self, command: Command) -> None:
         gateway = self._gateway(command.options.get("connection"))
         gateway.close()
         display(gateway)
 
     def _status(self, command: Command) -> None:
-        open_ones = connecting.connections()
-        if not open_ones:
+        gateways = connecting.connections()
+        if gateways:
+            display(Connections(list(gateways.values()), current.chosen(self.default_connection)))
+        else:
             print("not connected; %gateway connect [URL] connects, %gateway help lists what there is")
-        for gateway in open_ones.values():
-            display(gateway)
 
     def _methods(self, command: Command) -> None:
         self._list(command, "methods", self._gateway(command.options.get("connection")).methods)
@@ -199,27 +200,27 @@ class GatewayMagics(Magics):
         if verb == "stop":
             self._stop_captures(found, rest)
             return
-        for one in found:
-            display(one)
+        for capture in found:
+            display(capture)
         if not found:
             print("no captures; %gateway capture start PATH starts one")
 
     def _all_captures(self) -> list[Capture | DetachedCapture]:
         """Return those that were started here, and those that run in processes of their own, whoever started them."""
-        mine = {one.pid for one in self._captures if isinstance(one, DetachedCapture)}
-        return [*self._captures, *(one for one in captures() if one.pid not in mine)]
+        mine = {capture.pid for capture in self._captures if isinstance(capture, DetachedCapture)}
+        return [*self._captures, *(capture for capture in captures() if capture.pid not in mine)]
 
     def _stop_captures(self, found: list[Capture | DetachedCapture], paths: list[str]) -> None:
         wanted = [Path(path).absolute() for path in paths]
-        chosen = [one for one in found if (_path(one) in wanted if wanted else one in self._captures)]
+        chosen = [item for item in found if (_path(item) in wanted if wanted else item in self._captures)]
         failures = _stop(chosen)
-        self._captures = [one for one in self._captures if one not in chosen or one.alive]
-        for one in chosen:
-            display(one)
+        self._captures = [item for item in self._captures if item not in chosen or item.alive]
+        for item in chosen:
+            display(item)
         if failures:
             raise failures[0]
         if not chosen:
-            others = ", ".join(str(_path(one)) for one in found)
+            others = ", ".join(str(_path(item)) for item in found)
             print(f"nothing was started here; %gateway capture stop PATH ends {others}" if others else "no captures")
 
     def _form(self, command: Command) -> None:
@@ -241,14 +242,21 @@ class GatewayMagics(Magics):
         display(doctor(url, **_arguments(dict(command.options))))
 
     def _help(self, command: Command) -> None:
-        print(HELP)
+        print(help_text())
 
     def close(self) -> None:
         """Leave nothing running: calls in the background are cancelled, captures end."""
         for running in self._background.values():
             if not running.done():
                 running.cancel()
-        _stop(one for one in self._captures if isinstance(one, Capture))  # detached ones outlive even the kernel
+        _stop(item for item in self._captures if isinstance(item, Capture))  # detached ones outlive even the kernel
+
+
+def _not_connected(name: str) -> GatewayClosedError:
+    names = ", ".join(connecting.connections())
+    option = "" if name == "default" else f" -c {name}"
+    others = f", or %gateway use NAME with one of {names}" if names else ""
+    return GatewayClosedError(f"there is no connection {name!r}; run: %gateway connect{option}{others}")
 
 
 def _path(capture: Capture | DetachedCapture) -> Path:
@@ -258,9 +266,9 @@ def _path(capture: Capture | DetachedCapture) -> Path:
 def _stop(found: Iterable[Capture | DetachedCapture]) -> list[CaptureError]:
     """Stop all of them, whatever becomes of one; return what went wrong."""
     failures = []
-    for one in found:
+    for capture in found:
         try:
-            one.stop()
+            capture.stop()
         except CaptureError as error:
             failures.append(error)
     return failures

@@ -5,59 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from ...protocol.names import closest
 from .body import Body, CommandError, parse_body
+from .commands import CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
 
 _TOKEN = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|\S+)""")
 _METHOD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*\Z")
 _SECRET_OPTIONS = ("--token", "--password", "--device-token", "--bootstrap-token", "--secret")
-
-
-class Shape(NamedTuple):
-    """What a command takes: how many words, and option -> the field it sets; flags take no value."""
-
-    words: int
-    options: Mapping[str, str]
-    flags: Mapping[str, str]
-
-
-_CONNECTION = {"-c": "connection"}
-_CONNECTING = {
-    "--token-env": "token_env",
-    "--password-env": "password_env",
-    "--tls-fingerprint": "tls_fingerprint",
-    "--scopes": "scopes",
-    "--timeout": "timeout",
-}
-CALL = Shape(
-    1,
-    {"-o": "output", "-f": "format", "--path": "path", "--timeout": "timeout"} | _CONNECTION,
-    {"--final": "final", "--bg": "background", "--dry-run": "dry_run", "--quiet": "quiet"},
-)
-COMMANDS = {
-    "connect": Shape(1, _CONNECTING | {"--wait": "wait"} | _CONNECTION, {"--ask": "ask"}),
-    "doctor": Shape(1, _CONNECTING, {"--ask": "ask"}),
-    "disconnect": Shape(0, _CONNECTION, {}),
-    "status": Shape(0, {}, {}),
-    "methods": Shape(1, _CONNECTION, {}),
-    "events": Shape(1, _CONNECTION, {}),
-    "call": CALL,
-    "describe": Shape(1, {}, {}),
-    "result": Shape(1, {}, {}),
-    "capture": Shape(
-        100,
-        {"--rotate": "rotate"} | _CONNECTION,
-        {"--append": "append", "--requests": "requests", "--detached": "detached"},
-    ),
-    "config": Shape(0, {}, {}),
-    "form": Shape(0, {}, {}),
-    "table": Shape(0, _CONNECTION, {}),
-    "panel": Shape(0, _CONNECTION, {}),
-    "help": Shape(0, {}, {}),
-}
-FORMATS = ("auto", "json", "df", "raw")
-CAPTURE_VERBS = ("start", "stop", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +69,28 @@ def parse_line(line: str) -> Command | Call:
     if not name:
         return Command("status")
     if name not in COMMANDS:
-        raise CommandError(
-            f"%gateway has no command {name!r}; it has {', '.join(COMMANDS)}. "
-            f"To call a method: %gateway call {name} or %%gateway {name} with the params as the cell"
-        )
+        raise _unknown(name)
     if name == "call":
         return _parse_call_line(rest)
     words, options = _scan(rest, COMMANDS[name])
     if name == "capture" and words and words[0] not in CAPTURE_VERBS:
         raise CommandError(f"%gateway capture takes {', '.join(CAPTURE_VERBS)}, not {words[0]!r}")
-    takes = {0: "takes no words", 1: "takes one URL" if name in ("connect", "doctor") else "takes one word"}
+    takes = {0: "takes no words", 1: f"takes one {COMMANDS[name].uses[0][0].strip('[]')}"}
     _at_most(words, COMMANDS[name].words, f"%gateway {name} {takes.get(COMMANDS[name].words)}")
+    if name == "use" and not words:
+        raise CommandError("%gateway use needs the name of a connection; %gateway lists them")
     return Command(name, words, _checked(options))
+
+
+def _unknown(name: str) -> CommandError:
+    """Return the error for a command that there is not: a slip, or perhaps a method."""
+    if near := closest(name, COMMANDS, 1):
+        return CommandError(f"%gateway has no command {name!r}; did you mean {near[0]}?")
+    if "." in name:
+        advice = f"to call a method: %gateway call {name}, or %%gateway {name} with the params as the cell"
+    else:
+        advice = f"it has {', '.join(COMMANDS)}; a method is called with %gateway call {name}"
+    return CommandError(f"%gateway has no command {name!r}; {advice}")
 
 
 def parse_cell(line: str, body: str) -> Call:
@@ -159,7 +125,7 @@ def _parse_call_line(rest: str) -> Call:
 
 def _call(method: str, body: str, options: dict[str, Any]) -> Call:
     if not _METHOD.match(method):
-        raise CommandError(f"{method!r} is no method name; %gateway methods lists them")
+        raise CommandError(f"{method!r} is not the name of a method; %gateway methods lists them")
     options = _checked(options)
     output = options.get("output")
     if output is not None and not output.isidentifier():
@@ -167,7 +133,7 @@ def _call(method: str, body: str, options: dict[str, Any]) -> Call:
     if options.get("format") not in (None, *FORMATS):
         raise CommandError(f"-f must be one of {', '.join(FORMATS)}, not {options['format']!r}")
     path = options.get("path", "")
-    if path and not path.startswith("/"):
+    if path and not (path.startswith("/") and path.strip("/.")):
         raise CommandError(f"--path needs a JSON pointer like /sessions, not {path!r}")
     return Call(method, parse_body(body), **options)
 
@@ -182,9 +148,9 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _scan(line: str, shape: Shape) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _scan(line: str, syntax: Syntax) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Split a line into words and options; quotes keep blanks together."""
-    options, flags = shape.options, shape.flags
+    options, flags = syntax.options, syntax.flags
     words: list[str] = []
     found: dict[str, Any] = {}
     tokens = iter([_unquote(match.group(1)) for match in _TOKEN.finditer(line.rstrip().removesuffix(";"))])
@@ -205,10 +171,22 @@ def _scan(line: str, shape: Shape) -> tuple[tuple[str, ...], dict[str, Any]]:
                 raise CommandError(f"{name} needs a value")
             found[options[name]] = text
         elif token.startswith("-") and len(token) > 1:
-            raise CommandError(f"unknown option {token}; it takes {', '.join([*options, *flags])}")
+            raise _unknown_option(token, syntax)
         else:
             words.append(token)
     return tuple(words), found
+
+
+def _unknown_option(token: str, syntax: Syntax) -> CommandError:
+    names = [option.name for option in syntax.accepted]
+    near = closest(token.partition("=")[0], names, 1)
+    if not names:
+        advice = "this command has no options"
+    elif syntax is CALL:
+        advice = f"there are {', '.join(names)}; params stand in the body"
+    else:
+        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    return CommandError(f"unknown option {token}: {advice}")
 
 
 def _unquote(token: str) -> str:

@@ -13,7 +13,7 @@ from gateway_nb.client.options import portable, resolve, timeout
 from gateway_nb.errors import InsecureUrlError
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.protocol.auth import SCOPES
-from gateway_nb.schema.facts import known
+from gateway_nb.schema.facts import method_facts
 
 WRONG_TYPES: list[tuple[str, Any]] = [
     ("role", 5),
@@ -146,7 +146,7 @@ def test_did_you_mean(name: str, value: Any, advice: str) -> None:
 
 def test_every_scope_is_allowed() -> None:
     """The scopes of all methods that this package knows may be asked for."""
-    of_methods = {method.scope for method in known().methods.values()} - {None, "dynamic", "node"}
+    of_methods = {method.scope for method in method_facts().methods.values()} - {None, "dynamic", "node"}
     assert of_methods <= set(SCOPES)
     assert resolve(None, options={"scopes": SCOPES}).scopes == SCOPES
 

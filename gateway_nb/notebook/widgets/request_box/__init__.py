@@ -13,7 +13,7 @@ from ....client.redaction.redactor import Redactor
 from ....errors import GatewayError
 from ....faces.gateway import Gateway
 from ....protocol.frames import MalformedFrame, decode_payload, encode
-from ....schema.facts import known
+from ....schema.facts import method_facts
 from ...current import latest
 from ...magics import grammar
 from ...magics.body import CommandError
@@ -66,7 +66,7 @@ class RequestBox(LiveWidget):
 
     def _on_about(self, view: str, content: Mapping[str, Any]) -> None:
         """Say what is known of a method, and what looks wrong in the params so far."""
-        method, body, facts = str(content.get("method") or ""), str(content.get("params") or ""), known()
+        method, body, facts = str(content.get("method") or ""), str(content.get("params") or ""), method_facts()
         params = facts.methods[method].ordered if method in facts.methods else []
         try:
             findings = facts.findings(method, _params(body))

@@ -8,8 +8,10 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.client.redaction.redactor import Redactor
+from gateway_nb.client.status import Status
 from gateway_nb.errors import printable
 from gateway_nb.notebook.calls import call as calls
+from gateway_nb.notebook.magics.binding import bind
 from gateway_nb.notebook.magics.grammar import Call, parse_cell
 
 
@@ -40,6 +42,9 @@ class FakeHandle:
 
 class FakeGateway:
     """Submits nothing, and hands out a handle."""
+
+    name = "default"
+    status = Status("connected", "ws://127.0.0.1:1")
 
     def __init__(self, end: Any) -> None:
         self._end = end
@@ -80,7 +85,8 @@ def test_what_a_terminal_is_shown_of_params(capsys: pytest.CaptureFixture[str]) 
     """What is said of params, which may be an answer put in by name, moves no cursor and turns no line around."""
     names = {"given": {"limit": "\x1b[2J\u202e\x9b", "\x1b]0;x\u202e\x07": 1}}
     call = parse_cell("sessions.list", "$given")
-    params = calls.prepared(call, names)
+    params = bind(call.body, names)
+    calls.warn(calls.Running(FakeGateway({}), call, params, None))  # type: ignore[arg-type]
     shown = capsys.readouterr().err + calls.dry_run(call, params, (), Redactor())
     assert "sessions.list" in shown
     assert printable(shown) == shown

@@ -64,10 +64,10 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("- 1\n- 2", "is a list; params are a mapping", "    - 1\n    ^"),
     ("just words", "is a text; params are a mapping", ""),
     ("text with $name", "is a text; params are a mapping", ""),
-    ("a: \x00", "is no YAML", ""),
-    ('{"a": "\x01"}', "is no JSON", ""),
-    ('{"a": ' + "9" * 5000 + "}", "is no JSON", ""),
-    ("a: " + "9" * 5000, "is no YAML", ""),
+    ("a: \x00", "is not valid YAML", ""),
+    ('{"a": "\x01"}', "is not valid JSON", ""),
+    ('{"a": ' + "9" * 5000 + "}", "is not valid JSON", ""),
+    ("a: " + "9" * 5000, "is not valid YAML", ""),
 ]
 
 

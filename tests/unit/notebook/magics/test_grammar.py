@@ -82,9 +82,9 @@ ERRORS: list[tuple[str, str | None, str]] = [
     ("connect --timeout soon", None, "--timeout needs seconds"),
     ("call", None, "needs a method"),
     ("call a b", None, "not understood: b"),
-    ("call bad!name", None, "is no method name"),
+    ("call bad!name", None, "is not the name of a method"),
     ('call a {"x": 1} trailing', None, "line 1, column 10"),
-    ("methods a b", None, "takes one word"),
+    ("methods a b", None, "takes one GLOB"),
     ("table x", None, "takes no words"),
     ("", "{}", "needs a method"),
     ("a b", "{}", "not understood: b"),
@@ -99,7 +99,7 @@ ERRORS: list[tuple[str, str | None, str]] = [
     ("a", '{"x": 1, "x": 2}', "says 'x' twice"),
     ("a", '{"x": NaN}', "says NaN"),
     ("a", '{"x": -Infinity}', "says -Infinity"),
-    ("a", "{" * 10 + '"', "no JSON"),
+    ("a", "{" * 10 + '"', "not valid JSON"),
     ("a", '{"a":' * 100_000, "nested too deeply"),
 ]
 

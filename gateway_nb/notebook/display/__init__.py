@@ -1,0 +1,1 @@
+"""What cells show: results, tables, cards. Everything from a gateway is escaped."""

@@ -1,0 +1,87 @@
+"""Cards: what the gateway's owner has to approve, and lists of names."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+
+from ...errors import PairingRequiredError, printable
+from ...faces.gateway import Gateway
+
+
+class PairingCard:
+    """What the gateway's owner has to do, with the command to copy.
+
+    Args:
+        error: the gateway's refusal.
+        waiting: somebody waits for it.
+    """
+
+    def __init__(self, error: PairingRequiredError, *, waiting: bool = False) -> None:
+        then = "nothing more: this cell goes on by itself" if waiting else "run this cell again"
+        self._rows = {**error.rows, "then": then}
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th>"
+            f"<td style='text-align:left'><code style='user-select:all'>{html.escape(text)}</code></td></tr>"
+            for name, text in self._rows.items()
+        )
+        title = "<div><b>The gateway's owner has to approve this device</b></div>"
+        return {"text/plain": repr(self), "text/html": f"{title}<table>{cells}</table>"}
+
+    def __repr__(self) -> str:
+        rows = [f"  {name}: {text}" for name, text in self._rows.items()]
+        return printable("\n".join(["the gateway's owner has to approve this device", *rows]))
+
+
+class Listing:
+    """Names in columns, for ``%gateway methods`` and ``%gateway events``.
+
+    Args:
+        title: what they are.
+        names: the names.
+    """
+
+    def __init__(self, title: str, names: list[str]) -> None:
+        self._title = title
+        self._names = names
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        items = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self._names)
+        style = "columns:3 16em;list-style:none;padding:0;margin:0"
+        return {
+            "text/plain": repr(self),
+            "text/html": f'<div>{html.escape(self._title)}</div><ul style="{style}">{items}</ul>',
+        }
+
+    def __repr__(self) -> str:
+        return "\n".join([self._title, *(json.dumps(name)[1:-1] for name in self._names)])
+
+
+class Connections:
+    """The connections, and which of them the magics use.
+
+    Args:
+        gateways: those that are open.
+        used: the name of the one that the magics use.
+    """
+
+    def __init__(self, gateways: Sequence[Gateway], used: str) -> None:
+        self._rows = [("→" if gateway.name == used else "", gateway.name, str(gateway.status)) for gateway in gateways]
+        several = "→ is the one that the magics use; %gateway use NAME changes it"
+        self._note = several if len(gateways) > 1 else ""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        rows = "".join(
+            f"<tr><td>{arrow}</td><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(status)}</td></tr>"
+            for arrow, name, status in self._rows
+        )
+        return {"text/plain": repr(self), "text/html": f"<table>{rows}</table><div>{html.escape(self._note)}</div>"}
+
+    def __repr__(self) -> str:
+        width = max(len(name) for _, name, _ in self._rows)
+        lines = [f"{arrow:1} {name:{width}}  {status}" for arrow, name, status in self._rows]
+        return printable("\n".join([*lines, *([self._note] if self._note else [])]))
