@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import errors as errors
     from . import nesting as nesting
     from .capture.detached import DetachedCapture as DetachedCapture
     from .capture.detached import captures as captures
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 
 # Importing the package must cost next to nothing, so each name is imported when it is first asked for (PEP 562).
 _ROOMS = {
-    "nesting": (),
     "capture.journal": ("Capture",),
     "events.log": ("EventLog",),
     "capture.recording": ("Recording", "load"),
@@ -96,7 +96,9 @@ _ROOMS = {
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = sorted([*_HOME, "nesting"])
+_MODULES = ("errors", "nesting")
+
+__all__ = sorted([*_HOME, *_MODULES])
 
 
 if not TYPE_CHECKING:  # who checks types knows the names above alone: any other is a mistake
@@ -106,8 +108,8 @@ if not TYPE_CHECKING:  # who checks types knows the names above alone: any other
             value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
             globals()[name] = value
             return value
-        if name == "nesting":
-            return importlib.import_module(".nesting", __name__)
+        if name in _MODULES:
+            return importlib.import_module(f".{name}", __name__)
         if name == "__version__":
             from importlib.metadata import version
 

@@ -108,13 +108,13 @@ class GatewayRequestError(GatewayError):
 
 
 class MissingScopeError(GatewayRequestError):
-    """The connection was not granted the scope that the method needs (`missing_scope`)."""
+    """The connection was not granted the scope that the method needs: connect with `missing_scope` in ``scopes=``."""
 
     missing_scope: str = ""
 
 
 class RateLimitedError(GatewayRequestError):
-    """Too many calls of this method; `retry_after` says in how many seconds the next may be made."""
+    """Too many calls of this method: make the next in `retry_after` seconds."""
 
 
 class GatewayConnectError(GatewayError):
@@ -122,23 +122,23 @@ class GatewayConnectError(GatewayError):
 
 
 class IdentityError(GatewayConnectError):
-    """The device key's file can't be used, and nothing was sent. Unasked it is not replaced: that is another device."""
+    """The device key's file can't be used, and nothing was sent: restore it, or move it away to be another device."""
 
 
 class InsecureUrlError(GatewayConnectError):
-    """The URL is not allowed by policy. Nothing was sent, no socket was opened."""
+    """The URL is not allowed by policy, and nothing was sent: use ``wss://``, or a tunnel to this machine."""
 
 
 class TlsPinError(GatewayConnectError):
-    """The server's certificate is not the pinned one. Nothing was sent."""
+    """The server's certificate is not the pinned one, and nothing was sent: ask the owner whether it was replaced."""
 
 
 class AuthenticationError(GatewayConnectError):
-    """The gateway did not accept the credentials or the device's signature."""
+    """The gateway refused the credentials or the device's signature: pass the right ``token=`` or ``password=``."""
 
 
 class PairingRequiredError(GatewayConnectError):
-    """The gateway's owner has to approve this device first.
+    """The gateway's owner has to approve this device first, with `approve_command`.
 
     Attributes:
         request_id: what to approve, or ``None`` if the gateway named no (valid) id.
@@ -167,19 +167,19 @@ class PairingRequiredError(GatewayConnectError):
 
 
 class ProtocolMismatchError(GatewayConnectError):
-    """Client and gateway have no protocol version in common."""
+    """Client and gateway have no protocol version in common: update the older one."""
 
 
 class HandshakeTimeoutError(GatewayConnectError, TimeoutError):
-    """The server took the connection but did not finish the handshake in time."""
+    """The server did not finish the handshake in time: it is busy, or not a gateway; pass a longer ``timeout=``."""
 
 
 class GatewayTimeoutError(GatewayError, TimeoutError):
-    """No answer within the time given."""
+    """No answer within the time given: pass a longer ``timeout=``."""
 
 
 class GatewayClosedError(GatewayError, ConnectionError):
-    """The connection is closed, or closed before the answer came."""
+    """The connection is closed, or closed before the answer came: `gw.status` says why, and when it is made again."""
 
 
 class RunFailedError(GatewayError):
