@@ -1,10 +1,11 @@
 """An offline model for a real gateway: a small OpenAI-compatible server that says what it is told to say.
 
-The last user message chooses: ``echo:TEXT``, ``count:N:MS``, ``fail:CODE``, ``tool:NAME:{json}``.
+The last user message chooses, as `commands` says; the agents of `LocalGateway` understand the same.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -14,8 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..protocol import origins as browsers
+from .commands import command, tool_call
 
-_COMMAND = re.compile(r"(?:(echo|tool):(.*))|(?:(count):(\d{1,9}(?::\d{1,9})?))|(?:(fail):([45]\d\d))", re.DOTALL)
+_BY_NAME = "tool_call"
+"""The gateway's tool that calls those that it does not offer to the model one by one."""
 
 _TIME_PREFIX = re.compile(r"\[[A-Za-z]{3} \d{4}-\d\d-\d\d \d\d:\d\d[^\]]*\] *")
 
@@ -70,9 +73,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             kind, argument = _command(request["messages"])
+            results = _results(request["messages"])
+            tools = {tool["function"]["name"] for tool in request.get("tools", [])}
+            function = _function(argument, tools) if kind == "tool" else {}
         except (TypeError, ValueError, KeyError, AttributeError):
             self.close_connection = True
-            self._error(400, "the body must be a chat completion request with its length")
+            self._error(400, "the body must be a chat completion request with its length, a tool's arguments JSON")
             return
         if kind == "fail":
             self._error(int(argument), "the offline model was told to fail")
@@ -81,9 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        after_tool = request["messages"][-1]["role"] == "tool"
+        if results:
+            kind, argument = "echo", "\n".join(results)
         try:
-            for chunk in _answer(kind, argument, after_tool=after_tool):
+            for chunk in _answer(kind, argument, function):
                 self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
                 self.wfile.flush()
             self.wfile.write(b"data: [DONE]\n\n")
@@ -104,15 +111,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _command(messages: list[dict[str, Any]]) -> tuple[str, str]:
-    """Find the prompt: the gateway adds a context message, a line to a session's first turn, and the time before it."""
-    prompts = [_text(message) for message in messages if message.get("role") == "user"]
-    prompts = [text for text in prompts if "OPENCLAW_INTERNAL_CONTEXT" not in text]
+    """Find the command: the gateway adds a line to a session's first turn, and the time before each."""
+    prompts = [_text(message) for message in messages if _is_prompt(message)]
     prompt = prompts[-1].partition("\n\nRuntime: ")[0] if prompts else ""
-    found = _COMMAND.search(prompt)
-    if found is None:
-        return "echo", _TIME_PREFIX.sub("", prompt, count=1).strip()
-    kind, argument = (group for group in found.groups() if group is not None)
-    return kind, argument.strip()
+    return command(_TIME_PREFIX.sub("", prompt, count=1))
+
+
+def _results(messages: list[dict[str, Any]]) -> list[str]:
+    """Return what tools answered since the prompt."""
+    since = itertools.takewhile(lambda message: not _is_prompt(message), reversed(messages))
+    return [_text(message) for message in since if message.get("role") == "tool"][::-1]
+
+
+def _is_prompt(message: dict[str, Any]) -> bool:
+    """Return whether a message is the user's; the gateway adds one that is not."""
+    return message.get("role") == "user" and "OPENCLAW_INTERNAL_CONTEXT" not in _text(message)
 
 
 def _text(message: dict[str, Any]) -> str:
@@ -122,20 +135,26 @@ def _text(message: dict[str, Any]) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
-def _answer(kind: str, argument: str, *, after_tool: bool) -> Iterator[dict[str, Any]]:
+def _function(argument: str, tools: set[str]) -> dict[str, str]:
+    """Return the call of a tool: by its name where the gateway offers it, else through the one that finds it."""
+    name, arguments = tool_call(argument)
+    if name not in tools and _BY_NAME in tools:
+        name, arguments = _BY_NAME, {"id": name, "args": arguments}
+    return {"name": name, "arguments": json.dumps(arguments)}
+
+
+def _answer(kind: str, argument: str, function: dict[str, str]) -> Iterator[dict[str, Any]]:
     reason = "stop"
     if kind == "count":
         number, _, pause = argument.partition(":")
         for index in range(int(number)):
             yield _chunk({"role": "assistant", "content": f"{index + 1} "})
             time.sleep(int(pause or 0) / 1000)
-    elif kind == "tool" and not after_tool:
-        name, _, arguments = argument.partition(":")
-        function = {"name": name, "arguments": arguments or "{}"}
+    elif kind == "tool":
         yield _chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]})
         reason = "tool_calls"
     else:
-        for word in ("done" if kind == "tool" else argument).split():
+        for word in argument.split(" "):
             yield _chunk({"role": "assistant", "content": f"{word} "})
     yield _chunk({}, reason)
     yield {**_chunk({}), "choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}}

@@ -20,6 +20,17 @@ from .params import Params, array, boolean, choice, integer, mapping, string, te
 
 AUTH_MODES = ("token", "password", "insecure-none")
 SIGNATURE_LIFETIME_MS = 120_000
+_METADATA = (
+    "metadata-upgrade",
+    "device identity changed and must be re-approved",
+    "refreshed device details",
+)
+_ROLE = (
+    "role-upgrade",
+    "device is asking for a higher role than currently approved",
+    "requested role upgrade",
+)
+"""Why a known device has to be approved again: the reason, in words, and what its owner has to look at."""
 _CLIENT = Params(
     {
         "id": choice(*CLIENT_IDS),
@@ -80,12 +91,20 @@ class FailureDelay:
 
 @dataclass
 class Device:
-    """A paired device: what it was approved with, and its token per role."""
+    """A paired device: what it was approved with, and its token per role.
+
+    Attributes:
+        client: what its client says of itself.
+        tokens: by role: the token, its scopes, and when it was issued.
+    """
 
     device_id: str
     public_key: str
     platform: str
     scopes: set[str]
+    roles: set[str] = field(default_factory=set)
+    client: dict[str, Any] = field(default_factory=dict)
+    paired_at: int = field(default_factory=now_ms)
     tokens: dict[str, tuple[str, tuple[str, ...], int]] = field(default_factory=dict)
 
 
@@ -97,6 +116,8 @@ class Admitted:
     role: str
     scopes: tuple[str, ...]
     caps: tuple[str, ...]
+    commands: tuple[str, ...]
+    device_id: str | None
     device_token: tuple[str, int] | None
     client: dict[str, Any]
 
@@ -154,7 +175,16 @@ class Admission:
             self._check_device_token(params, role, device)
             method = "device-token"
         token = self._pair(params, device, role, scopes) if device else None
-        return Admitted(method, role, scopes, tuple(params.get("caps", ())), token, params["client"])
+        return Admitted(
+            method=method,
+            role=role,
+            scopes=scopes,
+            caps=tuple(params.get("caps", ())),
+            commands=tuple(params.get("commands", ())),
+            device_id=device.device_id if device else None,
+            device_token=token,
+            client=params["client"],
+        )
 
     def approve(self, request_id: str) -> dict[str, Any]:
         """Let a waiting device in.
@@ -171,6 +201,7 @@ class Admission:
             self.devices[device.device_id] = device
         device.platform = request["platform"]
         device.scopes |= set(request["scopes"])
+        device.roles.add(request["role"])
         device.tokens.clear()
         return {"requestId": request_id, "device": {"deviceId": device.device_id, "scopes": sorted(device.scopes)}}
 
@@ -240,18 +271,25 @@ class Admission:
         client = params["client"]
         known = device.device_id in self.devices
         if known and device.platform != client["platform"]:
-            raise self._pairing_required(device, client, role, scopes)
-        if not known and client["id"] == "gateway-client":
+            raise self._pairing_required(_METADATA, device, client, role, scopes)
+        if known and role not in device.roles:
+            raise self._pairing_required(_ROLE, device, client, role, scopes)
+        if not known and client["id"] == "gateway-client" and role == DEFAULT_ROLE:
             return None  # a backend with the shared credential needs no pairing, and gets no device token
         self.devices[device.device_id] = device
         device.scopes |= set(scopes)
+        device.roles.add(role)
+        device.client = client
         kept = device.tokens.get(role)
         if kept is None or not set(scopes) <= set(kept[1]):
             kept = (secrets.token_urlsafe(32), tuple(sorted(device.scopes)), now_ms())
             device.tokens[role] = kept
         return kept[0], kept[2]
 
-    def _pairing_required(self, device: Device, client: dict[str, Any], role: str, scopes: tuple[str, ...]) -> Refusal:
+    def _pairing_required(
+        self, why: tuple[str, str, str], device: Device, client: dict[str, Any], role: str, scopes: tuple[str, ...]
+    ) -> Refusal:
+        reason, message, remediation = why
         request_id = str(uuid.uuid4())
         self.pending[request_id] = {
             "requestId": request_id,
@@ -264,17 +302,16 @@ class Admission:
         }
         details = {
             "code": "PAIRING_REQUIRED",
-            "reason": "metadata-upgrade",
+            "reason": reason,
             "requestId": request_id,
-            "remediationHint": "Review the refreshed device details, then approve the pending request.",
+            "remediationHint": f"Review the {remediation}, then approve the pending request.",
             "deviceId": device.device_id,
             "requestedRole": role,
             "requestedScopes": list(scopes),
-            "approvedRoles": [DEFAULT_ROLE],
+            "approvedRoles": sorted(device.roles),
             "approvedScopes": sorted(device.scopes),
         }
-        message = "pairing required: device identity changed and must be re-approved"
-        return Refusal("NOT_PAIRED", message, details, close=close_codes.POLICY)
+        return Refusal("NOT_PAIRED", f"pairing required: {message}", details, close=close_codes.POLICY)
 
 
 def _device(code: str, message: str, reason: str) -> Refusal:

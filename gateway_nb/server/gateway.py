@@ -20,6 +20,7 @@ from ..protocol import close_codes, frames, origins
 from .admission import AUTH_MODES, Admission
 from .clock import now_ms
 from .methods.dispatch import EVENTS, Methods
+from .methods.method import NODE
 from .methods.system import VERSION, presence
 from .peer import Peer, Socket
 from .peers import Peers
@@ -37,8 +38,8 @@ class LocalGateway:
     """An embedded gateway. Start it with `with`, or `start` and `stop`.
 
     It checks signatures, tokens and scopes, and answers with the real gateway's field names; agents echo
-    (``echo:TEXT``), count (``count:N:MS``) or fail (``fail:CODE``). It listens on 127.0.0.1 only, does not answer web
-    pages, and answers wrong credentials after a delay that grows.
+    (``echo:TEXT``), count (``count:N:MS``), fail (``fail:CODE``) or call a tool (``tool:NAME:{json}``). It listens on
+    127.0.0.1 only, does not answer web pages, and answers wrong credentials after a delay that grows.
 
     Args:
         auth: ``token``, ``password``, or ``insecure-none``: every program on this machine may do everything.
@@ -208,9 +209,11 @@ class LocalGateway:
         self.methods.stop()
 
     def welcomed(self, peer: Peer) -> None:
-        """A client has come in."""
+        """A client has connected."""
         self._unauthenticated.discard(peer)
         self.peers.add(peer)
+        if peer.role == NODE:
+            self.methods.nodes.connect(peer)
 
     def call(self, peer: Peer, request: frames.RequestFrame) -> None:
         """Answer a client's request.
@@ -223,6 +226,8 @@ class LocalGateway:
     def left(self, peer: Peer) -> None:
         """A client has gone."""
         self.peers.discard(peer)
+        if peer.role == NODE:
+            self.methods.nodes.disconnect(peer)
 
     def hello(self, peer: Peer) -> dict[str, Any]:
         """Return the hello-ok payload for a client."""

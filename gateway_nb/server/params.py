@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,18 @@ def text(value: Any, path: str) -> Iterator[str]:
     yield from string(value, path)
     if value == "":
         yield _at(path, "must not have fewer than 1 characters")
+
+
+def word(pattern: str) -> Shape:
+    """Return the shape of a string that matches a pattern."""
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        if not isinstance(value, str):
+            yield _at(path, "must be string")
+        elif not re.search(pattern, value):
+            yield _at(path, f'must match pattern "{pattern}"')
+
+    return shape
 
 
 def nullable(shape: Shape) -> Shape:

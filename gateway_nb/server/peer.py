@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from websockets.asyncio.server import ServerConnection, broadcast
@@ -17,6 +18,7 @@ from .admission import Admission, Admitted
 from .answers import Refusal, WrongCredential, fault
 from .clock import now_ms
 from .params import Params, anything, choice, parse, string, text
+from .spawning import Tasks
 
 MAX_BUFFERED_BYTES = 50 * 1024 * 1024
 MAX_BYTES_BEFORE_SIGN_IN = 64 * 1024
@@ -78,10 +80,11 @@ class Peer:
         self.conn_id = str(uuid.uuid4())
         self.client: Admitted | None = None
         self.session_events = False
+        self.message_keys: set[str] = set()
         self._gateway = gateway
         self._socket = socket
         self._seq = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     async def serve(self) -> None:
         """Answer until the socket closes."""
@@ -94,9 +97,7 @@ class Peer:
             pass
         finally:
             self._gateway.left(self)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.end()
 
     def allows(self, scope: str | None) -> bool:
         """Return whether what the client was granted covers a scope; ``None`` needs none."""
@@ -106,6 +107,15 @@ class Peer:
     def role(self) -> str | None:
         """What the client connected as, ``None`` before it has."""
         return self.client.role if self.client else None
+
+    @property
+    def device_id(self) -> str | None:
+        """The device that the client proved to be, ``None`` without one."""
+        return self.client.device_id if self.client else None
+
+    def has_cap(self, *caps: str) -> bool:
+        """Return whether the client declared one of these capabilities."""
+        return self.client is not None and not set(caps).isdisjoint(self.client.caps)
 
     def answer(self, request_id: str, payload: Any) -> None:
         """Send a response that is ok."""
@@ -118,25 +128,23 @@ class Peer:
             response["payload"] = payload
         self._write(frames.encode({**response, "error": refusal.shape()}))
 
-    def event(self, name: str, payload: bytes, *, droppable: bool = True) -> None:
-        """Send an event with the next number; a client that does not read loses it, or its connection."""
-        self._seq += 1
+    def event(self, name: str, payload: bytes, *, droppable: bool = True, numbered: bool = True) -> None:
+        """Send an event, with the next number or none; a client that does not read loses it, or its connection."""
+        self._seq += numbered
         if self._socket.transport.get_write_buffer_size() > MAX_BUFFERED_BYTES:
             if not droppable:
                 self.spawn(self._socket.close(close_codes.POLICY, "slow consumer"))
             return
         head = b'{"type":"event","event":' + frames.encode(name) + b',"payload":'
-        self._write(head + payload + b',"seq":%d}' % self._seq)
+        self._write(head + payload + (b',"seq":%d}' % self._seq if numbered else b"}"))
 
     def skip(self, count: int) -> None:
         """Lose the next events without sending them: the client sees a gap."""
         self._seq += count
 
-    def spawn(self, work: Any) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something on behalf of this client, which ends with its connection."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.spawn(work)
 
     async def close(self, code: int, reason: str) -> None:
         """Close the connection; code 1006 cuts it without a close frame."""

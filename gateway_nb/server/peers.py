@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..protocol import frames
+from ..protocol.scopes import READ
 from .peer import Peer
 
 
@@ -13,7 +14,7 @@ class Peers(set[Peer]):
     """Clients that have connected."""
 
     def broadcast(
-        self, event: str, payload: Any, *, scope: str | None = "operator.read", to: Iterable[Peer] | None = None
+        self, event: str, payload: Any, *, scope: str | None = READ, to: Iterable[Peer] | None = None
     ) -> None:
         """Send an event to the clients that may see it.
 

@@ -1,17 +1,25 @@
-"""The runs of the embedded gateway's agents: they that echo, count or fail, with the real gateway's events."""
+"""The runs of the embedded gateway's agents: they echo, count, fail or call a tool, with the real gateway's events."""
 
 from __future__ import annotations
 
 import asyncio
-import re
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..openclaw.commands import command, tool_call
 from .answers import Refusal
 from .clock import now_ms
+from .conversations import Conversations
 from .peers import Peers
-from .state.sessions import MODEL, Sessions, agent_of
+from .state.models import MODEL, PROVIDER, no_usage, run_usage, usage_of
+from .state.results import text_result
+from .state.sessions import agent_of
+from .tools import Caller, ToolFailure, Tools
+
+TOOL_EVENTS = "tool-events"
+"""The capability without which a client hears nothing of a tool's arguments and result."""
 
 
 class _RunError(Exception):
@@ -28,6 +36,7 @@ class Run:
     text: str = ""
     seq: int = 0
     started_at: int = 0
+    usage: list[dict[str, Any]] = field(default_factory=list)
     final: dict[str, Any] | None = None
     error: Refusal | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,14 +48,15 @@ class Runs:
 
     Args:
         peers: to whom events go.
-        sessions: whose runs they are.
+        conversations: where they happen.
+        tools: what they can call.
     """
 
-    def __init__(self, peers: Peers, sessions: Sessions) -> None:
+    def __init__(self, peers: Peers, conversations: Conversations, tools: Tools) -> None:
         self._peers = peers
-        self._sessions = sessions
+        self._conversations = conversations
+        self._tools = tools
         self._runs: dict[str, Run] = {}
-        self._history: dict[str, list[dict[str, Any]]] = {}
 
     def get(self, run_id: str) -> Run | None:
         """Return a run, ``None`` if there is none of that id."""
@@ -60,23 +70,22 @@ class Runs:
         """Return whether a run of that session goes on."""
         return bool(self.active(session_key))
 
-    def messages(self, session_key: str) -> list[dict[str, Any]]:
-        """Return a session's messages, the oldest first."""
-        return self._history.get(session_key, [])
-
     def stop(self) -> None:
         """Cut every run short and forget it: the gateway goes away."""
         for run in self._runs.values():
-            if run.task is not None:
+            if run.final is None and run.task is not None:
                 run.task.cancel()
+                self._note_end(run, "killed")
         self._runs.clear()
 
     def start(self, run_id: str, session_key: str, message: str) -> Run:
         """Begin a run."""
         run = Run(run_id, session_key, message, started_at=now_ms())
         self._runs[run_id] = run
-        self._sessions.begin_run(session_key, run_id)
-        self._say(session_key, {"role": "user", "content": message, "timestamp": now_ms()})
+        row = self._conversations.sessions.begin_run(session_key, run_id, run.started_at)
+        self._conversations.changed(row, phase="start", runId=run_id)
+        prompt = {"role": "user", "content": message, "idempotencyKey": f"{run_id}:user"}
+        self._conversations.say(session_key, prompt)
         run.task = asyncio.get_running_loop().create_task(self._live(run))
         return run
 
@@ -84,104 +93,137 @@ class Runs:
         """End a run that goes on."""
         assert run.task is not None
         run.task.cancel()
-        self._end_aborted(run)
+        self._chat_event(run, "aborted", stopReason="rpc", message=_message(run.text))
+        self._lifecycle(run, "end", status="cancelled", aborted=True, stopReason="rpc")
+        self._end(run, "killed", {"runId": run.run_id, "status": "timeout", "summary": "aborted", "stopReason": "rpc"})
 
     async def _live(self, run: Run) -> None:
-        self._agent_event(run, "lifecycle", {"phase": "start", "startedAt": run.started_at})
+        self._lifecycle(run, "start", startedAt=run.started_at)
         try:
-            async for piece in _speak(run.message):
-                run.text += piece
-                self._agent_event(run, "assistant", {"text": run.text, "delta": piece})
-                self._chat_event(run, "delta", deltaText=piece, message=_message(run.text))
+            await self._reply(run)
         except _RunError as error:
             self._end_failed(run, str(error))
         else:
             self._end_well(run)
 
+    async def _reply(self, run: Run) -> None:
+        kind, argument = command(run.message)
+        if kind == "fail":
+            raise _RunError(f"LLM request failed: the model answered HTTP {argument}.")
+        prompt = run.message
+        self._lifecycle(run, "model", provider=PROVIDER, model=MODEL)
+        if kind == "tool":
+            argument = await self._call_tool(run, argument)
+            prompt = f"{prompt} {argument}"
+            self._lifecycle(run, "model", provider=PROVIDER, model=MODEL)
+        async for piece in _count(argument) if kind == "count" else _speak(argument):
+            run.text += piece
+            self._agent_event(run, "assistant", {"text": run.text, "delta": piece})
+            self._chat_event(run, "delta", deltaText=piece, message=_message(run.text))
+        self._model_answered(run, [{"type": "text", "text": run.text}], usage_of(prompt, run.text), "stop")
+
+    async def _call_tool(self, run: Run, argument: str) -> str:
+        """Call the tool that the message names; return its result as the model reads it."""
+        try:
+            name, arguments = tool_call(argument)
+        except ValueError as error:
+            raise _RunError(f"LLM request failed: {error}") from None
+        call_id = f"call_{uuid.uuid4().hex[:24]}"
+        block = {"type": "toolCall", "id": call_id, "name": name, "arguments": arguments}
+        self._model_answered(run, [block], usage_of(run.message, argument), "toolUse")
+        about = {"name": name, "toolCallId": call_id}
+        item = {"itemId": f"tool:{call_id}", **about, "kind": "tool", "title": name, "startedAt": now_ms()}
+        self._agent_event(run, "item", {**item, "phase": "start", "status": "running"})
+        self._tool_event(run, {"phase": "start", **about, "args": arguments})
+        status = "completed"
+        try:
+            result = await self._tools.call(name, arguments, Caller(run.session_key, call_id, run.run_id))
+        except ToolFailure as failure:
+            result = text_result(failure.reason, is_error=True)
+            status = "blocked" if failure.code == "not_found" else "failed"
+        failed = result.is_error
+        self._tool_event(run, {"phase": "result", **about, "isError": failed, "result": result.event()})
+        status = "failed" if failed and status == "completed" else status
+        self._agent_event(run, "item", {**item, "phase": "end", "status": status, "endedAt": now_ms()})
+        message = {"role": "toolResult", "toolCallId": call_id, "toolName": name, "content": result.content}
+        self._conversations.say(run.session_key, {**message, "isError": failed}, run.run_id)
+        return result.text()
+
+    def _model_answered(self, run: Run, content: list[dict[str, Any]], usage: dict[str, Any], reason: str) -> None:
+        run.usage.append(usage)
+        self._agent_event(run, "usage", {"outputTokens": run_usage(run.usage)["output"]})
+        self._say(run, content, usage, reason)
+
+    def _say(self, run: Run, content: list[dict[str, Any]], usage: dict[str, Any], reason: str, **more: Any) -> None:
+        model = {"api": "local", "provider": PROVIDER, "model": MODEL, "usage": usage, "stopReason": reason}
+        self._conversations.say(run.session_key, {"role": "assistant", "content": content, **model, **more}, run.run_id)
+
     def _end_well(self, run: Run) -> None:
-        words = len(run.text.split())
-        self._agent_event(run, "usage", {"outputTokens": words})
         reply = {"disposition": "visible", "text": run.text}
-        self._agent_event(
-            run,
-            "lifecycle",
-            {
-                "phase": "end",
-                "startedAt": run.started_at,
-                "endedAt": now_ms(),
-                "aborted": False,
-                "terminalReply": reply,
-            },
-        )
+        self._lifecycle(run, "finishing", stopReason="stop", aborted=False, endedAt=now_ms())
+        times = {"startedAt": run.started_at, "endedAt": now_ms()}
+        self._lifecycle(run, "end", **times, aborted=False, stopReason="stop", terminalReply=reply)
         self._chat_event(run, "final", stopReason="stop", message=_message(run.text))
-        self._say(run.session_key, {**_message(run.text), "stopReason": "stop"})
-        usage = {"input": len(run.message.split()), "output": words, "total": len(run.message.split()) + words}
-        meta = {"durationMs": now_ms() - run.started_at, "agentMeta": {"model": MODEL, "usage": usage}}
-        self._end(
-            run,
-            {
-                "runId": run.run_id,
-                "status": "ok",
-                "summary": "completed",
-                "result": {"payloads": [{"text": run.text, "mediaUrl": None}], "meta": meta},
-            },
-        )
+        usage = run_usage(run.usage)
+        about: dict[str, Any] = {
+            "provider": PROVIDER,
+            "model": MODEL,
+            "usage": usage,
+            "lastCallUsage": run_usage(run.usage[-1:]),
+        }
+        about |= {"costUsd": usage["cost"]["total"], "assistantTurns": len(run.usage)}
+        meta = {"durationMs": now_ms() - run.started_at, "agentMeta": about, "aborted": False}
+        result = {"payloads": [{"text": run.text, "mediaUrl": None}], "meta": meta}
+        self._end(run, "done", {"runId": run.run_id, "status": "ok", "summary": "completed", "result": result})
 
     def _end_failed(self, run: Run, why: str) -> None:
-        self._agent_event(run, "lifecycle", {"phase": "error", "endedAt": now_ms(), "error": why})
+        self._lifecycle(run, "finishing", error=why, aborted=False, endedAt=now_ms())
+        self._lifecycle(run, "error", startedAt=run.started_at, endedAt=now_ms(), error=why)
         self._chat_event(run, "error", errorMessage=why)
+        self._say(run, [{"type": "text", "text": why}], no_usage(), "error", errorMessage=why)
         run.error = Refusal("UNAVAILABLE", why)
-        self._end(run, {"runId": run.run_id, "status": "error", "summary": why})
+        self._end(run, "failed", {"runId": run.run_id, "status": "error", "summary": why})
 
-    def _end_aborted(self, run: Run) -> None:
-        self._chat_event(run, "aborted", stopReason="rpc", message=_message(run.text))
-        self._agent_event(
-            run, "lifecycle", {"phase": "end", "status": "cancelled", "aborted": True, "stopReason": "rpc"}
-        )
-        self._end(run, {"runId": run.run_id, "status": "timeout", "summary": "aborted", "stopReason": "rpc"})
-
-    def _end(self, run: Run, final: dict[str, Any]) -> None:
+    def _end(self, run: Run, status: str, final: dict[str, Any]) -> None:
         run.final = final
-        self._sessions.end_run(run.session_key, run.run_id)
+        row = self._note_end(run, status)
+        if row is not None:
+            self._conversations.changed(row, phase="error" if run.error else "end", runId=run.run_id)
         run.done.set()
 
+    def _note_end(self, run: Run, status: str) -> dict[str, Any] | None:
+        return self._conversations.sessions.end_run(run.session_key, run.run_id, status, run_usage(run.usage))
+
+    def _lifecycle(self, run: Run, phase: str, **fields: Any) -> None:
+        self._agent_event(run, "lifecycle", {"phase": phase, **fields})
+
+    def _tool_event(self, run: Run, data: dict[str, Any]) -> None:
+        self._peers.broadcast(
+            "agent", self._payload(run, "tool", data), to=[peer for peer in self._peers if peer.has_cap(TOOL_EVENTS)]
+        )
+
     def _agent_event(self, run: Run, stream: str, data: dict[str, Any]) -> None:
+        self._peers.broadcast("agent", self._payload(run, stream, data))
+
+    def _payload(self, run: Run, stream: str, data: dict[str, Any]) -> dict[str, Any]:
         run.seq += 1
-        payload = {
-            "runId": run.run_id,
-            "sessionKey": run.session_key,
-            "agentId": agent_of(run.session_key),
-            "stream": stream,
-            "data": data,
-            "seq": run.seq,
-            "ts": now_ms(),
-        }
-        self._peers.broadcast("agent", payload)
+        about = {"runId": run.run_id, "sessionKey": run.session_key, "agentId": agent_of(run.session_key)}
+        return {**about, "stream": stream, "data": data, "seq": run.seq, "ts": now_ms()}
 
     def _chat_event(self, run: Run, state: str, **fields: Any) -> None:
-        payload = {
-            "runId": run.run_id,
-            "sessionKey": run.session_key,
-            "agentId": agent_of(run.session_key),
-            "seq": run.seq,
-            "state": state,
-        }
-        self._peers.broadcast("chat", payload | fields)
-
-    def _say(self, session_key: str, message: dict[str, Any]) -> None:
-        self._history.setdefault(session_key, []).append(message)
+        about = {"runId": run.run_id, "sessionKey": run.session_key, "agentId": agent_of(run.session_key)}
+        self._peers.broadcast("chat", {**about, "seq": run.seq, "state": state, **fields})
 
 
-async def _speak(message: str) -> AsyncIterator[str]:
-    """Yield an answer's pieces: what the message asks for, else the message itself."""
-    if failing := re.match(r"fail:\s*(\d{3})", message):
-        raise _RunError(f"LLM request failed: the model answered HTTP {failing[1]}.")
-    if counting := re.fullmatch(r"count:(\d{1,9})(?::(\d{1,9}))?\s*", message):
-        for index in range(int(counting[1])):
-            yield f"{' ' if index else ''}{index + 1}"
-            await asyncio.sleep(int(counting[2] or 0) / 1000)
-        return
-    for index, word in enumerate(message.removeprefix("echo:").strip().split(" ")):
+async def _count(argument: str) -> AsyncIterator[str]:
+    number, _, pause = argument.partition(":")
+    for index in range(int(number)):
+        yield f"{' ' if index else ''}{index + 1}"
+        await asyncio.sleep(int(pause or 0) / 1000)
+
+
+async def _speak(text: str) -> AsyncIterator[str]:
+    for index, word in enumerate(text.split(" ")):
         yield f"{' ' if index else ''}{word}"
         await asyncio.sleep(0)
 

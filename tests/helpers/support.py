@@ -6,7 +6,7 @@ import asyncio
 import functools
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
 import pytest
@@ -40,6 +40,13 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < end, f"it did not happen within {seconds:g} s"
         time.sleep(0.005)
+
+
+async def comes_true(condition: Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
+    """Wait until something is so that has to be asked for, and fail if it does not come to be."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.01)
 
 
 def missing(what: str, why: str) -> NoReturn:

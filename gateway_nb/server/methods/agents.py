@@ -20,6 +20,7 @@ from ..clock import now_ms
 from ..params import Params, integer, string, text
 from ..runs import Run, Runs
 from ..state.sessions import MAIN_AGENT, main_session
+from ..state.transcripts import Transcripts
 from .method import Call, Method, Table
 
 _WAIT_MS = 30_000
@@ -45,10 +46,12 @@ class Agents:
 
     Args:
         runs: what they start, wait for and end.
+        transcripts: the messages of the sessions.
     """
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, transcripts: Transcripts) -> None:
         self._runs = runs
+        self._transcripts = transcripts
 
     def table(self) -> Table:
         """Return the methods by name."""
@@ -98,7 +101,7 @@ class Agents:
 
     def _history(self, call: Call) -> dict[str, Any]:
         key, limit = call.params["sessionKey"], call.params.get("limit", 200)
-        messages, active = self._runs.messages(key), self._runs.active(key)
+        messages, active = self._transcripts.of(key), self._runs.active(key)
         run_ids = [run.run_id for run in active]
         payload: dict[str, Any] = {
             "sessionKey": key,

@@ -5,17 +5,22 @@ from __future__ import annotations
 from ...protocol.frames import RequestFrame
 from ..admission import Admission
 from ..answers import LATER, Refusal, fault
+from ..calls import NodeCalls
+from ..conversations import Conversations
 from ..peer import Peer
 from ..peers import Peers
 from ..runs import Runs
-from ..state.sessions import Sessions
+from ..spawning import Tasks
+from ..tools import Tools
 from .agents import Agents
 from .approvals import Approvals
 from .method import Call, Table
+from .nodes import NodeMethods
 from .pairing import Pairing
 from .sessions import SessionMethods
 from .system import System
 from .talk import Talk
+from .tools import ToolMethods
 
 EVENTS = (
     "connect.challenge",
@@ -30,6 +35,10 @@ EVENTS = (
     "health",
     "task",
     "device.pair.resolved",
+    "node.pair.requested",
+    "node.pair.resolved",
+    "node.invoke.request",
+    "node.invoke.cancel",
     "exec.approval.requested",
     "exec.approval.resolved",
 )
@@ -44,16 +53,21 @@ class Methods:
 
     Attributes:
         agents: the agents' runs.
+        nodes: the nodes, and what they are asked.
     """
 
     def __init__(self, peers: Peers, admission: Admission) -> None:
-        sessions = Sessions()
-        self.agents = Runs(peers, sessions)
+        self._tasks = Tasks()
+        self.nodes = NodeCalls(peers, admission)
+        conversations, tools = Conversations(peers), Tools(self.nodes)
+        self.agents = Runs(peers, conversations, tools)
         domains = (
-            System(sessions),
-            SessionMethods(peers, sessions),
+            System(conversations.sessions),
+            SessionMethods(conversations),
             Talk(peers),
-            Agents(self.agents),
+            Agents(self.agents, conversations.transcripts),
+            ToolMethods(tools, conversations.sessions, self._tasks),
+            NodeMethods(self.nodes),
             Approvals(peers),
             Pairing(peers, admission),
         )
@@ -86,3 +100,4 @@ class Methods:
     def stop(self) -> None:
         """End what still runs."""
         self.agents.stop()
+        self._tasks.cancel()

@@ -7,21 +7,21 @@
 - ``sessions.delete {key}`` -> ``{ok, key, deleted, archived[]}``.
 - ``sessions.subscribe {}`` -> ``{subscribed}``: from then on the client hears ``sessions.changed {sessionKey, agentId,
   reason, ts, session?}``.
-- ``sessions.messages.subscribe|unsubscribe {key}`` -> ``{subscribed, key}``.
+- ``sessions.messages.subscribe {key}`` -> ``{subscribed, key}``: from then on the client hears ``session.message
+  {sessionKey, agentId, message, messageId, messageSeq, session}``; ``sessions.messages.unsubscribe {key}`` ends it.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from ...protocol.scopes import ADMIN, READ, WRITE
 from ..answers import fault
-from ..clock import now_ms
+from ..conversations import Conversations
 from ..params import NOTHING, Params, integer, nullable, string, text
-from ..peers import Peers
-from ..state.sessions import MAIN_AGENT, MODEL, MODEL_PROVIDER, Sessions
+from ..state.models import MODEL, PROVIDER
+from ..state.sessions import MAIN_AGENT
 from .method import Call, Method, Table
 
 KEY = Params({"key": text}, ("key",))
@@ -34,13 +34,12 @@ class SessionMethods:
     """The methods.
 
     Args:
-        peers: the clients that have connected.
-        sessions: what they work on.
+        conversations: what they work on.
     """
 
-    def __init__(self, peers: Peers, sessions: Sessions) -> None:
-        self._peers = peers
-        self._sessions = sessions
+    def __init__(self, conversations: Conversations) -> None:
+        self._conversations = conversations
+        self._sessions = conversations.sessions
 
     def table(self) -> Table:
         """Return the methods by name."""
@@ -50,8 +49,8 @@ class SessionMethods:
             "sessions.patch": Method(WRITE, _PATCH, self._patch),
             "sessions.delete": Method(ADMIN, KEY, self._delete),
             "sessions.subscribe": Method(READ, NOTHING, self._subscribe),
-            "sessions.messages.subscribe": Method(READ, KEY, self._messages(True)),
-            "sessions.messages.unsubscribe": Method(READ, KEY, self._messages(False)),
+            "sessions.messages.subscribe": Method(READ, KEY, self._listen),
+            "sessions.messages.unsubscribe": Method(READ, KEY, self._unlisten),
         }
 
     def _list(self, call: Call) -> dict[str, Any]:
@@ -64,7 +63,7 @@ class SessionMethods:
             raise fault(f'Unknown agent id "{params["agentId"]}"')
         row = self._sessions.touch(params.get("key") or f"agent:{MAIN_AGENT}:dashboard:{uuid.uuid4()}")
         row |= {name: params[name] for name in ("label", "model") if name in params}
-        self._changed(row, "create")
+        self._conversations.changed(row, reason="create")
         return {
             "ok": True,
             "key": row["key"],
@@ -79,28 +78,27 @@ class SessionMethods:
         for name, default in (("label", None), ("model", MODEL)):
             if name in call.params:
                 row[name] = call.params[name] or default
-        self._changed(row, "patch")
+        self._conversations.changed(row, reason="patch")
         return {"ok": True, "path": "memory", "key": row["key"], "entry": _entry(row), "resolved": _resolved(row)}
 
     def _delete(self, call: Call) -> dict[str, Any]:
         row = self._sessions.pop(call.params["key"], None)
         if row is not None:
-            self._changed(row, "delete")
+            self._conversations.transcripts.forget(row["key"])
+            self._conversations.changed(row, reason="delete")
         return {"ok": True, "key": call.params["key"], "deleted": row is not None, "archived": []}
-
-    def _changed(self, row: dict[str, Any], reason: str) -> None:
-        payload = {"sessionKey": row["key"], "agentId": row["agentId"], "reason": reason, "ts": now_ms()}
-        if reason != "delete":
-            payload["session"] = row
-        subscribers = [peer for peer in self._peers if peer.session_events]
-        self._peers.broadcast("sessions.changed", payload, to=subscribers)
 
     def _subscribe(self, call: Call) -> dict[str, Any]:
         call.peer.session_events = True
         return {"subscribed": True}
 
-    def _messages(self, subscribed: bool) -> Callable[[Call], Any]:
-        return lambda call: {"subscribed": subscribed, "key": call.params["key"]}
+    def _listen(self, call: Call) -> dict[str, Any]:
+        call.peer.message_keys.add(call.params["key"])
+        return {"subscribed": True, "key": call.params["key"]}
+
+    def _unlisten(self, call: Call) -> dict[str, Any]:
+        call.peer.message_keys.discard(call.params["key"])
+        return {"subscribed": False, "key": call.params["key"]}
 
 
 def _entry(row: dict[str, Any]) -> dict[str, Any]:
@@ -108,4 +106,4 @@ def _entry(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resolved(row: dict[str, Any]) -> dict[str, Any]:
-    return {"modelProvider": MODEL_PROVIDER, "model": row["model"]}
+    return {"modelProvider": PROVIDER, "model": row["model"]}

@@ -6,8 +6,8 @@ import uuid
 from typing import Any
 
 from ..clock import now_ms
+from .models import CONTEXT_TOKENS, MODEL, PROVIDER
 
-MODEL_PROVIDER, MODEL = "local", "local-1"
 MAIN_AGENT = MAIN_KEY = "main"
 
 
@@ -37,8 +37,9 @@ class Sessions(dict[str, dict[str, Any]]):
                 "createdAt": now,
                 "updatedAt": now,
                 "archived": False,
-                "modelProvider": MODEL_PROVIDER,
+                "modelProvider": PROVIDER,
                 "model": MODEL,
+                "contextTokens": CONTEXT_TOKENS,
                 "hasActiveRun": False,
                 "activeRunIds": [],
             }
@@ -46,14 +47,34 @@ class Sessions(dict[str, dict[str, Any]]):
         row["updatedAt"] = now
         return row
 
-    def begin_run(self, key: str, run_id: str) -> None:
-        """Note that a run of a session has begun."""
-        self._set_active(key, [*self.touch(key)["activeRunIds"], run_id])
+    def begin_run(self, key: str, run_id: str, started_at: int) -> dict[str, Any]:
+        """Note that a run of a session has begun; return the session's row."""
+        row = self.touch(key)
+        row |= {"status": "running", "startedAt": started_at, "lastActivityAt": started_at}
+        for old in ("endedAt", "runtimeMs"):
+            row.pop(old, None)
+        self._set_active(row, [*row["activeRunIds"], run_id])
+        return row
 
-    def end_run(self, key: str, run_id: str) -> None:
-        """Note that a run has ended."""
-        if key in self:
-            self._set_active(key, [active for active in self[key]["activeRunIds"] if active != run_id])
+    def end_run(self, key: str, run_id: str, status: str, usage: dict[str, Any]) -> dict[str, Any] | None:
+        """Note that a run has ended; return the session's row, ``None`` if it was deleted meanwhile.
+
+        Args:
+            key: the session's.
+            run_id: the run's.
+            status: ``done``, ``failed`` or ``killed``.
+            usage: of the run.
+        """
+        row = self.get(key)
+        if row is None:
+            return None
+        now = now_ms()
+        self.touch(key)
+        self._set_active(row, [active for active in row["activeRunIds"] if active != run_id])
+        row |= {"status": status, "endedAt": now, "runtimeMs": now - row.get("startedAt", now), "lastRunId": run_id}
+        row |= {"inputTokens": usage["input"], "outputTokens": usage["output"], "totalTokens": usage["total"]}
+        row |= {"estimatedCostUsd": usage["cost"]["total"], "lastActivityAt": now}
+        return row
 
     def page(self, limit: int, offset: int, search: str) -> dict[str, Any]:
         """Return one page of ``sessions.list``, the latest session first."""
@@ -68,9 +89,9 @@ class Sessions(dict[str, dict[str, Any]]):
             "limitApplied": limit,
             "nextOffset": end if len(rows) > end else None,
             "hasMore": len(rows) > end,
-            "defaults": {"modelProvider": MODEL_PROVIDER, "model": MODEL, "contextTokens": 131072},
+            "defaults": {"modelProvider": PROVIDER, "model": MODEL, "contextTokens": CONTEXT_TOKENS},
             "sessions": rows[offset:end],
         }
 
-    def _set_active(self, key: str, run_ids: list[str]) -> None:
-        self[key] |= {"activeRunIds": run_ids, "hasActiveRun": bool(run_ids)}
+    def _set_active(self, row: dict[str, Any], run_ids: list[str]) -> None:
+        row |= {"activeRunIds": run_ids, "hasActiveRun": bool(run_ids)}

@@ -1,0 +1,43 @@
+"""What the offline models understand: a prompt that says what to answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_COMMAND = re.compile(r"(?:(echo|tool):(.*))|(?:(count):(\d{1,9}(?::\d{1,9})?))|(?:(fail):([45]\d\d))", re.DOTALL)
+
+
+def command(prompt: str) -> tuple[str, str]:
+    """Return the command in a prompt and its argument; a prompt without one is to be echoed.
+
+    ``echo:TEXT`` answers the text, ``count:N:MS`` counts to N with a pause of MS milliseconds after each number,
+    ``fail:CODE`` fails with that HTTP status, ``tool:NAME:{json}`` calls a tool and answers with its result.
+
+    Example:
+        >>> command("count:3:50"), command("hello")
+        (('count', '3:50'), ('echo', 'hello'))
+    """
+    found = _COMMAND.search(prompt)
+    if found is None:
+        return "echo", prompt.strip()
+    kind, argument = (group for group in found.groups() if group is not None)
+    return kind, argument.strip()
+
+
+def tool_call(argument: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the arguments that ``tool:`` names.
+
+    Raises:
+        ValueError: the arguments are not a JSON object.
+
+    Example:
+        >>> tool_call('sales:{"month": 3}')
+        ('sales', {'month': 3})
+    """
+    name, _, given = argument.partition(":")
+    arguments = json.loads(given or "{}")
+    if not isinstance(arguments, dict):
+        raise ValueError("a tool's arguments must be a JSON object")
+    return name, arguments
