@@ -214,6 +214,28 @@ def test_where_events_fell_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert gnb.load(tmp_path / "run.jsonl").stats.dropped == 29 - len(last)
 
 
+@pytest.mark.parametrize("next_line", ["event", "mark", "request", "answer"])
+def test_what_fell_out_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, next_line: str) -> None:
+    """The line that says how many events fell out stands before whatever came after them."""
+    monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_BYTES", 3 * event(0).size)
+    disk = SlowDisk(monkeypatch)
+    capture = Capture(tmp_path / "run.jsonl")
+    assert disk.asked.wait(10)
+    capture.extend([event(0, payload={"n": "x" * 5000})])
+    if next_line == "event":
+        capture.extend([event(1)])
+    elif next_line == "mark":
+        capture.mark("gap", 1, {"expected": 1, "received": 2})
+    elif next_line == "request":
+        capture.asked("1", "m", b"{}")
+    else:
+        capture.answered("1", True, b"{}")
+    disk.gate.set()
+    capture.stop()
+    kinds = [line.kind for line in gnb.load(tmp_path / "run.jsonl").lines()]
+    assert kinds == ["start", "dropped", next_line.replace("mark", "gap"), "stop"]
+
+
 def test_calls_that_a_slow_disk_keeps_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recorded requests, answers and marks wait for a slow disk within the same bound as events, and are counted."""
     monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_BYTES", 100_000)

@@ -101,6 +101,10 @@ def test_json(known: tuple[str, ...], before: str, after: str) -> None:
         ('{"apiKey" : "mock","mode":"mock"}', '{"apiKey" : "[secret]","mode":"mock"}'),
         ('{"token":5,"password":null,"x":"y"}', '{"token":5,"password":null,"x":"y"}'),
         ('{"secrets":["a",{"b":"c","n":1}],"x":"y"}', '{"secrets":["[secret]",{"b":"[secret]","n":1}],"x":"y"}'),
+        (
+            '{"secrets":[["a"],"b",{"c":{"d":"e"},"f":"g"},"h"],"x":["y"]}',
+            '{"secrets":[["[secret]"],"[secret]",{"c":{"d":"[secret]"},"f":"[secret]"},"[secret]"],"x":["y"]}',
+        ),
         ('[{"token":5},"x"]', '[{"token":5},"x"]'),
         ('{"x":"{\\"token\\":\\"abc\\"}"}', '{"x":"{\\"token\\":\\"[secret]\\"}"}'),
         ('{"x":"send \\"token\\": \\"abc\\" on"}', '{"x":"send \\"token\\": \\"[secret]\\" on"}'),
