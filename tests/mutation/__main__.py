@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("action", nargs="?", choices=("sample", "contexts"), default="sample")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--only", default="", help="only mutants whose name contains this, all of them")
+    parser.add_argument("--only", default="", help="only mutants whose name contains this")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.action == "contexts":
@@ -72,8 +72,9 @@ def main() -> None:
         return
     if not CONTEXTS.exists():
         sys.exit("first: python -m tests.mutation contexts")
-    every = [mutant for mutant in all_mutants() if mutant.name not in EQUIVALENT and arguments.only in mutant.name]
-    chosen = every if arguments.only else random.Random(arguments.seed).sample(every, arguments.count)
+    every = [mutant for mutant in all_mutants() if arguments.only in mutant.name]
+    random.Random(arguments.seed).shuffle(every)  # before any is left out: an entry more changes one draw, not all
+    chosen = [mutant for mutant in every if mutant.name not in EQUIVALENT][: arguments.count]
     survivors = run(chosen, arguments.jobs)
     print(f"\nseed {arguments.seed}: {len(chosen) - len(survivors)} of {len(chosen)} noticed; survived:")
     for mutant in survivors:
