@@ -36,6 +36,7 @@ from tests.mutation.sites import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("protocol", "client", "capture", "events", "identity", "sync", "errors.py")
+_PICTURES = ("plots.py",)  # whose numbers are pixels
 CONTEXTS = ROOT / ".coverage.contexts.json"
 _TESTED = ("tests/unit", "tests/faults", "tests/contract", "tests/kernel")
 _WITHOUT = "not openclaw"  # the real gateway takes long to start, and the embedded one has the same tests
@@ -45,8 +46,16 @@ _PATIENCE = (60.0, 5.0)  # seconds, and how much longer than without a fault tes
 _ATTEMPTS = 3
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:nbval")  # which takes seconds to import
 _NO_TESTS = 5
+_COVERAGE = """
+[run]
+source = gateway_nb
+parallel = true
+sigterm = true
+patch = subprocess
+context = ${PYTEST_CURRENT_TEST-}
+"""
 Contexts = dict[str, dict[str, list[str]]]
-"""File -> line -> tests that run it."""
+"""File -> line -> tests that run it, in their own process or in one that they start."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,12 @@ def all_mutants() -> list[Mutant]:
     """Return every mutant there is, in the order of the files."""
     roots = [ROOT / "gateway_nb" / name for name in SOURCES]
     files = [file for root in roots for file in (sorted(root.rglob("*.py")) if root.is_dir() else [root])]
-    return [mutant for file in files for mutant in mutants(ROOT, file.relative_to(ROOT).as_posix())]
+    return [
+        mutant
+        for file in files
+        if file.name not in _PICTURES
+        for mutant in mutants(ROOT, file.relative_to(ROOT).as_posix())
+    ]
 
 
 def write_contexts(jobs: int) -> None:
@@ -95,8 +109,10 @@ def write_contexts(jobs: int) -> None:
         jobs: processes of tests.
     """
     with _copy() as folder:
-        data, report = folder / ".coverage", folder / "report.xml"
-        options = ["--cov", "--cov-report=", "--cov-context=test", f"--junitxml={report}", "-o", "junit_family=xunit1"]
+        data, report, config = folder / ".coverage", folder / "report.xml", folder / "coverage.ini"
+        config.write_text(_COVERAGE)
+        options = ["--cov", "--cov-report=", "--cov-context=test", f"--cov-config={config}"]
+        options += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
         environment = {**os.environ, "PYTHONPATH": str(folder), "COVERAGE_FILE": str(data)}
         command = [*_PYTEST, *options, f"-n{jobs}", "-k", _WITHOUT, *_TESTED]
         subprocess.run(command, cwd=folder, env=environment, check=False)  # a test that fails is left out below
@@ -125,14 +141,23 @@ def _lines_run(data: Path, folder: Path, passed: set[str]) -> Contexts:
     for file in measured.measured_files():
         lines = measured.contexts_by_lineno(file)
         found[Path(file).relative_to(folder).as_posix()] = {
-            str(line): sorted({_test(context) for context in contexts} & passed) for line, contexts in lines.items()
+            str(line): sorted({test for context in contexts for test in _running(context, passed)})
+            for line, contexts in lines.items()
         }
     return found
 
 
+def _running(context: str, passed: set[str]) -> set[str]:
+    """Return the tests of a context: of a process that a fixture started all tests of its file may use it."""
+    if context.endswith(" (setup)"):
+        file = context.partition("::")[0] + "::"
+        return {test for test in passed if test.startswith(file)}
+    return {_test(context)} & passed
+
+
 def _test(context: str) -> str:
     """Return a test's name, without its phase and without the group that pytest-xdist adds to it."""
-    name = re.sub(r"\|(setup|run|teardown)\Z", "", context)
+    name = re.sub(r"(\|(setup|run|teardown)| \((setup|call|teardown)\))\Z", "", context)
     return re.sub(r"@\w+\Z", "", name)
 
 

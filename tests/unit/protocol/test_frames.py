@@ -55,6 +55,22 @@ def test_large_payloads_leave_the_garbage_collector_as_it_was(enabled: bool) -> 
         (gc.enable if before else gc.disable)()
 
 
+def test_large_payloads_are_not_searched_for_garbage() -> None:
+    """While a large payload is decoded no garbage is collected: each time all of its new objects would be visited."""
+    collected: list[str] = []
+
+    def note(phase: str, _: dict[str, int]) -> None:
+        collected.append(phase)
+
+    payload = b"[" + b"[]," * 400_000 + b"1]"
+    gc.callbacks.append(note)
+    try:
+        assert len(frames.decode_payload(payload)) == 400_001
+        assert collected == []
+    finally:
+        gc.callbacks.remove(note)
+
+
 def test_an_answer_that_cannot_be_read() -> None:
     """An answer that is no UTF-8 is an error of the request, which names its method."""
     with pytest.raises(GatewayRequestError, match="health: the answer can't be read"):

@@ -337,6 +337,16 @@ def test_what_a_gateway_gives() -> None:
     assert redactor.text("<later nonce 0>") == MARK
 
 
+@pytest.mark.parametrize(
+    ("secret", "enough"), [(TOKEN, 12), ("https://host.example/" + "cap/0123456789" * 5, 64), ("8letters", 8)]
+)
+def test_a_secret_that_was_cut_short(secret: str, enough: int) -> None:
+    """A secret is recognized by its first 12 characters, a URL, which others may begin like, by its first 64."""
+    redactor = Redactor([secret])
+    assert redactor.text(f"<{secret[:enough]}>") == f"<{MARK}>"
+    assert redactor.text(f"<{secret[: enough - 1]}>") == f"<{secret[: enough - 1]}>"
+
+
 @pytest.mark.parametrize("levels", range(4))
 def test_json_in_strings(levels: int) -> None:
     """Three strings of JSON, each in the one before, are looked through for the fields of secrets."""
