@@ -64,9 +64,9 @@ def enable(library: str = KEPT, *, force: bool = False) -> NestingStatus:
         RuntimeError: the other one is applied already, or this one loses something here; says what.
         ImportError: it is not installed.
 
-    Example:
-        >>> gnb.nesting.enable().applied                    # doctest: +SKIP
-        'nest_asyncio2'
+    Example::
+
+        gnb.nesting.enable()  # in the notebook's first cell
     """
     if library not in _LIBRARIES:
         raise ValueError(f"library must be one of {', '.join(_LIBRARIES)}, not {library!r}")

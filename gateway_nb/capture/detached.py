@@ -167,7 +167,7 @@ def captures() -> list[DetachedCapture]:
     """Return the captures of this user in processes of their own, oldest first: those that run, and those that failed.
 
     Example:
-        >>> for capture in gnb.captures():               # doctest: +SKIP
+        >>> for capture in gnb.captures():
         ...     capture.stop()
     """
     return sorted(_running(), key=lambda capture: capture.stats.started)

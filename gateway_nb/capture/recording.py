@@ -83,7 +83,7 @@ def load(path: str | Path, *, errors: str = "raise") -> Recording:
         ValueError: `errors` is neither.
 
     Example:
-        >>> gnb.load("run.jsonl").df                                     # doctest: +SKIP
+        >>> frame = gnb.load("run.jsonl").df
     """
     if errors not in ("raise", "skip"):
         raise ValueError(f"errors must be 'raise' or 'skip', not {errors!r}")

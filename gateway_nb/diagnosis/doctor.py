@@ -46,7 +46,8 @@ def doctor(
         TypeError, ValueError: an option is wrong; nothing was looked at.
 
     Example:
-        >>> gnb.doctor()                                        # doctest: +SKIP
+        >>> gnb.doctor().ok
+        True
     """
     found = list(computer.check())
     if any(finding.check == "packages" and "is missing" in finding.detail for finding in found):

@@ -58,8 +58,9 @@ class Report:
         findings: all of them.
 
     Example:
-        >>> report = gnb.doctor()                               # doctest: +SKIP
+        >>> report = gnb.doctor()
         >>> report.ok, [finding.check for finding in report.failures]
+        (True, [])
     """
 
     findings: tuple[Finding, ...]

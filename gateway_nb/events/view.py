@@ -64,7 +64,7 @@ class EventView:
             ValueError: a path is empty.
 
         Example:
-            >>> gw.events.expand("runId", "data.phase", event="agent")      # doctest: +SKIP
+            >>> frame = gw.events.expand("runId", "data.phase", event="agent")
         """
         frame = EventView.where(self, event).copy()
         steps = [steps_of(path) for path in paths]

@@ -58,9 +58,10 @@ class OpenClaw:
     Raises:
         OpenClawUnavailable: it can't be installed, or does not come up.
 
-    Example:
-        >>> with OpenClaw() as real:                                    # doctest: +SKIP
-        ...     gw = gnb.connect(real.url, token=real.token)
+    Example::
+
+        with OpenClaw() as real, gnb.connect(real.url, token=real.token) as gw:
+            gw.request("health")
     """
 
     def __init__(

@@ -57,8 +57,9 @@ class LocalGateway:
         ValueError: an unknown `auth` or `protocol`.
 
     Example:
-        >>> with gnb.LocalGateway() as local:                           # doctest: +SKIP
-        ...     gw = gnb.connect(local.url, token=local.token)
+        >>> with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, name="local") as gw:
+        ...     gw.request("health")["ok"]
+        True
     """
 
     def __init__(

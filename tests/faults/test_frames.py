@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -344,3 +345,40 @@ async def test_an_upgrade_that_nobody_waits_for(greeting: bytes) -> None:
         gc.collect()
         await asyncio.sleep(0)
     assert complaints == []
+
+
+def test_a_flood_leaves_turns_to_others(each_transport: str) -> None:
+    """While a gateway sends more than can be read, other tasks of the event loop have their turns."""
+    count = 100_000
+    most = {"picows": 0.06, "websockets": 0.15}[each_transport]  # the latter takes in 32 KiB of frames at once
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await welcome_by_hand(reader, writer)
+        await read_text(reader)
+        writer.write(frame(b"{}") * count + frame(event(1, "last")))
+        await writer.drain()
+        await reader.read()
+
+    async def longest_turn(last: asyncio.Task[gnb.Event]) -> float:
+        longest = 0.0
+        while not last.done():
+            began = time.thread_time()  # of this thread's work alone: the machine may be busy
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - began)
+        return longest
+
+    @async_test
+    async def body() -> None:
+        async with (
+            raw_server(flood) as port,
+            gnb.AsyncGateway(f"ws://127.0.0.1:{port}", device_identity=None) as agw,
+        ):
+            last = asyncio.create_task(agw.wait_for("last", timeout=60))
+            turns = asyncio.create_task(longest_turn(last))
+            with pytest.raises(gnb.GatewayError):
+                await agw.request("go", timeout=0.01)
+            await last
+            assert await turns < most
+            assert agw.status.counters.malformed == count
+
+    body()

@@ -18,6 +18,7 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.protocol.lines import TornEndWarning
 from tests.helpers.scripts import script
+from tests.helpers.silent import Silent
 from tests.helpers.support import until
 
 _START = """
@@ -103,6 +104,20 @@ def test_an_interrupted_start(local: gnb.LocalGateway, tmp_path: Path, monkeypat
         kernel.rest()
     until(lambda: not gnb.captures(), 30)
     assert list(folder.glob("*.log")) == []
+
+
+def test_an_interrupted_command(tmp_path: Path) -> None:
+    """Ctrl-C while the command waits for its capture ends the capture's process before its own."""
+    with Silent() as silent:
+        command = [sys.executable, "-m", "gateway_nb", "capture", silent.url, "-o", str(tmp_path / "run.jsonl")]
+        with subprocess.Popen([*command, "--detach"], stderr=subprocess.PIPE) as waiting:
+            until(lambda: silent.connections, 30)
+            (capturing,) = psutil.Process(waiting.pid).children()
+            waiting.send_signal(signal.SIGINT)
+            waiting.communicate(timeout=30)
+            assert not capturing.is_running()
+    assert list((tmp_path / "home" / "captures").glob("*.log")) == []
+    assert gnb.captures() == []
 
 
 def test_an_interrupt_at_the_end_of_a_start(

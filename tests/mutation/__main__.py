@@ -36,17 +36,26 @@ from tests.mutation.sites import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("protocol", "client", "capture", "events", "identity", "sync", "errors.py")
+_PICTURES = ("plots.py",)  # whose numbers are pixels
 CONTEXTS = ROOT / ".coverage.contexts.json"
 _TESTED = ("tests/unit", "tests/faults", "tests/contract", "tests/kernel")
 _WITHOUT = "not openclaw"  # the real gateway takes long to start, and the embedded one has the same tests
 _COPIED = ("gateway_nb", "tests", "notebooks", "binder", "README.md", "pyproject.toml", "LICENSE", ".ci", ".gitignore")
-_SECONDS_OF_TESTS = 25.0  # of tests/unit, and again of the others
+_SECONDS_OF_TESTS = 40.0  # of tests/unit, and again of the others
 _PATIENCE = (60.0, 5.0)  # seconds, and how much longer than without a fault tests may take
 _ATTEMPTS = 3
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:nbval")  # which takes seconds to import
 _NO_TESTS = 5
+_COVERAGE = """
+[run]
+source = gateway_nb
+parallel = true
+sigterm = true
+patch = subprocess
+context = ${PYTEST_CURRENT_TEST-}
+"""
 Contexts = dict[str, dict[str, list[str]]]
-"""File -> line -> tests that run it."""
+"""File -> line -> tests that run it, in their own process or in one that they start."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ def main() -> None:
     parser.add_argument("action", nargs="?", choices=("sample", "contexts"), default="sample")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--only", default="", help="only mutants whose name contains this, all of them")
+    parser.add_argument("--only", default="", help="only mutants whose name contains this")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.action == "contexts":
@@ -72,8 +81,9 @@ def main() -> None:
         return
     if not CONTEXTS.exists():
         sys.exit("first: python -m tests.mutation contexts")
-    every = [mutant for mutant in all_mutants() if mutant.name not in EQUIVALENT and arguments.only in mutant.name]
-    chosen = every if arguments.only else random.Random(arguments.seed).sample(every, arguments.count)
+    every = [mutant for mutant in all_mutants() if arguments.only in mutant.name]
+    random.Random(arguments.seed).shuffle(every)  # before any is left out: an entry more changes one draw, not all
+    chosen = [mutant for mutant in every if mutant.name not in EQUIVALENT][: arguments.count]
     survivors = run(chosen, arguments.jobs)
     print(f"\nseed {arguments.seed}: {len(chosen) - len(survivors)} of {len(chosen)} noticed; survived:")
     for mutant in survivors:
@@ -84,7 +94,12 @@ def all_mutants() -> list[Mutant]:
     """Return every mutant there is, in the order of the files."""
     roots = [ROOT / "gateway_nb" / name for name in SOURCES]
     files = [file for root in roots for file in (sorted(root.rglob("*.py")) if root.is_dir() else [root])]
-    return [mutant for file in files for mutant in mutants(ROOT, file.relative_to(ROOT).as_posix())]
+    return [
+        mutant
+        for file in files
+        if file.name not in _PICTURES
+        for mutant in mutants(ROOT, file.relative_to(ROOT).as_posix())
+    ]
 
 
 def write_contexts(jobs: int) -> None:
@@ -94,8 +109,10 @@ def write_contexts(jobs: int) -> None:
         jobs: processes of tests.
     """
     with _copy() as folder:
-        data, report = folder / ".coverage", folder / "report.xml"
-        options = ["--cov", "--cov-report=", "--cov-context=test", f"--junitxml={report}", "-o", "junit_family=xunit1"]
+        data, report, config = folder / ".coverage", folder / "report.xml", folder / "coverage.ini"
+        config.write_text(_COVERAGE)
+        options = ["--cov", "--cov-report=", "--cov-context=test", f"--cov-config={config}"]
+        options += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
         environment = {**os.environ, "PYTHONPATH": str(folder), "COVERAGE_FILE": str(data)}
         command = [*_PYTEST, *options, f"-n{jobs}", "-k", _WITHOUT, *_TESTED]
         subprocess.run(command, cwd=folder, env=environment, check=False)  # a test that fails is left out below
@@ -104,8 +121,17 @@ def write_contexts(jobs: int) -> None:
             for case in ElementTree.parse(report).iter("testcase")
             if case.find("failure") is None and case.find("error") is None and case.find("skipped") is None
         }
-        lines = _lines_run(data, folder, set(seconds))
+        lines = _lines_run(data, folder, seconds.keys() & _collected())
     CONTEXTS.write_text(json.dumps({"seconds": seconds, "lines": lines}))
+
+
+def _collected() -> set[str]:
+    """Return the names that tests have in another copy: a name may say where its file is."""
+    with _copy() as folder:
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        command = [*_PYTEST, "--collect-only", "-n0", *_TESTED]
+        done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    return {_test(line) for line in done.stdout.splitlines()}
 
 
 def _lines_run(data: Path, folder: Path, passed: set[str]) -> Contexts:
@@ -115,14 +141,23 @@ def _lines_run(data: Path, folder: Path, passed: set[str]) -> Contexts:
     for file in measured.measured_files():
         lines = measured.contexts_by_lineno(file)
         found[Path(file).relative_to(folder).as_posix()] = {
-            str(line): sorted({_test(context) for context in contexts} & passed) for line, contexts in lines.items()
+            str(line): sorted({test for context in contexts for test in _running(context, passed)})
+            for line, contexts in lines.items()
         }
     return found
 
 
+def _running(context: str, passed: set[str]) -> set[str]:
+    """Return the tests of a context: of a process that a fixture started all tests of its file may use it."""
+    if context.endswith(" (setup)"):
+        file = context.partition("::")[0] + "::"
+        return {test for test in passed if test.startswith(file)}
+    return {_test(context)} & passed
+
+
 def _test(context: str) -> str:
     """Return a test's name, without its phase and without the group that pytest-xdist adds to it."""
-    name = re.sub(r"\|(setup|run|teardown)\Z", "", context)
+    name = re.sub(r"(\|(setup|run|teardown)| \((setup|call|teardown)\))\Z", "", context)
     return re.sub(r"@\w+\Z", "", name)
 
 

@@ -1,6 +1,48 @@
-"""Faults that change nothing that anybody could notice, with the proof."""
+"""Faults that change nothing that anybody could notice, with the proof. Each is still there: tests/unit asks for it."""
 
 from __future__ import annotations
 
-EQUIVALENT: dict[str, str] = {}
+_PROOFS = {
+    "A step of work, one longer: the same bytes or rows go through in the same order, in other steps.": (
+        "gateway_nb/capture/files.py _TAIL_BYTES: 65_536 -> (65537)",
+        "gateway_nb/capture/journal.py _LARGEST_WRITE: 4 -> (5)",
+        "gateway_nb/capture/journal.py _LARGEST_WRITE: 1024 -> (1025)",
+        "gateway_nb/capture/reading.py _CHUNK_BYTES: 64 -> (65)",
+        "gateway_nb/capture/reading.py _CHUNK_BYTES: 1024 -> (1025)",
+        "gateway_nb/capture/reading.py _STEP_BYTES: 512 -> (513)",
+        "gateway_nb/capture/recording.py CHUNK_ROWS: 8192 -> (8193)",
+        "gateway_nb/client/redaction/sieve.py _CHUNK: 65_536 -> (65537)",
+    ),
+    "The first capacity of an array that grows: it grows once more, or once less.": (
+        "gateway_nb/events/frame.py _FIRST_CAPACITY: 8192 -> (8193)",
+        "gateway_nb/events/frame.py _Column.reserve: 2 -> (3)",
+        "gateway_nb/events/frame.py FrameBuilder._reserve: 2 -> (3)",
+    ),
+    "The size from which another way to the same outcome is the quicker one; at this size both are as quick.": (
+        "gateway_nb/client/redaction/needles.py LARGE: 16_384 -> (16385)",
+        "gateway_nb/client/redaction/redactor.py _LARGE_LINES: 1024 -> (1025)",
+        "gateway_nb/protocol/frames.py _LARGE_PAYLOAD: 1024 -> (1025)",
+        "gateway_nb/protocol/frames.py _SPARE_BYTES: 1024 -> (1025)",
+        "gateway_nb/client/redaction/needles.py Needles.suspects: len(data) < large -> (len(data) <= large)",
+        "gateway_nb/protocol/frames.py decode: len(data) - len(frame.payload) > _SPARE_BYTES"
+        " -> (len(data) - len(frame.payload) >= _SPARE_BYTES)",
+        "gateway_nb/protocol/frames.py decode_payload: len(raw) > _LARGE_PAYLOAD -> (len(raw) >= _LARGE_PAYLOAD)",
+    ),
+    "The size of a cache, one more: what is in it is what would be computed again.": (
+        "gateway_nb/client/handlers.py _NAMES_KEPT: 1024 -> (1025)",
+        "gateway_nb/client/handlers.py _pattern: 256 -> (257)",
+        "gateway_nb/client/handlers.py matches: 4096 -> (4097)",
+        "gateway_nb/client/redaction/shapes.py _is_secret_name: 1024 -> (1025)",
+        "gateway_nb/events/frame.py _FRAMES_KEPT: 256 -> (257)",
+    ),
+    "Of late answers the last thousand or so are promised to be told from unknown ones.": (
+        "gateway_nb/protocol/requests.py _LATE_KEPT: 1024 -> (1025)",
+        "gateway_nb/protocol/requests.py Requests.give_up: len(self._given_up) > _LATE_KEPT"
+        " -> (len(self._given_up) >= _LATE_KEPT)",
+    ),
+    "The table has twice the room; a hash has 16 bits, and no other place of it is ever asked for.": (
+        "gateway_nb/client/redaction/sieve.py Sieve.__init__: 1 -> (2)",
+    ),
+}
+EQUIVALENT: dict[str, str] = {name: proof for proof, names in _PROOFS.items() for name in names}
 """A mutant's name -> why no test can tell it from the code as it is."""

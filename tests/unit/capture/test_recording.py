@@ -6,6 +6,8 @@ import datetime as dt
 import io
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -145,6 +147,48 @@ def test_lines_stay_lines(tmp_path: Path) -> None:
     assert lines[1] == {"t": 1.0, "epoch": 1, "event": 'na"me\n', "payload": {"a": "b\nc"}}
 
 
+def test_what_is_the_same_in_many_lines(tmp_path: Path) -> None:
+    """Events of one time keep the connections that they came from, and events of one connection their times."""
+    heads = [(1.5, 1, "x"), (1.5, 2, "x"), (1.5, 2, "y"), (2.5, 2, "x"), (2.5, 2, "x"), (1.5, 1, "x")]
+    with Capture(tmp_path / "run.jsonl") as capture:
+        capture.extend([Event(received, epoch, name, None, msgspec.Raw(b"1")) for received, epoch, name in heads])
+    found = [line for line in gnb.load(tmp_path / "run.jsonl").lines() if line.event]
+    assert [(line.received, line.epoch, line.event) for line in found] == heads
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["a new file", "a file to continue"])
+def test_a_capture_that_nobody_has(tmp_path: Path, taken: bool) -> None:
+    """A capture that is discarded lets go of its connection, and leaves no file but one that was there before."""
+    path, detached = tmp_path / "run.jsonl", list[bool]()
+    if taken:
+        captured(path)
+    capture = Capture(path, append=taken, attach=lambda _: lambda: detached.append(True))
+    capture.extend([event(1)])
+    capture.discard()
+    assert not capture.alive
+    assert path.exists() is taken
+    assert detached == [True]
+
+
+@pytest.mark.long
+def test_a_capture_at_exit(tmp_path: Path) -> None:
+    """A capture that nobody stopped is written to its end when the interpreter exits; one that was stopped is left."""
+    code = """
+import sys
+import msgspec
+from gateway_nb.capture.journal import Capture
+from gateway_nb.client.event import Event
+event = Event(1.5, 1, "x", 1, msgspec.Raw(b"1"))
+stopped = Capture(sys.argv[1] + "/stopped.jsonl")
+stopped.stop()
+left = Capture(sys.argv[1] + "/left.jsonl")
+left.extend([event])
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+    kinds = {file.stem: [line.kind for line in gnb.load(file).lines()] for file in tmp_path.glob("*.jsonl")}
+    assert kinds == {"left": ["start", "event", "stop"], "stopped": ["start", "stop"]}
+
+
 class FullDisk(io.FileIO):
     """A file on a disk that fills up."""
 
@@ -212,6 +256,28 @@ def test_where_events_fell_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert last == list(range(22, 22 + len(last)))
     assert told[-2:] == [("dropped", {"events": 18 - len(last)}), ("stop", {})]
     assert gnb.load(tmp_path / "run.jsonl").stats.dropped == 29 - len(last)
+
+
+@pytest.mark.parametrize("next_line", ["event", "mark", "request", "answer"])
+def test_what_fell_out_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, next_line: str) -> None:
+    """The line that says how many events fell out stands before whatever came after them."""
+    monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_BYTES", 3 * event(0).size)
+    disk = SlowDisk(monkeypatch)
+    capture = Capture(tmp_path / "run.jsonl")
+    assert disk.asked.wait(10)
+    capture.extend([event(0, payload={"n": "x" * 5000})])
+    if next_line == "event":
+        capture.extend([event(1)])
+    elif next_line == "mark":
+        capture.mark("gap", 1, {"expected": 1, "received": 2})
+    elif next_line == "request":
+        capture.asked("1", "m", b"{}")
+    else:
+        capture.answered("1", True, b"{}")
+    disk.gate.set()
+    capture.stop()
+    kinds = [line.kind for line in gnb.load(tmp_path / "run.jsonl").lines()]
+    assert kinds == ["start", "dropped", next_line.replace("mark", "gap"), "stop"]
 
 
 def test_calls_that_a_slow_disk_keeps_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ WRONG_VALUES: list[tuple[str, Any]] = [
     ("min_protocol", 0),
     ("min_protocol", 5),
     ("max_protocol", 2),
+    ("max_protocol", 1001),
     ("request_timeout", 0),
     ("request_timeout", float("nan")),
     ("request_timeout", float("inf")),
@@ -93,6 +94,21 @@ WRONG_VALUES: list[tuple[str, Any]] = [
 OF_A_NODE: list[tuple[str, Any]] = [
     ("scopes", ["operator.admin"]),
     ("device_identity", None),
+    ("permissions", {"": True}),
+    ("permissions", {"a\nb": True}),
+    ("permissions", {"x" * 201: True}),
+    ("commands", [""]),
+    ("commands", ["x" * 201]),
+    ("path_env", "x" * 100_001),
+]
+LONGEST: list[tuple[str, Any]] = [
+    ("client_display_name", "x" * 200),
+    ("permissions", {"x" * 200: True}),
+    ("commands", ["x" * 200]),
+    ("caps", ["x" * 200]),
+    ("path_env", "x" * 100_000),
+    ("min_protocol", 4),
+    ("max_protocol", 1000),
 ]
 OF_TLS: list[tuple[str, Any]] = [
     ("ssl_context", ssl.create_default_context()),
@@ -117,8 +133,14 @@ def test_wrong_values(name: str, value: Any) -> None:
 @pytest.mark.parametrize(("name", "value"), OF_A_NODE)
 def test_what_a_node_has_not(name: str, value: Any) -> None:
     """An option that a node can't have is a ValueError that names it."""
-    with pytest.raises(ValueError, match=f"{name} must"):
+    with pytest.raises((TypeError, ValueError), match=f"{name} must"):
         resolve(None, options={"role": "node", name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), LONGEST)
+def test_as_long_as_may_be(name: str, value: Any) -> None:
+    """Texts of up to 200 characters, a search path of up to 100,000 and the ends of the other ranges are accepted."""
+    resolve(None, options={"role": "node", name: value})
 
 
 @pytest.mark.parametrize(("name", "value"), OF_TLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from typing import Any
 
@@ -106,6 +107,28 @@ def test_bounds() -> None:
     assert by_size.stats.dropped + len(by_size) == 100
     assert numbers(by_size.df)[-1] == 99
     assert f"{log.dropped:,} older ones gave way" in repr(log)
+
+
+def test_steps() -> None:
+    """Rows give way 8,192 at a time, and are packed when they are that many, or 32 MiB."""
+    log = filled(16_383, max_rows=8192)
+    assert (len(log), log.dropped) == (16_383, 0)
+    log.extend([event(16_383)])
+    assert (len(log), log.dropped) == (8192, 8192)
+    large = EventLog()
+    raw = msgspec.Raw(b'"' + b"x" * (1024 * 1024 - 2) + b'"')
+    for number in range(31):
+        large.extend([Event(1.0, 1, "x", number, raw)])
+    assert large.stats.bytes == 0
+    large.extend([Event(1.0, 1, "x", 31, raw)])
+    assert 32 * 1024 * 1024 < large.stats.bytes < 33 * 1024 * 1024
+
+
+def test_default_bounds() -> None:
+    """A log holds a million rows or 512 MiB unless it is told otherwise, and shows its newest 10 rows."""
+    bounds = inspect.signature(EventLog).parameters
+    assert (bounds["max_rows"].default, bounds["max_bytes"].default) == (1_000_000, 536_870_912)
+    assert numbers(filled(12).tail()) == list(range(2, 12))
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -37,7 +37,7 @@ def test_milliseconds(milliseconds: object, seconds: float | None) -> None:
 def test_a_payload_of_empty_lists() -> None:
     """A payload of very many lists is refused at once: to make them would stop the process for a second."""
     with pytest.raises(frames.MalformedFrame, match="more than 4,000,000 lists and objects"):
-        frames.decode_payload(b"[" + b"[]," * 8_000_000 + b"1]")
+        frames.decode_payload(b"[" + b"[]," * 3_999_999 + b"{}]")
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -53,6 +53,22 @@ def test_large_payloads_leave_the_garbage_collector_as_it_was(enabled: bool) -> 
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_large_payloads_are_not_searched_for_garbage() -> None:
+    """While a large payload is decoded no garbage is collected: each time all of its new objects would be visited."""
+    collected: list[str] = []
+
+    def note(phase: str, _: dict[str, int]) -> None:
+        collected.append(phase)
+
+    payload = b"[" + b"[]," * 400_000 + b"1]"
+    gc.callbacks.append(note)
+    try:
+        assert len(frames.decode_payload(payload)) == 400_001
+        assert collected == []
+    finally:
+        gc.callbacks.remove(note)
 
 
 def test_an_answer_that_cannot_be_read() -> None:

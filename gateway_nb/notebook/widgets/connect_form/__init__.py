@@ -37,9 +37,10 @@ def connect_form() -> ConnectForm:
     Returns:
         A `ConnectForm`; its ``.gateway`` is the connection, once there is one, and the magics use it, too.
 
-    Example:
-        >>> form = gnb.connect_form(); form                  # doctest: +SKIP
-        >>> form.gateway.request("health")                   # doctest: +SKIP
+    Example::
+
+        form = gnb.connect_form()  # shows itself, as the last line of a cell
+        form.gateway.request("health")  # once Connect was pressed
     """
     return ConnectForm()
 

@@ -67,8 +67,8 @@ class EventTable(LiveWidget):
         state: returns the connection's state, or ``None`` where there is no connection.
 
     Example:
-        >>> table = gw.table()                               # doctest: +SKIP
-        >>> table.df, table.selected                         # doctest: +SKIP
+        >>> table = gw.table()
+        >>> frame, selected = table.df, table.selected
     """
 
     _esm = source("dom.js", "event_table/view.js")
@@ -113,7 +113,8 @@ class EventTable(LiveWidget):
             FilterError: a field is wrong.
 
         Example:
-            >>> table.filter(events=["agent"], path="data.phase=end")            # doctest: +SKIP
+            >>> table = gw.table()
+            >>> table.filter(events=["agent"], path="data.phase=end")
         """
         unknown = set(query) - set(Query.__dataclass_fields__)
         if unknown:
@@ -130,7 +131,8 @@ class EventTable(LiveWidget):
             FilterError: there are more, or one is no path.
 
         Example:
-            >>> table.expand("data.phase", "data.delta")                         # doctest: +SKIP
+            >>> table = gw.table()
+            >>> table.expand("data.phase", "data.delta")
         """
         if len(paths) > _EXPANDED:
             raise FilterError(f"a table shows at most {_EXPANDED} columns out of payloads, not {len(paths)}")

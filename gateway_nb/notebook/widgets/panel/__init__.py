@@ -24,8 +24,8 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         table: the table of its events.
 
     Example:
-        >>> panel = gw.panel(); panel                        # doctest: +SKIP
-        >>> panel.table.df                                   # doctest: +SKIP
+        >>> panel = gw.panel()
+        >>> frame = panel.table.df
     """
 
     def __init__(self, gateway: Gateway) -> None:

@@ -102,6 +102,10 @@ def test_json(known: tuple[str, ...], before: str, after: str) -> None:
         ('{"apiKey" : "mock","mode":"mock"}', '{"apiKey" : "[secret]","mode":"mock"}'),
         ('{"token":5,"password":null,"x":"y"}', '{"token":5,"password":null,"x":"y"}'),
         ('{"secrets":["a",{"b":"c","n":1}],"x":"y"}', '{"secrets":["[secret]",{"b":"[secret]","n":1}],"x":"y"}'),
+        (
+            '{"secrets":[["a"],"b",{"c":{"d":"e"},"f":"g"},"h"],"x":["y"]}',
+            '{"secrets":[["[secret]"],"[secret]",{"c":{"d":"[secret]"},"f":"[secret]"},"[secret]"],"x":["y"]}',
+        ),
         ('[{"token":5},"x"]', '[{"token":5},"x"]'),
         ('{"x":"{\\"token\\":\\"abc\\"}"}', '{"x":"{\\"token\\":\\"[secret]\\"}"}'),
         ('{"x":"send \\"token\\": \\"abc\\" on"}', '{"x":"send \\"token\\": \\"[secret]\\" on"}'),
@@ -323,6 +327,16 @@ def test_what_a_gateway_gives() -> None:
         redactor.hide([f"<later nonce {number}>"])
     assert redactor.text(values[1]) == values[1]
     assert redactor.text("<later nonce 0>") == MARK
+
+
+@pytest.mark.parametrize(
+    ("secret", "enough"), [(TOKEN, 12), ("https://host.example/" + "cap/0123456789" * 5, 64), ("8letters", 8)]
+)
+def test_a_secret_that_was_cut_short(secret: str, enough: int) -> None:
+    """A secret is recognized by its first 12 characters, a URL, which others may begin like, by its first 64."""
+    redactor = Redactor([secret])
+    assert redactor.text(f"<{secret[:enough]}>") == f"<{MARK}>"
+    assert redactor.text(f"<{secret[: enough - 1]}>") == f"<{secret[: enough - 1]}>"
 
 
 @pytest.mark.parametrize("levels", range(4))
