@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import html
 import logging
-import re
 import threading
 import time
 import weakref
@@ -36,16 +35,14 @@ _LOADING = 3.0
 _LOGGER = logging.getLogger("gateway_nb")
 
 
-_TO_LEAVE_OUT = re.compile(r"^\s*(?://.*|/\*\*.*\*/$)?|\s+// .*$", re.MULTILINE)
+def bundle(widget: str, kind: str) -> str:
+    """Return what a browser gets of a widget; ``python -m tests.bundle`` builds it from the sources beside it.
 
-
-def source(*names: str) -> str:
-    """Return files of this folder as one text: widgets share JavaScript and CSS without a bundler.
-
-    Indents and comments stay out: each widget's text is saved into the notebook.
+    Args:
+        widget: its folder.
+        kind: ``js`` or ``css``.
     """
-    text = "\n".join((resources.files(__package__) / name).read_text("utf-8") for name in names)
-    return "\n".join(line for line in _TO_LEAVE_OUT.sub("", text).splitlines() if line)
+    return (resources.files(__package__) / widget / f"bundle.{kind}").read_text("utf-8")
 
 
 def close_all() -> None:

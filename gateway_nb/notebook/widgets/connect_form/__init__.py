@@ -17,7 +17,7 @@ from ....identity import files
 from ....protocol import endpoint
 from ....protocol.auth import DEFAULT_ROLE, DEFAULT_SCOPES, missing_scopes
 from ... import current
-from ..live import LiveWidget, source, ticker
+from ..live import LiveWidget, bundle, ticker
 
 FILE_NAME = "connect-form.json"
 AUTH_KINDS = ("token", "password", "stored", "none")
@@ -50,8 +50,8 @@ class ConnectForm(LiveWidget):
     It remembers everything but the secret and the URL's path and query, which may hold one.
     """
 
-    _esm = source("dom.js", "connect_form/view.js")
-    _css = source("widgets.css", "connect_form/view.css")
+    _esm = bundle("connect_form", "js")
+    _css = bundle("connect_form", "css")
     HEARS = ("check", "connect", "disconnect")
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from ....client.redaction.redactor import Redactor
 from ....errors import printable
 from ....events.rows import Row, frame_of, redacted
-from ..live import LiveWidget, source, ticker
+from ..live import LiveWidget, bundle, ticker
 from . import export
 from .query import FilterError, Query, steps
 from .rows import LogRows, Matches, marker, told
@@ -71,8 +71,8 @@ class EventTable(LiveWidget):
         >>> table.df, table.selected                         # doctest: +SKIP
     """
 
-    _esm = source("dom.js", "event_table/view.js")
-    _css = source("widgets.css", "event_table/view.css")
+    _esm = bundle("event_table", "js")
+    _css = bundle("event_table", "css")
     HEARS = ("query", "columns", "window", "row", "select", "export")
 
     def __init__(self, log: Source, title: str, state: Any = None) -> None:

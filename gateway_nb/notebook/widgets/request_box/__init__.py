@@ -17,7 +17,7 @@ from ....schema.facts import known
 from ...current import latest
 from ...magics import grammar
 from ...magics.body import CommandError
-from ..live import LiveWidget, source
+from ..live import LiveWidget, bundle
 
 if TYPE_CHECKING:
     from ....sync.loop_thread import RequestHandle
@@ -33,8 +33,8 @@ class RequestBox(LiveWidget):
         gateway: whose.
     """
 
-    _esm = source("dom.js", "request_box/view.js")
-    _css = source("widgets.css", "panel.css")
+    _esm = bundle("request_box", "js")
+    _css = bundle("request_box", "css")
     HEARS = ("about", "call", "cancel")
 
     def __init__(self, gateway: Gateway) -> None:

@@ -14,7 +14,7 @@ from ....errors import printable
 from ....events.runs import RUN_EVENTS, AgentRun, take
 from ..event_table import Source
 from ..event_table.rows import LogRows
-from ..live import LiveWidget, source
+from ..live import LiveWidget, bundle
 
 _SHOWN_RUNS = 50
 _KEPT_RUNS = 500
@@ -32,8 +32,8 @@ class RunsView(LiveWidget):
         title: what it is of.
     """
 
-    _esm = source("dom.js", "runs_view/view.js")
-    _css = source("widgets.css", "panel.css")
+    _esm = bundle("runs_view", "js")
+    _css = bundle("runs_view", "css")
 
     def __init__(self, log: Source, title: str) -> None:
         self._log = log

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 from ....faces.gateway import Gateway
 from ...current import latest
-from ..live import LiveWidget, source
+from ..live import LiveWidget, bundle
 
 _PERIOD = 0.5
 _LOG_LINES = 100
@@ -21,8 +21,8 @@ class StatusView(LiveWidget):
         gateway: whose.
     """
 
-    _esm = source("dom.js", "status_view/view.js")
-    _css = source("widgets.css", "panel.css")
+    _esm = bundle("status_view", "js")
+    _css = bundle("status_view", "css")
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
