@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from typing import Any
 
 import msgspec
 
-LONGEST = 400
-"""Characters of a summary, and of each part before they are joined."""
+_LONGEST = 240
 _SEPARATOR = " · "
 _LARGEST = 200_000
-"""Bytes of JSON beyond which a payload is not decoded for a line about it."""
+"""Characters of JSON beyond which a payload is not decoded for a line about it."""
 _FIELDS = 6
+_BREAKS = re.compile(r"[\x00-\x1f\x7f]")
 _decode = msgspec.json.Decoder().decode
 
 
-def summary(event: str | None, payload: str) -> str:
+def summary(event: str | None, payload: str, longest: int = _LONGEST) -> str:
     """Return what an event says, in one line.
 
     Args:
         event: its name; ``None`` where it is no event of a gateway's.
         payload: its JSON.
+        longest: characters of each part.
 
     Returns:
         What is there of session, state, tool and text, with dots between them; of an event that has none of these, its
-        first plain fields. At most `LONGEST` characters, on one line; empty where the payload says nothing.
+        first plain fields. Empty where the payload says nothing, or is too large to be looked into.
 
     Example:
         >>> summary("chat", '{"runId": "r", "sessionKey": "main", "state": "delta", "deltaText": "Hello"}')
@@ -39,52 +40,54 @@ def summary(event: str | None, payload: str) -> str:
         fields = _decode(payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ""
-    if not isinstance(fields, dict):
-        return _line(_text(fields))
-    parts = _READERS.get(event or "", _any)(fields)
-    line = _SEPARATOR.join(part for part in map(_line, parts) if part)
-    return _line(line or " ".join(_plain_fields(fields)))
+    if isinstance(fields, dict):
+        parts = [part for part in _READERS.get(event or "", _any)(fields) if part] or [_plain(fields)]
+    else:
+        parts = [_text(fields)]
+    # A blank for each break: whoever takes secrets out of the line afterwards relies on the length of a part.
+    return _BREAKS.sub(" ", _SEPARATOR.join(part[:longest] for part in parts))
 
 
-def _line(text: str) -> str:
-    return " ".join(text[:LONGEST].split())
-
-
-def _agent(fields: dict[str, Any]) -> Iterator[str]:
+def _agent(fields: dict[str, Any]) -> tuple[str, ...]:
     """A run's stream: lifecycle, assistant, tool, item, usage, ..."""
     data = _object(fields.get("data"))
-    yield _text(fields.get("sessionKey"))
-    yield " ".join(word for word in (_text(fields.get("stream")), _text(data.get("phase"))) if word)
-    yield _text(data.get("name")) or _text(data.get("toolName"))
-    yield _first(data, "delta", "text", "error", "output", "args", "result", "partialResult", "title", "model")
-    yield _counted(data.get("outputTokens"), "tokens")
+    phase = _text(data.get("phase"))
+    tokens = data.get("outputTokens")
+    return (
+        _text(fields.get("sessionKey")),
+        _text(fields.get("stream")) + (f" {phase}" if phase else ""),
+        _first(data, "name", "toolName"),
+        _first(data, "delta", "text", "error", "output", "args", "result", "partialResult", "title", "model"),
+        f"{tokens:,} tokens" if isinstance(tokens, int) else "",
+    )
 
 
-def _chat(fields: dict[str, Any]) -> Iterator[str]:
-    yield _text(fields.get("sessionKey"))
-    yield _text(fields.get("state"))
-    yield _first(fields, "deltaText", "errorMessage", "message")
+def _chat(fields: dict[str, Any]) -> tuple[str, ...]:
+    text = _first(fields, "deltaText", "errorMessage", "message")
+    return _text(fields.get("sessionKey")), _text(fields.get("state")), text
 
 
-def _message(fields: dict[str, Any]) -> Iterator[str]:
+def _message(fields: dict[str, Any]) -> tuple[str, ...]:
     """A message of a session's transcript, or what became of a tool call in it."""
     message = _object(fields.get("message"))
-    yield _text(fields.get("sessionKey"))
-    yield _text(message.get("role")) or _first(fields, "phase", "state")
-    yield _text(message.get("toolName")) or _first(fields, "toolName", "name")
-    yield _first(fields, "message", "text", "result")
-
-
-def _any(fields: dict[str, Any]) -> Iterator[str]:
-    """Any other: a task, a session that changed, a job, a request for an approval."""
-    inner = next(
-        (_object(fields[name]) for name in ("task", "request", "job") if isinstance(fields.get(name), dict)), {}
+    return (
+        _text(fields.get("sessionKey")),
+        _first(message, "role") or _first(fields, "phase", "state"),
+        _first(message, "toolName") or _first(fields, "toolName", "name"),
+        _first(fields, "message", "text", "result"),
     )
-    yield _text(fields.get("sessionKey")) or _text(inner.get("sessionKey"))
-    yield _first(fields, "phase", "state", "status", "action", "reason", "decision")
-    yield _first(inner, "status")
-    yield _first(fields, "toolName", "tool") or _text(_object(inner.get("currentTool")).get("name"))
-    yield _first(fields, "text", "message", "error") or _first(inner, "title", "name", "command", "question")
+
+
+def _any(fields: dict[str, Any]) -> tuple[str, ...]:
+    """Any other: a task, a session that changed, a job, a request for an approval."""
+    inner = next((inner for name in ("task", "request", "job") if (inner := _object(fields.get(name)))), {})
+    return (
+        _first(fields, "sessionKey") or _first(inner, "sessionKey"),
+        _first(fields, "phase", "state", "status", "action", "reason", "decision"),
+        _first(inner, "status"),
+        _first(fields, "toolName", "tool"),
+        _first(fields, "text", "message", "error") or _first(inner, "title", "name", "command", "question"),
+    )
 
 
 _READERS = {"agent": _agent, "chat": _chat, "session.message": _message, "session.tool": _message}
@@ -95,30 +98,26 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _first(fields: dict[str, Any], *names: str) -> str:
-    return next((text for name in names if (text := _text(fields.get(name)))), "")
-
-
-def _counted(number: Any, what: str) -> str:
-    return f"{number:,} {what}" if isinstance(number, int) else ""
+    """Return the first of some fields that says something, as text."""
+    for name in names:
+        if (value := fields.get(name)) is not None and (text := _text(value)):
+            return text
+    return ""
 
 
 def _text(value: Any) -> str:
     """Return a value as text: of a message its content, of what is nested otherwise its JSON."""
     if isinstance(value, str):
         return value
-    if value is None:
-        return ""
     if isinstance(value, dict) and "content" in value:
         return _text(value["content"])
     if isinstance(value, list) and value and all(isinstance(part, dict) and "type" in part for part in value):
         return " ".join(_first(part, "text", "thinking", "name", "type") for part in value)
-    if isinstance(value, (dict, list)) and not value:
-        return ""
-    return msgspec.json.encode(value).decode()[:LONGEST]
+    return "" if value is None or value in ({}, []) else msgspec.json.encode(value).decode()
 
 
-def _plain_fields(fields: dict[str, Any]) -> list[str]:
+def _plain(fields: dict[str, Any]) -> str:
     plain = [
         (name, value) for name, value in fields.items() if not isinstance(value, (dict, list)) and value is not None
     ]
-    return [f"{name}={_text(value)[:LONGEST]}" for name, value in plain[:_FIELDS]]
+    return " ".join(f"{name}={_text(value)}" for name, value in plain[:_FIELDS])
