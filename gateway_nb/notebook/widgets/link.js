@@ -1,7 +1,13 @@
+import { el } from "./dom.js";
+
 const HERE_MS = 4000;
 
+/** Return a style that hides the picture of a widget, an output of its own, and the place where it stands. */
+const hiding = (id) =>
+  el("style", {}, `#${id}, .jp-OutputArea-child:has(#${id}):not(:has(.jp-OutputArea-child #${id})) { display: none; }`);
+
 /**
- * Connect a view to its kernel; it stays hidden until the kernel answers.
+ * Connect a view to its kernel. Until the kernel answers it is hidden, and the picture of it is seen.
  *
  * `receivers` has a function for each kind of message, called with its body. `ask` returns whether anything was sent.
  */
@@ -15,10 +21,13 @@ export function connect(model, root, name, receivers) {
       return false; // the kernel is gone; what is here stays
     }
   };
+  let style = null;
   const receive = (content, buffers) => {
     if (content.to && content.to !== view) return;
+    const body = JSON.parse(new TextDecoder().decode(buffers[0]));
+    if (content.type !== "live") return receivers[content.type]?.(body);
     root.hidden = false;
-    receivers[content.type]?.(JSON.parse(new TextDecoder().decode(buffers[0])));
+    style ??= document.head.appendChild(hiding(body));
   };
   root.classList.add("gnb", name);
   root.hidden = true;
@@ -33,6 +42,7 @@ export function connect(model, root, name, receivers) {
     close() {
       clearInterval(here);
       model.off("msg:custom", receive);
+      style?.remove();
       ask("close");
     },
   };

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ class Segment:
     """A chunk of the log, or the rows that are in no chunk yet.
 
     Attributes:
-        first: id of its first row; ids count the rows since the table was made, and never change.
+        first: id of its first row; ids count the rows since the log was first read, and never change.
         table: the chunk, or ``None``.
         tail: the rows, where there is no chunk yet.
     """
@@ -94,14 +93,14 @@ class LogRows:
             tail: the rows after them.
         """
         sealed = self.segments[:-1]
-        kept = next((at for at, one in enumerate(sealed) if chunks and one.table is chunks[0]), len(sealed))
+        kept = next((at for at, segment in enumerate(sealed) if chunks and segment.table is chunks[0]), len(sealed))
         self._forget(sealed[:kept])
-        known = len(self.segments) - 1
+        held = len(self.segments) - 1
         growing = self.segments[-1]
-        if not _goes_on(growing, chunks[known] if len(chunks) > known else None, tail):
+        if not _goes_on(growing, chunks[held] if len(chunks) > held else None, tail):
             self._forget(self.segments[:])
-            known = 0
-        for chunk in chunks[known:]:
+            held = 0
+        for chunk in chunks[held:]:
             last = self.segments[-1]
             last.table, last.tail = chunk, ()
             self.counts += last.count()

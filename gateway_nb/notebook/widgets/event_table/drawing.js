@@ -36,21 +36,19 @@ function build(root) {
     pause: button("Pause", undefined, { "aria-pressed": "false" }),
     follow: el("input", { type: "checkbox", checked: true }),
     clear: button("Clear filter", undefined, { hidden: true }),
-    clearEmpty: button("Clear filter", undefined, { hidden: true }),
     sortNewer: button("", undefined, { hidden: true }),
     spark: el("canvas", { width: 240, height: 40, "aria-hidden": "true" }),
     rate: el("span", { className: "gnb-rate" }),
-    total: el("span", { className: "gnb-total" }),
+    total: el("span", { className: "gnb-summary" }),
     chips: el("div", { className: "gnb-chips", role: "group", "aria-label": "Filter by event" }),
     note: el("div", { className: "gnb-note", role: "status" }),
     older: el("div", { className: "gnb-gone", hidden: true }),
     head: el("div", { className: "gnb-row gnb-head", role: "row" }),
     body: el("div", { className: "gnb-rows" }),
-    why: el("span"),
+    empty: el("div", { className: "gnb-empty", role: "status", hidden: true }),
     spacer: el("div"),
     inspector: el("section", { className: "gnb-inspector", "aria-label": "Event", hidden: true }),
   };
-  ui.empty = el("div", { className: "gnb-empty", role: "status", hidden: true }, ui.why, " ", ui.clearEmpty);
   ui.view = el("div", { className: "gnb-view", tabIndex: 0, role: "grid", "aria-label": "Events", "aria-multiselectable": "true" },
     ui.head, ui.body, ui.spacer, ui.empty);
   ui.more = el("details", { className: "gnb-more" }, el("summary", {}, "More filters, columns, export"),
@@ -171,10 +169,9 @@ export class Drawing {
     put(ui.older, `▲ ${count(counts.dropped)} older rows gave way to newer ones`);
     const filtered = JSON.stringify({ ...query, sort: "", descending: false }) !== JSON.stringify(NO_FILTER);
     ui.clear.hidden = !filtered;
-    ui.clearEmpty.hidden = !filtered;
     ui.empty.hidden = shown > 0 || counts.done !== null;
     const hidden = `The filter hides all ${count(counts.total)} rows: ${filterParts(query).join(", ")}.`;
-    put(ui.why, filtered && counts.total ? hidden : "No events yet.");
+    put(ui.empty, filtered && counts.total ? hidden : "No events yet.");
   }
 
   drawHead() {

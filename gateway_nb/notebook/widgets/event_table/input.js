@@ -39,7 +39,7 @@ export function listen(drawing, state, ask) {
   });
   ui.removeColumns.addEventListener("click", () => ask("columns", { columns: [] }));
   for (const button of ui.exports) button.addEventListener("click", () => ask("export", { format: button.value }));
-  for (const button of [ui.clear, ui.clearEmpty]) button.addEventListener("click", () => filter(NO_FILTER));
+  ui.clear.addEventListener("click", () => filter(NO_FILTER));
   ui.sortNewer.addEventListener("click", () => filter({}));
   ui.follow.addEventListener("change", () => {
     state.follow = ui.follow.checked;

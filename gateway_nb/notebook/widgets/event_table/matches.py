@@ -30,7 +30,7 @@ class Matches:
     Attributes:
         query: the query.
         end: position after that of the last row found.
-        until: id after that of the last row that is looked at, or ``None`` where it goes on with the log.
+        until: id after that of the last row that is read, or ``None`` where it goes on with the log.
     """
 
     def __init__(self, query: Query, log: LogRows) -> None:
@@ -63,7 +63,7 @@ class Matches:
 
     @property
     def complete(self) -> bool:
-        """Whether every row was looked at, and sorted."""
+        """Whether every row was read, and sorted."""
         return self._seen >= self._last and (not self.query.sort or self._order is not None)
 
     @property
@@ -72,11 +72,11 @@ class Matches:
 
     @property
     def progress(self) -> float:
-        """The part of the rows that was looked at, from 0 to 1."""
+        """The part of the rows that was read, from 0 to 1."""
         return (self._seen - self._start) / max(self._last - self._start, 1)
 
     def advance(self, seconds: float) -> bool:
-        """Look at rows that were not looked at yet, for about so long; return whether that was all of them.
+        """Read rows that were not read yet, for about so long; return whether that was all of them.
 
         Raises:
             FilterError: there are too many rows to sort by a field of their payloads.
@@ -86,14 +86,14 @@ class Matches:
         firsts = [segment.first for segment in self._log.segments]
         while self._seen < self._last:
             segment = self._log.segments[bisect.bisect_right(firsts, self._seen) - 1]
-            self._look(segment, min(segment.end, self._last))
+            self._read(segment, min(segment.end, self._last))
             if time.perf_counter() >= until and self._seen < self._last:
                 return False
         if self.query.sort and self._order is None:
             self._sort()
         return True
 
-    def _look(self, segment: Segment, stop: int) -> None:
+    def _read(self, segment: Segment, stop: int) -> None:
         start, self._seen = self._seen, stop
         if self.query.is_all and not self.query.sort:
             ids = np.arange(start, stop)
