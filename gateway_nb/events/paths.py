@@ -62,7 +62,7 @@ def _steps(path: str) -> Iterator[str]:
 
 
 def _no_path(path: object) -> ValueError:
-    return ValueError(f"a path is a name, names with dots (data.items[0].id) or a JSON pointer (/data/id), not {path!r}")
+    return ValueError(f"a path is a name, names with dots (data.items[0].id) or a JSON pointer (/a/b), not {path!r}")
 
 
 def pointer(steps: Iterable[str | int]) -> str:
