@@ -31,8 +31,9 @@ _SHOWN_NAMES = 40
 _CHIP_TEXT = 120
 _EXPANDED = 8
 _STATIC_ROWS = 10
-_STATIC_TEXT = 100
-_STATIC_COLUMNS = ("time", "seq", "event", "summary", "payload")
+_STATIC_COLUMNS = {"time": 12, "seq": 20, "event": 40, "summary": 80, "payload": 40}
+"""What a static table shows, and of how many characters."""
+_STATIC_TEXTS = ("event", "summary", "payload")
 _READ_SECONDS = 0.02
 _SELECTED_ROWS = 10_000
 _READ_ROWS = 200
@@ -167,20 +168,15 @@ class EventTable(LiveWidget):
         """Return the newest rows as a static table."""
         caption, rows = self._newest()
         head = "".join(f"<th style='text-align:left'>{name}</th>" for name in _STATIC_COLUMNS)
-        # JupyterLab aligns cells to the right, which is no way to read text.
-        cells = [
-            [f"<td style='text-align:left'>{html.escape(_cut(cell), quote=False)}</td>" for cell in row] for row in rows
-        ]
-        lines = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
+        lines = "".join(f"<tr>{''.join(map(_html_cell, _STATIC_COLUMNS, row))}</tr>" for row in rows)
         return f"<table><caption>{html.escape(caption)}</caption><tr>{head}</tr>{lines}</table>"
 
     def text(self) -> str:
         """Return the newest rows as lines of text."""
         caption, rows = self._newest()
-        lines = [_STATIC_COLUMNS[:-1], *(row[:-1] for row in rows)]
-        cut = [[printable(_cut(cell)) for cell in line] for line in lines]
-        widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
-        padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cut)
+        lines = [[printable(cell) for cell in line[:-1]] for line in (tuple(_STATIC_COLUMNS), *rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
         return "\n".join([printable(caption), *(line.rstrip() for line in padded)])
 
     def _newest(self) -> tuple[str, list[tuple[str, ...]]]:
@@ -190,7 +186,9 @@ class EventTable(LiveWidget):
             table = redacted(self._last_rows(_STATIC_ROWS), self._log.redactor)
             count = self._rows.end - self._rows.first
         caption = f"{self._title}: {count:,} rows, the newest {table.num_rows} of them"
-        return caption, [static_row(row) for row in table.to_pylist()]
+        longest = _STATIC_COLUMNS.values()
+        rows = (zip(static_row(row), longest, strict=True) for row in table.to_pylist())
+        return caption, [tuple(_cut(cell, length) for cell, length in row) for row in rows]
 
     def __repr__(self) -> str:
         return printable(f"<EventTable {self._title}>")
@@ -345,8 +343,14 @@ class EventTable(LiveWidget):
         self.post("note", f"written to {path.absolute()}", to=view)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _STATIC_TEXT else text[: _STATIC_TEXT - 1] + "…"
+def _html_cell(column: str, text: str) -> str:
+    # JupyterLab aligns cells to the right, which is no way to read text.
+    style = " style='text-align:left'" if column in _STATIC_TEXTS else ""
+    return f"<td{style}>{html.escape(text, quote=False)}</td>"
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _numbers(ids: Sequence[Any]) -> Any:

@@ -10,6 +10,7 @@ const MOST_LINES = 20; // rows in sight, unless the user pulls the corner
 const EMPTY_LINES = 4;
 
 const count = (number) => number.toLocaleString("en");
+const rows = (number) => `${count(number)} row${number === 1 ? "" : "s"}`;
 const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 const hue = (name) => [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
 const bar = (...children) => el("div", { className: "gnb-bar" }, ...children);
@@ -156,7 +157,7 @@ export class Drawing {
     const { ui, state } = this;
     const { counts, query, local } = state;
     const shown = high - low;
-    const parts = [shown === counts.total ? `${count(shown)} rows` : `${count(shown)} of ${count(counts.total)} rows`];
+    const parts = [shown === counts.total ? rows(shown) : `${count(shown)} of ${rows(counts.total)}`];
     if (local) parts[0] = `${count(shown)} of the ${count(state.here)} rows that are here; the kernel has not answered yet`;
     else if (state.awaiting) parts.push("the kernel has not answered yet");
     if (counts.done !== null) parts.push(`searching, ${Math.round(counts.done * 100)} %`);
@@ -164,13 +165,13 @@ export class Drawing {
     if (counts.state && counts.state !== "connected") parts.push(counts.state);
     put(ui.total, parts.join(" · "));
     ui.sortNewer.hidden = !counts.later;
-    put(ui.sortNewer, `Sort ${count(counts.later)} newer rows in`);
+    put(ui.sortNewer, `Sort ${count(counts.later)} newer row${counts.later === 1 ? "" : "s"} in`);
     ui.older.hidden = !counts.dropped || state.top > low || Boolean(local);
     put(ui.older, `▲ ${count(counts.dropped)} older rows gave way to newer ones`);
     const filtered = JSON.stringify({ ...query, sort: "", descending: false }) !== JSON.stringify(NO_FILTER);
     ui.clear.hidden = !filtered;
     ui.empty.hidden = shown > 0 || counts.done !== null;
-    const hidden = `The filter hides all ${count(counts.total)} rows: ${filterParts(query).join(", ")}.`;
+    const hidden = `The filter hides ${counts.total === 1 ? "the only row" : `all ${rows(counts.total)}`}: ${filterParts(query).join(", ")}.`;
     put(ui.empty, filtered && counts.total ? hidden : "No events yet.");
   }
 

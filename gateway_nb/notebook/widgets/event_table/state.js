@@ -4,9 +4,9 @@ export const KEPT = 20000; // rows kept in the browser
 export const NO_FILTER = { events: [], text: "", start: null, end: null, path: "", sort: "", descending: false };
 
 // Name, width, and the least width of the table at which the column is shown.
-const COLUMNS = [["time", "8em", 0], ["seq", "5em", 480], ["epoch", "4em", 760], ["event", "10em", 0]];
+const COLUMNS = [["time", "8em", 0], ["seq", "5em", 480], ["epoch", "4em", 760], ["event", "minmax(6em, 10em)", 0]];
 const PATH_WIDTH = "minmax(5em, 1fr)";
-const LAST_COLUMNS = [["summary", "minmax(12em, 3fr)", 0], ["payload", "minmax(6em, 1fr)", 700]];
+const LAST_COLUMNS = [["summary", "minmax(16em, 3fr)", 0], ["payload", "minmax(6em, 1fr)", 700]];
 
 /** Return the columns that fit a width in pixels: `{ name, width, cell }`, `cell` being the number of a path. */
 export function columnsFor(width, paths) {
@@ -59,6 +59,7 @@ export class TableState {
   #places = new Map(); // position -> row, of this filter
   #pool = new Map(); // id -> row, whatever the filter
   #came = null;
+  #fit = 0; // rows in sight
 
   /** Positions of the first row and after the last. */
   get span() {
@@ -75,11 +76,14 @@ export class TableState {
     return this.local ? this.local[position] : this.#places.get(position);
   }
 
-  /** Put the first row in sight where the state wants it, with room for `fit` rows; return the span. */
+  /** Move the rows in sight to where they belong, with room for `fit` rows; return the span. */
   settle(fit) {
     const [low, high] = this.span;
+    const chosen = this.current >= this.top && this.current < this.top + this.#fit;
     if (this.follow) this.top = high - fit;
+    else if (chosen && this.current >= this.top + fit) this.top = this.current - fit + 1; // stays in sight
     this.top = Math.max(Math.min(this.top, high - fit), low);
+    this.#fit = fit;
     return [low, high];
   }
 
@@ -117,9 +121,12 @@ export class TableState {
     this.paused = yes ? { end: this.counts.end, came: this.counts.came } : null;
   }
 
-  /** Select a row alone, or add it to the others or take it away from them. */
+  /** Select a row alone, which then stays in sight, or add it to the others or take it away from them. */
   select(row, position, alone) {
-    if (alone) this.selected.clear();
+    if (alone) {
+      this.selected.clear();
+      this.follow = false;
+    }
     if (!this.selected.delete(row.id)) this.selected.add(row.id);
     this.current = position;
   }

@@ -118,6 +118,20 @@ test("rows are selected alone, or one by one", () => {
   }
 });
 
+test("a chosen row stays in sight while events come, and where there is less room", () => {
+  const state = table(100);
+  state.settle(20);
+  state.select(state.rowAt(95), 95, true);
+  state.push({ ...counts(110), rows: rows(100, 110) });
+  state.settle(20);
+  assert.equal(state.top, 80);
+  state.settle(7);
+  assert.equal(state.top, 89);
+  state.moveTo(0, 7);
+  state.settle(5);
+  assert.equal(state.top, 0, "one that was scrolled away does not come back");
+});
+
 test("the rate counts what came since the last message, not what was there before", () => {
   const state = table(30);
   state.push(counts(35));
