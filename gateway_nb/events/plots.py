@@ -18,6 +18,7 @@ _BINS, _TICKS = 120, 8
 _NAMES = 9
 _LONGEST_TEXT = 1024
 _WIDTH, _HEIGHT, _BAR = 560, 200, 18
+_INK = "#7a7a7a"
 _STATUS_COLOURS = {"ok": "#3a923a", "error": "#c03d3e", "aborted": "#d9a441", "running": "#3274a1"}
 _UNITS = (("D", 86_400), ("h", 3600), ("min", 60), ("s", 1), ("ms", 0.001))
 _FORMS = ((86_400, "%Y-%m-%d"), (600, "%m-%d %H:%M"), (1, "%H:%M:%S"), (0, "%M:%S.%L"))
@@ -117,7 +118,7 @@ class Plots:
         x = _time(alt, "start", frame["time"])
         colours = alt.Scale(domain=list(_STATUS_COLOURS), range=list(_STATUS_COLOURS.values()))
         whole = alt.Chart(_plain(runs)).mark_bar(height=_BAR, opacity=0.55)
-        inside = alt.Chart(_plain(calls)).mark_bar(height=_BAR // 2, color="#333333")
+        inside = alt.Chart(_plain(calls)).mark_bar(height=_BAR // 2, color="#333333", stroke="#e0e0e0")
         chart = alt.layer(
             whole.encode(x=x, x2="end", y=row, color=alt.Color("status:N", scale=colours)),
             inside.encode(x=x, x2="end", y=row, tooltip="tool:N"),
@@ -147,10 +148,18 @@ class Plots:
 
 
 def _finished(chart: Any, title: str, height: int) -> Plot:
-    # A background of its own: in a dark notebook the axes would be dark on dark.
+    # No background, and an ink that is readable on a light one and on a dark one: a picture cannot ask for the theme.
     # The legend goes below: a notebook is narrow.
-    chart = chart.properties(width=_WIDTH, height=height, title=title, background="white")
-    return Plot(chart.configure_legend(orient="bottom", columns=4), title)
+    chart = (
+        chart.properties(width=_WIDTH, height=height, title=title, background="transparent")
+        .configure_axis(
+            labelColor=_INK, titleColor=_INK, domainColor=_INK, tickColor=_INK, gridColor=_INK, gridOpacity=0.3
+        )
+        .configure_legend(orient="bottom", columns=4, labelColor=_INK, titleColor=_INK)
+        .configure_title(color=_INK)
+        .configure_view(stroke=_INK, strokeOpacity=0.3)
+    )
+    return Plot(chart, title)
 
 
 def _counts(frame: pd.DataFrame, width: str) -> pd.DataFrame:

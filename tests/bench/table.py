@@ -20,8 +20,10 @@ import msgspec
 import gateway_nb as gnb
 from gateway_nb.client.event import Event
 from gateway_nb.client.redaction.redactor import Redactor
+from gateway_nb.notebook.widgets.event_table.matches import Matches
+from gateway_nb.notebook.widgets.event_table.preview import preview
 from gateway_nb.notebook.widgets.event_table.query import Query
-from gateway_nb.notebook.widgets.event_table.rows import LogRows, Matches, told
+from gateway_nb.notebook.widgets.rows import LogRows
 from tests.helpers.lab import CHROMIUM_OPTIONS, Lab, Page
 
 RATE = 10_000
@@ -114,7 +116,7 @@ def _windows() -> dict[str, Any]:
         times = []
         for at in range(0, matches.end, max(matches.end // _WINDOWS, 1)):
             began = time.perf_counter()
-            msgspec.json.encode(told(at, *rows.take(matches.ids(at, at + 200)), (), Redactor()))
+            msgspec.json.encode(preview(at, *rows.take(matches.ids(at, at + 200)), (), Redactor()))
             times.append(time.perf_counter() - began)
         figures[f"window_{name}_worst_ms"] = round(max(times) * 1000, 1)
     return figures

@@ -109,7 +109,7 @@ def test_the_secret_goes_nowhere_else(form: Stub, local: gnb.LocalGateway, tmp_p
     [
         ("ws://10.0.0.5:18789", "use wss://"),
         ("http://127.0.0.1", "must begin with ws://"),
-        ("ws://me:secret@127.0.0.1", "pass the secret as token="),
+        ("ws://me:secret@127.0.0.1", "type the secret below"),
     ],
 )
 def test_a_refused_url(form: Stub, url: str, advice: str) -> None:
@@ -122,16 +122,80 @@ def test_a_refused_url(form: Stub, url: str, advice: str) -> None:
 
 
 def test_a_wrong_secret(form: Stub, local: gnb.LocalGateway) -> None:
-    """A refused secret is said with the way out; the right one then connects."""
+    """A refused secret is reported with what to do in the form; the right one then connects."""
     fill(form, local.url, "wrong")
     connect(form)
     state(form, "failed")
-    assert "pass token=" in form.text(".gnb-state")
+    assert "type the token again, or choose another way to sign in" in form.text(".gnb-state")
+    assert "token=" not in form.text(".gnb-state")
     with pytest.raises(gnb.GatewayClosedError, match="press Connect"):
         _ = form.widget.gateway
     fill(form, local.url)
     connect(form)
     state(form, "connected")
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("http://127.0.0.1:18789/", "ws://127.0.0.1:18789/"),
+        ("https://gateway.example", "wss://gateway.example"),
+        ("http://gateway.example:8080", "wss://gateway.example:8080"),
+        ("localhost:9", "ws://localhost:9"),
+        ("127.0.0.1", "ws://127.0.0.1:18789"),
+        ("[::1]:9/a", "ws://[::1]:9/a"),
+        ("gateway.example:443", "wss://gateway.example:443"),
+    ],
+)
+def test_an_address_that_is_no_url(form: Stub, url: str, meant: str) -> None:
+    """The address of a page, or a host and a port, is offered as the URL that was meant, and a click takes it."""
+    fill(form, url)
+    use = form.page.get_by_role("button", name=f"Use {meant}", exact=True)
+    form.until("document.querySelector('form > button')?.hidden === false")
+    use.click()
+    form.until("document.querySelector('[role=alert]').textContent === ''")
+    assert form.page.get_by_label("Gateway", exact=True).input_value() == meant
+    assert use.is_hidden()
+
+
+def test_shown_again(form: Stub, local: gnb.LocalGateway) -> None:
+    """A form that is shown again knows the connection that was made, and says which line gets the gateway object."""
+    fill(form, local.url, Name="my work")
+    connect(form)
+    state(form, "connected")
+    again = ConnectForm()
+    assert again.gateway is form.widget.gateway
+    code = form.text(".gnb-usage code")
+    names: dict[str, Any] = {"gnb": gnb}
+    exec(code, names)
+    assert names["gw"] is form.widget.gateway
+    form.page.get_by_role("button", name="Copy line").click()
+    form.until("document.querySelector('.gnb-usage').textContent.includes('copied')")
+    assert form.page.evaluate("navigator.clipboard.readText()") == code == again._describe()["code"]
+    form.page.get_by_role("button", name="Disconnect").click()
+    state(form, "closed")
+    assert form.page.locator(".gnb-usage").is_hidden()
+    third = ConnectForm()
+    assert third._gateway is None
+    again.close()
+    third.close()
+
+
+def test_the_environments_url(form: Stub, local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's URL comes before a remembered one, whose pin is not for it; all else is remembered."""
+    fill(form, local.url, Name="work")
+    connect(form)
+    state(form, "connected")
+    form.page.get_by_role("button", name="Disconnect").click()
+    state(form, "closed")
+    monkeypatch.setenv("OPENCLAW_GATEWAY_URL", "wss://gateway.example:1234/path")
+    again = ConnectForm()
+    assert (again._options["url"], again._options["name"], again._options["pin"]) == (
+        "wss://gateway.example:1234",
+        "work",
+        "",
+    )
+    again.close()
 
 
 def test_nothing_listens(form: Stub) -> None:

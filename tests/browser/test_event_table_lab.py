@@ -17,7 +17,8 @@ gw = gnb.connect(local.url, token=local.token)
 def emit(count, pause=0.0, each=100):
     before = len(gw.events)
     for number in range(count):
-        local.emit("agent", {"runId": f"r{number % 50}", "data": {"n": number, "text": "x" * 80}})
+        text = f'"n":{number}, ' + "x" * 80
+        local.emit("agent", {"runId": f"r{number % 50}", "data": {"n": number, "text": text}})
         if pause and number % each == each - 1:
             time.sleep(pause)
     while len(gw.events) < before + count:
@@ -49,9 +50,9 @@ def test_a_saved_notebook_stays_small(page: Page) -> None:
     saved = page.save(path)
     assert path.stat().st_size <= 60 * 1024
     assert "widgets" in saved["metadata"]
-    (bundle,) = [output["data"] for output in saved["cells"][2]["outputs"]]
-    assert "".join(bundle["text/plain"]) == "<EventTable default>"
-    assert "100,001 rows" in "".join(bundle["text/html"])
+    widget, picture = [output["data"] for output in saved["cells"][2]["outputs"]]
+    assert "".join(widget["text/plain"]) == "<EventTable default>"
+    assert "100,001 rows" in "".join(picture["text/html"])
     assert "a-token-of-a-test" not in json.dumps([saved["metadata"], [cell["outputs"] for cell in saved["cells"]]])
     page.go_to(path)
     page.cell(2).scroll_into_view_if_needed()

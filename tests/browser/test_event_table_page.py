@@ -192,7 +192,9 @@ def test_inspector(table: Stub, log: EventLog) -> None:
     table.page.get_by_text("More filters").click()
     table.page.get_by_role("button", name="Add column").click()
     table.until("document.querySelector('.gnb-head').textContent.includes('data.id')")
-    see(table, "12345678901234567890{")
+    table.until(
+        "document.querySelector('[role=gridcell][data-column=\"data.id\"]')?.textContent === '12345678901234567890'"
+    )
     table.page.keyboard.press("Escape")
     table.page.get_by_role("button", name="Copy JSON").click()
     table.page.get_by_role("button", name="Close").click()

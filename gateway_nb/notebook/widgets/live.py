@@ -1,7 +1,8 @@
-"""What all widgets share: messages to and from their views, ten looks a second while somebody watches, and an end.
+"""What all widgets share: messages to and from their views, ten updates a second while somebody watches, and an end.
 
 A view is one place in one browser. It says when it opens, that it is still there, and when it closes. Data goes in
-custom messages, as JSON in a binary buffer, and never in a synced trait: traits are saved into the notebook.
+custom messages, as JSON in a binary buffer, and never in a synced trait: traits are saved into the notebook. What is
+seen where no kernel runs is an output of its own, a picture, which a view hides while it is live.
 
 Handlers run on whichever thread the kernel chooses: the main one or a subshell's.
 """
@@ -9,9 +10,7 @@ Handlers run on whichever thread the kernel chooses: the main one or a subshell'
 from __future__ import annotations
 
 import atexit
-import html
 import logging
-import re
 import threading
 import time
 import weakref
@@ -22,13 +21,14 @@ from typing import Any, ClassVar
 import anywidget
 import ipywidgets
 from IPython.core.getipython import get_ipython
+from IPython.display import publish_display_data
 
 from ...errors import GatewayError
 from ...protocol.frames import encode
 
 PERIOD = 0.1
 SLOW_AFTER = 15.0
-"""Seconds without a word of a view after which it hears once a second: its kernel may be busy, or it may be gone."""
+"""Seconds without a message of a view after which it gets one a second: its browser may be busy, or gone."""
 GONE_AFTER = 600.0
 """Seconds after which it counts as gone: the server would keep all messages for a browser that never comes back."""
 _SLOW_PERIOD = 1.0
@@ -36,16 +36,27 @@ _LOADING = 3.0
 _LOGGER = logging.getLogger("gateway_nb")
 
 
-_TO_LEAVE_OUT = re.compile(r"^\s*(?://.*|/\*\*.*\*/$)?|\s+// .*$", re.MULTILINE)
+def bundle(widget: str, kind: str) -> str:
+    """Return what a browser gets of a widget; ``python -m tests.bundle`` builds it from the sources beside it.
 
-
-def source(*names: str) -> str:
-    """Return files of this folder as one text: widgets share JavaScript and CSS without a bundler.
-
-    Indents and comments stay out: each widget's text is saved into the notebook.
+    Args:
+        widget: its folder.
+        kind: ``js`` or ``css``.
     """
-    text = "\n".join((resources.files(__package__) / name).read_text("utf-8") for name in names)
-    return "\n".join(line for line in _TO_LEAVE_OUT.sub("", text).splitlines() if line)
+    return (resources.files(__package__) / widget / f"bundle.{kind}").read_text("utf-8")
+
+
+def display(widget: LiveWidget | ipywidgets.Tab, bundle: Any) -> None:
+    """Display a widget, and its picture as an output of its own: exporters of notebooks show only one form of each.
+
+    Args:
+        widget: with `picture` and `text`.
+        bundle: what its front end shows of it, by MIME type.
+    """
+    publish_display_data({**bundle, "text/plain": repr(widget)})
+    picture = {"text/html": widget.picture(), "text/plain": widget.text()}
+    if any(picture.values()):
+        publish_display_data({kind: content for kind, content in picture.items() if content})
 
 
 def close_all() -> None:
@@ -63,40 +74,53 @@ class _View:
 
 
 class LiveWidget(anywidget.AnyWidget):
-    """A widget with views. `look` is called about ten times a second while there are any.
+    """A widget with views. `refresh` is called about ten times a second while there are any.
 
     Attributes:
-        HEARS: the messages of a view that have a method of their own, ``_on_NAME``.
+        MESSAGES: the messages of a view that have a method of their own, ``_on_NAME``.
     """
 
-    HEARS: ClassVar[tuple[str, ...]] = ()
+    MESSAGES: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         super().__init__()
         self._views: dict[str, _View] = {}
         self._lock = threading.RLock()
-        self._next_look = 0.0
+        self._next_refresh = 0.0
         self._loaded = time.monotonic() + _LOADING
         self._ends: float | None = None
         self.on_msg(self._receive)
         _answer_during_a_cell(self.comm)
-        enter(self)
+        register(self)
 
-    def look(self, slow: bool) -> None:
-        """Tell the views what changed; called on the widgets' thread.
+    def refresh(self, slow: bool) -> None:
+        """Send the views what changed; called on the widgets' thread.
 
         Args:
-            slow: nobody has answered for a while: say little.
+            slow: no view has sent anything for a while: send little.
         """
 
     def opened(self, view: str) -> None:
-        """Tell a new view everything it needs."""
+        """Send a new view everything it needs."""
 
     def html(self) -> str:
-        """Return what is seen where no kernel runs. Everything from a gateway is escaped in it."""
-        return f"<div>{html.escape(repr(self))}</div>"
+        """Return what is seen where no kernel runs, empty for nothing. Everything from a gateway is escaped in it."""
+        return ""
 
-    def tell(self, kind: str, body: Any = None, to: str | None = None) -> None:
+    def text(self) -> str:
+        """Return the same for a terminal, without its control sequences."""
+        return ""
+
+    def picture(self) -> str:
+        """Return `html` in an element that a live view hides."""
+        content = self.html()
+        return content and f'<div id="{self._picture_id}">{content}</div>'
+
+    @property
+    def _picture_id(self) -> str:
+        return f"gnb-{self.model_id}"
+
+    def post(self, kind: str, body: Any = None, to: str | None = None) -> None:
         """Send the views a message.
 
         Args:
@@ -141,18 +165,19 @@ class LiveWidget(anywidget.AnyWidget):
                 return
             if name not in self._views:
                 self._views[name] = _View()
+                self.post("live", self._picture_id, to=name)
                 self.opened(name)
                 ticker.add(self)
             view = self._views[name]
             view.heard = time.monotonic()
             view.paused = bool(content.get("paused", view.paused))
-            if kind in self.HEARS:
+            if kind in self.MESSAGES:
                 getattr(self, f"_on_{kind}")(name, content)
         except GatewayError as error:
-            self.tell("problem", str(error), to=name)
+            self.post("problem", str(error), to=name)
         except Exception as error:
             _LOGGER.exception("a widget failed")
-            self.tell("problem", f"a bug in gateway_nb: {type(error).__name__}; gateway_nb's log has the rest", to=name)
+            self.post("problem", f"a bug in gateway_nb: {type(error).__name__}; gateway_nb's log has the rest", to=name)
 
     def _pulse(self, now: float) -> None:
         if self._ends is not None:
@@ -167,14 +192,13 @@ class LiveWidget(anywidget.AnyWidget):
             ticker.remove(self)
             return
         slow = now - heard >= SLOW_AFTER
-        if now >= self._next_look:
-            self._next_look = now + (_SLOW_PERIOD if slow else 0.0)
-            self.look(slow)
+        if now >= self._next_refresh:
+            self._next_refresh = now + (_SLOW_PERIOD if slow else 0.0)
+            self.refresh(slow)
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle: Any = super()._repr_mimebundle_(**options)
-        data, metadata = bundle
-        return {**data, "text/plain": repr(self), "text/html": self.html()}, metadata
+    def _ipython_display_(self) -> None:
+        bundle: Any = self._repr_mimebundle_()
+        display(self, bundle[0])
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -252,11 +276,11 @@ def _answer_during_a_cell(comm: Any) -> None:
 
 
 _all: weakref.WeakSet[ipywidgets.Widget] = weakref.WeakSet()
-_made_in: dict[str, tuple[str, weakref.WeakSet[ipywidgets.Widget]]] = {}
+_by_cell: dict[str, tuple[str, weakref.WeakSet[ipywidgets.Widget]]] = {}
 """By cell: the run that made its last widgets, and these."""
 
 
-def enter(widget: ipywidgets.Widget) -> None:
+def register(widget: ipywidgets.Widget) -> None:
     """Take note of a new widget: another run of its cell closes it, since its views are gone; so does `close_all`."""
     _all.add(widget)
     shell: Any = get_ipython()
@@ -265,10 +289,10 @@ def enter(widget: ipywidgets.Widget) -> None:
     cell = parent.get("metadata", {}).get("cellId")
     if header.get("msg_type") != "execute_request" or not isinstance(cell, str):
         return
-    run, widgets = _made_in.get(cell, ("", weakref.WeakSet()))
+    run, widgets = _by_cell.get(cell, ("", weakref.WeakSet()))
     if run != header["msg_id"]:
         for earlier in list(widgets):
             earlier.close()
         widgets = weakref.WeakSet()
     widgets.add(widget)
-    _made_in[cell] = (header["msg_id"], widgets)
+    _by_cell[cell] = (header["msg_id"], widgets)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ....client.environment import endpoint_for
+from ....client.environment import URL_VARIABLE, endpoint_for
 from ....errors import GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
 from ....faces import connections as connecting
 from ....faces.gateway import Gateway
@@ -17,18 +18,26 @@ from ....identity import files
 from ....protocol import endpoint
 from ....protocol.auth import DEFAULT_ROLE, DEFAULT_SCOPES, missing_scopes
 from ... import current
-from ..live import LiveWidget, source, ticker
+from ..live import LiveWidget, bundle, ticker
 
 FILE_NAME = "connect-form.json"
 AUTH_KINDS = ("token", "password", "stored", "none")
 _REMEMBERED = ("url", "auth", "role", "scopes", "pin", "name")
 _PAIRING_PAUSE = 1.0
 _WAITING = "waiting for the gateway's owner to approve this device"
-_WAY_OUT = {
+_ADVICE = {
     "reconnecting": "it tries again by itself; Disconnect ends that",
     "restarting": "it comes back by itself; Disconnect ends that",
-    "paused": "trying again would not help: mend that, then Connect",
+    "paused": "trying again would not help: correct that, then Connect",
 }
+_SIGN_IN = {
+    "token": "type the token again, or choose another way to sign in",
+    "password": "type the password again, or choose another way to sign in",
+    "stored": "choose token or password under “Sign in with”",
+    "none": "choose token or password under “Sign in with”",
+}
+_OTHER_SCHEMES = {"http": ("ws", "wss"), "ws": ("ws", "wss"), None: ("ws", "wss"), "https": ("wss",), "wss": ("wss",)}
+_ADDRESS = re.compile(r"(?:(https?|wss?)://)?([^/\s:]+|\[[^\]]*\])(:\d+)?(/\S*)?", re.IGNORECASE)
 
 
 def connect_form() -> ConnectForm:
@@ -51,19 +60,18 @@ class ConnectForm(LiveWidget):
     It remembers everything but the secret and the URL's path and query, which may hold one.
     """
 
-    _esm = source("dom.js", "connect_form/view.js")
-    _css = source("widgets.css", "connect_form/view.css")
-    HEARS = ("check", "connect", "disconnect")
+    _esm = bundle("connect_form", "js")
+    _css = bundle("connect_form", "css")
+    MESSAGES = ("check", "connect", "disconnect")
 
     def __init__(self) -> None:
-        self._options = _remembered()
-        self._gateway: Gateway | None = None
+        self._names = connecting.names()  # of whoever shows the form: it connects on a thread of its own
+        self._options, self._gateway = _as_left(self._names)
         self._connecting: threading.Thread | None = None
         self._stop = threading.Event()
         self._pairing: PairingRequiredError | None = None
         self._failure: str | None = None
-        self._names = connecting.names()  # of whoever made the form: it connects on a thread of its own
-        self._said: Any = None
+        self._posted: Any = None
         super().__init__()
 
     @property
@@ -79,7 +87,7 @@ class ConnectForm(LiveWidget):
         return gateway
 
     def html(self) -> str:
-        """Return where the form leads, as text."""
+        """Return the state in words."""
         return f"<div>Connection form: {html.escape(self._describe()['text'])}</div>"
 
     def __repr__(self) -> str:
@@ -88,50 +96,59 @@ class ConnectForm(LiveWidget):
     # To the browser
 
     def opened(self, view: str) -> None:
-        """Tell a new view the options and the state."""
-        self.tell("form", self._options, to=view)
-        self.tell("state", self._describe(), to=view)
+        """Send a new view the options and the state."""
+        self.post("form", self._options, to=view)
+        self.post("state", self._describe(), to=view)
 
-    def look(self, slow: bool) -> None:
-        """Tell the views the state where it is another."""
+    def refresh(self, slow: bool) -> None:
+        """Send the views the state where it changed."""
         state = self._describe()
-        if state != self._said:
-            self._said = state
-            self.tell("state", state)
+        if state != self._posted:
+            self._posted = state
+            self.post("state", state)
 
     def _describe(self) -> dict[str, Any]:
-        """Return the state in words, with the way out."""
-        said = {"state": "closed", "text": "not connected", "advice": "", "warning": "", "pairing": None, "busy": False}
+        """Return the state in words, with what to do about it."""
+        state: dict[str, Any] = {
+            "state": "closed",
+            "text": "not connected",
+            "advice": "",
+            "code": "",
+            "warning": "",
+            "pairing": None,
+        }
+        state["busy"] = self._connecting is not None
         gateway, pairing = self._gateway, self._pairing
-        said["busy"] = self._connecting is not None
         if self._failure is not None:
-            return {**said, "state": "failed", "text": self._failure}
+            return {**state, "state": "failed", "text": self._failure}
         if gateway is None:
-            return said
+            return state
         if pairing is not None:
-            return {**said, "state": "pairing", "text": _WAITING, "pairing": _card(pairing)}
+            return {**state, "state": "pairing", "text": _WAITING, "pairing": _card(pairing)}
         status = gateway.status
-        said |= {"state": status.state, "text": str(status), "advice": _WAY_OUT.get(status.state, "")}
+        state |= {"state": status.state, "text": str(status), "advice": _ADVICE.get(status.state, "")}
         if status.state == "connected":
+            state["code"] = f"gw = gnb.connections()[{json.dumps(gateway.name)}]"
             default = DEFAULT_SCOPES if status.role == DEFAULT_ROLE else ()
             missing = missing_scopes(_scopes(self._options["scopes"]) or default, status.scopes)
             if missing:
-                said["warning"] = (
+                state["warning"] = (
                     f"asked for, and not granted: {', '.join(missing)}. Methods that need it will fail; "
                     "the gateway's owner can grant it"
                 )
-        return said
+        return state
 
     # From the browser
 
     def _on_check(self, view: str, content: Mapping[str, Any]) -> None:
-        """Say what policy thinks of a URL, before any socket opens."""
+        """Answer what policy says of a URL, before any socket opens, and what may have been meant."""
+        url, pin = str(content.get("url") or ""), str(content.get("pin") or "")
+        answer = {"problem": "", "mended": ""}
         try:
-            _endpoint(str(content.get("url") or ""), str(content.get("pin") or ""))
+            _endpoint(url, pin)
         except (GatewayError, ValueError) as error:
-            self.tell("refused", str(error), to=view)
-        else:
-            self.tell("refused", "", to=view)
+            answer = {"problem": _in_a_form(error), "mended": mended(url, pin) or ""}
+        self.post("checked", answer, to=view)
 
     def _on_connect(self, view: str, content: Mapping[str, Any]) -> None:
         options = _cleaned(content)
@@ -143,8 +160,8 @@ class ConnectForm(LiveWidget):
             # The client alone keeps the secret: nothing here refers to it when this returns.
             gateway = _gateway(options, secret if isinstance(secret, str) else None)
         except (GatewayError, TypeError, ValueError) as error:
-            self._failure = str(error)
-            self.look(False)
+            self._failure = _in_a_form(error)
+            self.refresh(False)
             return
         self._options = {**options, "url": where.origin}
         _remember(self._options)
@@ -153,14 +170,14 @@ class ConnectForm(LiveWidget):
             target=self._connect, args=(gateway, self._stop), name="gateway_nb-connecting", daemon=True
         )
         self._connecting.start()
-        self.look(False)
+        self.refresh(False)
 
     def _on_disconnect(self, view: str, content: Mapping[str, Any]) -> None:
         self._stop.set()
         if self._gateway is not None:
             self._gateway.close()
         self._pairing = None
-        self.look(False)
+        self.refresh(False)
 
     def _connect(self, gateway: Gateway, stop: threading.Event) -> None:
         """Connect on a thread of its own: the kernel goes on meanwhile. Ask again where the owner has to approve."""
@@ -176,7 +193,7 @@ class ConnectForm(LiveWidget):
                         self._pairing = error
                     stop.wait(_PAIRING_PAUSE)
         except (GatewayConnectError, GatewayClosedError) as error:
-            failure = None if stop.is_set() else str(error)
+            failure = None if stop.is_set() else _in_a_form(error, self._options["auth"])
         except Exception as error:  # noqa: BLE001 - whatever it is, the form must not say "connecting" for ever
             failure = f"{type(error).__name__}: {error}"
         finally:
@@ -192,6 +209,37 @@ class ConnectForm(LiveWidget):
         if self._connecting is not None:
             self._on_disconnect("", {})
         super().close()
+
+
+def mended(url: str, pin: str = "") -> str | None:
+    """Return the URL that was meant by one that is refused, or ``None``: of a page, or an address alone.
+
+    Example:
+        >>> mended("http://127.0.0.1:18789"), mended("gateway.example.com")
+        ('ws://127.0.0.1:18789', 'wss://gateway.example.com')
+    """
+    found = _ADDRESS.fullmatch(url.strip())
+    if found is None:
+        return None
+    scheme, host, port, path = found.groups()
+    if scheme is None and port is None and endpoint.is_loopback(host.strip("[]")):
+        port = f":{endpoint.parse(endpoint.DEFAULT_URL).port}"
+    for other in _OTHER_SCHEMES[scheme and scheme.lower()]:
+        candidate = f"{other}://{host}{port or ''}{path or ''}"
+        try:
+            _endpoint(candidate, pin)
+        except (GatewayError, ValueError):
+            continue
+        return candidate
+    return None
+
+
+def _in_a_form(error: Exception, auth: str = "token") -> str:
+    """Return what went wrong, and what to do here: a form has fields, not arguments."""
+    what, arguments, _ = str(error).partition("; pass token=")
+    if arguments:
+        return f"{what}; {_SIGN_IN[auth]}"
+    return what.replace("pass the secret as token= or password=", "leave it out, and type the secret below")
 
 
 def _gateway(options: Mapping[str, str], secret: str | None) -> Gateway:
@@ -251,12 +299,23 @@ def _cleaned(content: Mapping[str, Any]) -> dict[str, str]:
     return options if options["auth"] in AUTH_KINDS else {**options, "auth": "token"}
 
 
-def _remembered() -> dict[str, str]:
+def _as_left(names: connecting.Names) -> tuple[dict[str, str], Gateway | None]:
+    """Return the options to begin with, and the connection that a form has made with them where it still stands.
+
+    Where there is none, the environment's URL comes before a remembered one.
+    """
     try:
         content = json.loads((files.home() / FILE_NAME).read_bytes())
     except (OSError, ValueError, RecursionError):
         content = {}
-    return _cleaned(content if isinstance(content, dict) else {})
+    options = _cleaned(content if isinstance(content, dict) else {})
+    gateway = names.gateways.get(options["name"])
+    if gateway is not None and not gateway.closed and gateway.status.url.removesuffix("/…") == options["url"]:
+        return options, gateway
+    own = _environments().origin
+    if os.environ.get(URL_VARIABLE, "").strip() and options["url"] != own:
+        options |= {"url": own, "pin": ""}
+    return options, None
 
 
 def _remember(options: Mapping[str, str]) -> None:

@@ -15,10 +15,12 @@ import pyarrow as pa
 from ....client.redaction.redactor import Redactor
 from ....errors import printable
 from ....events.rows import Row, frame_of, redacted
-from ..live import LiveWidget, source, ticker
+from ..live import LiveWidget, bundle, ticker
+from ..rows import LogRows
 from . import export
+from .matches import Matches
+from .preview import paths_of, preview, static_row
 from .query import FilterError, Query, steps
-from .rows import LogRows, Matches, marker, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +30,14 @@ _SLOW_ROWS = 50
 _SHOWN_NAMES = 40
 _CHIP_TEXT = 120
 _EXPANDED = 8
-_SNAPSHOT_ROWS = 10
-_SNAPSHOT_TEXT = 100
-_LOOK_SECONDS = 0.02
+_STATIC_ROWS = 10
+_STATIC_COLUMNS = {"time": 12, "seq": 20, "event": 40, "summary": 80, "payload": 40}
+"""What a static table shows, and of how many characters."""
+_STATIC_TEXTS = ("event", "summary", "payload")
+_READ_SECONDS = 0.02
 _SELECTED_ROWS = 10_000
+_READ_ROWS = 200
+"""Of which the paths are offered."""
 _INSPECTED_BYTES = 1_000_000
 
 
@@ -71,9 +77,9 @@ class EventTable(LiveWidget):
         >>> frame, selected = table.df, table.selected
     """
 
-    _esm = source("dom.js", "event_table/view.js")
-    _css = source("widgets.css", "event_table/view.css")
-    HEARS = ("query", "columns", "window", "row", "select", "export")
+    _esm = bundle("event_table", "js")
+    _css = bundle("event_table", "css")
+    MESSAGES = ("query", "columns", "window", "row", "select", "paths", "export")
 
     def __init__(self, log: Source, title: str, state: Any = None) -> None:
         self._log = log
@@ -85,20 +91,24 @@ class EventTable(LiveWidget):
         self._columns: tuple[str, ...] = ()
         self._selected: Any = np.zeros(0, "int64")
         self._pushed = 0
-        self._said: Any = None
+        self._posted: Any = None
         super().__init__()
 
     # For the user
 
     @property
     def df(self) -> pd.DataFrame:
-        """What the filter shows, in its order, as a DataFrame: time, epoch, seq, event, kind, payload."""
+        """What the filter shows, in its order, as a DataFrame.
+
+        Columns: `time` (when it was received, UTC), `epoch` (number of the connection), `seq` (number of the event in
+        its connection), `event` (its name), `kind` (``event``, or ``gap``, ``reconnect``, ...), `payload` (its JSON).
+        """
         query = self._matches.query
         return self._log.df if query.is_all and not query.sort else frame_of(self._shown())
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The rows selected in the browser, as a DataFrame. Rows that gave way to newer ones are not among them."""
+        """The rows selected in the browser, as a DataFrame, but for those that gave way to newer ones."""
         with self._lock:
             return frame_of(self._rows.take(self._selected)[1])
 
@@ -141,7 +151,7 @@ class EventTable(LiveWidget):
         with self._lock:
             self._columns = paths
             self._ask(self._matches.query)
-            self.tell("columns", paths)
+            self.post("columns", paths)
 
     def export(self, path: str | Path) -> Path:
         """Write what the filter shows to a new file on the kernel's disk.
@@ -158,14 +168,29 @@ class EventTable(LiveWidget):
 
     def html(self) -> str:
         """Return the newest rows as a static table."""
+        caption, rows = self._newest()
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in _STATIC_COLUMNS)
+        lines = "".join(f"<tr>{''.join(map(_html_cell, _STATIC_COLUMNS, row))}</tr>" for row in rows)
+        return f"<table><caption>{html.escape(caption)}</caption><tr>{head}</tr>{lines}</table>"
+
+    def text(self) -> str:
+        """Return the newest rows as lines of text."""
+        caption, rows = self._newest()
+        lines = [[printable(cell) for cell in line[:-1]] for line in (tuple(_STATIC_COLUMNS), *rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+        return "\n".join([printable(caption), *(line.rstrip() for line in padded)])
+
+    def _newest(self) -> tuple[str, list[tuple[str, ...]]]:
+        """Return a caption and the newest rows that are shown, as texts for `_STATIC_COLUMNS`, without secrets."""
         with self._lock:
-            self._catch_up(_LOOK_SECONDS)
-            table = redacted(self._last_rows(_SNAPSHOT_ROWS), self._log.redactor)
+            self._catch_up(_READ_SECONDS)
+            table = redacted(self._last_rows(_STATIC_ROWS), self._log.redactor)
             count = self._rows.end - self._rows.first
-        head = "".join(f"<th>{name}</th>" for name in ("time", "seq", "event", "payload"))
-        lines = "".join(f"<tr>{_static(row)}</tr>" for row in table.to_pylist())
-        caption = html.escape(f"{self._title}: {count:,} rows, the newest {table.num_rows} of them")
-        return f"<table><caption>{caption}</caption><tr>{head}</tr>{lines}</table>"
+        caption = f"{self._title}: {count:,} rows, the newest {table.num_rows} of them"
+        longest = _STATIC_COLUMNS.values()
+        rows = (zip(static_row(row), longest, strict=True) for row in table.to_pylist())
+        return caption, [tuple(_cut(cell, length) for cell, length in row) for row in rows]
 
     def __repr__(self) -> str:
         return printable(f"<EventTable {self._title}>")
@@ -180,40 +205,40 @@ class EventTable(LiveWidget):
         return self._rows.take(self._matches.ids(end - count, end))[1]
 
     def _catch_up(self, seconds: float | None) -> None:
-        """Look at what came since the last look, and at what a new filter has not looked at yet."""
+        """Read the rows that came since the last time, and those that a new filter has not seen yet."""
         self._rows.follow(*self._log.pieces())
         while not self._matches.advance(1.0 if seconds is None else seconds) and seconds is None:
             pass
 
     # To the browser
 
-    def look(self, slow: bool) -> None:
-        """Tell the views what came since the last look."""
+    def refresh(self, slow: bool) -> None:
+        """Send the views what came since the last time."""
         with self._lock:
             try:
-                self._catch_up(_LOOK_SECONDS)
+                self._catch_up(_READ_SECONDS)
             except FilterError as error:
                 self._ask(Query())
-                self.tell("problem", str(error))
+                self.post("problem", str(error))
                 return
             if self._matches.forget():
                 self._version += 1
-                self.tell("query", {"v": self._version, "query": self._matches.query})
+                self.post("query", {"v": self._version, "query": self._matches.query})
             body = self._summary()
-            if body == self._said:
+            if body == self._posted:
                 return
-            self._said = body
+            self._posted = body
             start = max(self._pushed, self._matches.end - (_SLOW_ROWS if slow else PUSHED_ROWS))
             self._pushed = self._matches.end
             # In another order the newest rows are not at the end: views ask for what they show.
             if self.watched and start < self._matches.end and not self._matches.query.sort:
-                body = {**body, "rows": self._told(start, self._matches.end)}
-        self.tell("push", body)
+                body = {**body, "rows": self._window(start, self._matches.end)}
+        self.post("push", body)
 
     def opened(self, view: str) -> None:
-        """Tell a new view the filter, the columns, the last minute's rates and the newest rows."""
+        """Send a new view the filter, the columns, the last minute's rates and the newest rows."""
         with self._lock:
-            self._catch_up(_LOOK_SECONDS)
+            self._catch_up(_READ_SECONDS)
             end = self._matches.end
             body = {
                 **self._summary(),
@@ -221,10 +246,10 @@ class EventTable(LiveWidget):
                 "columns": self._columns,
                 "title": self._title,
                 "rates": self._rows.rates(time.time()),
-                "rows": self._told(end - PUSHED_ROWS, end),
+                "rows": self._window(end - PUSHED_ROWS, end),
                 "selected": self._selected.tolist(),
             }
-        self.tell("snapshot", body, to=view)
+        self.post("snapshot", body, to=view)
 
     def _summary(self) -> dict[str, Any]:
         matches, rows = self._matches, self._rows
@@ -246,10 +271,10 @@ class EventTable(LiveWidget):
         names = self._log.redactor.starts([name for name, _ in counts], _CHIP_TEXT)
         return [(name[:_CHIP_TEXT], count) for name, (_, count) in zip(names, counts, strict=True)]
 
-    def _told(self, start: int, stop: int) -> dict[str, Any]:
+    def _window(self, start: int, stop: int) -> dict[str, Any]:
         start = max(start, self._matches.first)
         ids, table = self._rows.take(self._matches.ids(start, stop))
-        return told(start, ids, table, self._columns, self._log.redactor)
+        return preview(start, ids, table, self._columns, self._log.redactor)
 
     # From the browser
 
@@ -259,8 +284,8 @@ class EventTable(LiveWidget):
             self._matches = Matches(query, self._rows)
             self._version += 1
             self._pushed = 0
-            self._said = None
-            self.tell("query", {"v": self._version, "query": query})
+            self._posted = None
+            self.post("query", {"v": self._version, "query": query})
         if self._views:
             ticker.add(self)
 
@@ -275,18 +300,18 @@ class EventTable(LiveWidget):
         with self._lock:
             if content["v"] != self._version:
                 return
-            rows = self._told(start, start + count)
-        self.tell("rows", {"v": self._version, "rows": rows}, to=view)
+            rows = self._window(start, start + count)
+        self.post("rows", {"v": self._version, "rows": rows}, to=view)
 
     def _on_row(self, view: str, content: Mapping[str, Any]) -> None:
         with self._lock:
             ids, table = self._rows.take(np.array([int(content["id"])]))
         if not len(ids):
-            self.tell("problem", "this row has given way to newer ones", to=view)
+            self.post("problem", "this row has given way to newer ones", to=view)
             return
         row = redacted(table, self._log.redactor).to_pylist()[0]
         size = len(row["payload"].encode())
-        self.tell(
+        self.post(
             "row",
             {
                 "id": int(ids[0]),
@@ -307,32 +332,28 @@ class EventTable(LiveWidget):
                 self._selected = self._matches.ids(start, min(stop, start + _SELECTED_ROWS))
             else:
                 self._selected = _numbers(content["ids"])
-            self.tell("selected", self._selected.tolist())
+            self.post("selected", self._selected.tolist())
+
+    def _on_paths(self, view: str, content: Mapping[str, Any]) -> None:
+        with self._lock:
+            payloads = self._last_rows(_READ_ROWS).column("payload").to_pylist()
+        self.post("paths", paths_of(payloads, self._log.redactor), to=view)
 
     def _on_export(self, view: str, content: Mapping[str, Any]) -> None:
         stamp = dt.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
         path = self.export(f"events-{stamp}.{content['format']}")
-        self.tell("note", f"written to {path.absolute()}", to=view)
+        self.post("note", f"written to {path.absolute()}", to=view)
 
 
-def _static(row: Mapping[str, Any]) -> str:
-    """Return a row of the static table, escaped."""
-    mark = row["kind"] != "event"
-    text = marker(row["kind"], row["payload"]) if mark else row["payload"]
-    cells = (
-        row["time"].strftime("%H:%M:%S.%f")[:12],
-        "" if row["seq"] is None else str(row["seq"]),
-        row["kind"] if mark else row["event"],
-        text,
-    )
-    *short, payload = (html.escape(_cut(cell), quote=False) for cell in cells)
-    # JupyterLab aligns cells to the right, which is no way to read JSON.
-    return "".join(f"<td>{cell}</td>" for cell in short) + f"<td style='text-align:left'>{payload}</td>"
+def _html_cell(column: str, text: str) -> str:
+    # JupyterLab aligns cells to the right, which is no way to read text.
+    style = " style='text-align:left'" if column in _STATIC_TEXTS else ""
+    return f"<td{style}>{html.escape(text, quote=False)}</td>"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SNAPSHOT_TEXT else text[: _SNAPSHOT_TEXT - 1] + "…"
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _numbers(ids: Sequence[Any]) -> Any:
-    return np.array([int(one) for one in ids[:_SELECTED_ROWS]], "int64")
+    return np.array([int(number) for number in ids[:_SELECTED_ROWS]], "int64")

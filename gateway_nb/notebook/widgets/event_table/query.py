@@ -24,7 +24,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {"<": operator.lt, ">": ope
 
 
 class FilterError(GatewayError):
-    """A table's filter is not what it takes."""
+    """A table's filter is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +169,13 @@ class Condition:
 
 
 def steps(path: str) -> list[str]:
-    """Return the names that a path goes through; ``$.`` in front is allowed.
+    """Return the names and indices that a path goes through; see `gateway_nb.events.paths.steps_of`.
 
     Raises:
         FilterError: it is no path.
     """
     try:
-        return steps_of(path.strip().removeprefix("$.").replace("[", ".").replace("]", ""))
+        return steps_of(path.strip())
     except ValueError as error:
         raise FilterError(str(error)) from None
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ipywidgets
 
 from ....faces.gateway import Gateway
 from ..event_table import EventTable
-from ..live import enter
+from ..live import display, register
 from ..request_box import RequestBox
 from ..runs_view import RunsView
 from ..status_view import StatusView
@@ -36,7 +34,7 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.runs = RunsView(gateway.events, gateway.name)
         children = [self.status, self.table, self.request, self.runs]
         super().__init__(children=children, titles=["Status", "Events", "Request", "Runs"])
-        enter(self)
+        register(self)
 
     def close(self) -> None:
         """End it, and what is in it."""
@@ -48,9 +46,16 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         super().close()
         layout.close()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        data = super()._repr_mimebundle_(**options)
-        return {**data, "text/plain": repr(self), "text/html": self.status.html() + self.table.html()}
+    def picture(self) -> str:
+        """Return what is seen where no kernel runs."""
+        return self.status.picture() + self.table.picture()
+
+    def text(self) -> str:
+        """Return the same for a terminal."""
+        return self.table.text()
+
+    def _ipython_display_(self) -> None:
+        display(self, self._repr_mimebundle_())
 
     def __repr__(self) -> str:
         return f"<Panel {self._name}>"

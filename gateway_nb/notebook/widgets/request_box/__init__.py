@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ....client.redaction.redactor import Redactor
 from ....errors import GatewayError
 from ....faces.gateway import Gateway
-from ....protocol.frames import MalformedFrame, decode_payload, encode
+from ....protocol.frames import encode
 from ....schema.facts import method_facts
 from ...current import latest
 from ...magics import grammar
-from ...magics.body import CommandError
-from ..live import LiveWidget, source
+from ...magics.body import CommandError, parse_body
+from ..live import LiveWidget, bundle
 
 if TYPE_CHECKING:
     from ....sync.handle import RequestHandle
@@ -33,9 +33,9 @@ class RequestBox(LiveWidget):
         gateway: whose.
     """
 
-    _esm = source("dom.js", "request_box/view.js")
-    _css = source("widgets.css", "panel.css")
-    HEARS = ("about", "call", "cancel")
+    _esm = bundle("request_box", "js")
+    _css = bundle("request_box", "css")
+    MESSAGES = ("about", "call", "cancel")
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -45,41 +45,39 @@ class RequestBox(LiveWidget):
         super().__init__()
 
     def opened(self, view: str) -> None:
-        """Tell a new view the methods and what was called before."""
+        """Send a new view the methods and what was called before."""
         self._methods = latest(self._gateway).methods
-        self.tell("methods", {"names": sorted(self._methods), "connection": self._gateway.name}, to=view)
-        self.tell("history", list(self._history), to=view)
+        self.post("methods", {"names": sorted(self._methods), "connection": self._gateway.name}, to=view)
+        self.post("history", list(self._history), to=view)
 
-    def look(self, slow: bool) -> None:
-        """Tell the views the methods where another gateway came back."""
+    def refresh(self, slow: bool) -> None:
+        """Send the views the methods where another gateway came back."""
         methods = latest(self._gateway).methods
         if methods != self._methods:
             self._methods = methods
-            self.tell("methods", {"names": sorted(self._methods), "connection": self._gateway.name})
-
-    def html(self) -> str:
-        """Return nothing: what was called is not kept in a notebook."""
-        return ""
+            self.post("methods", {"names": sorted(self._methods), "connection": self._gateway.name})
 
     def __repr__(self) -> str:
         return f"<RequestBox {self._gateway.name}>"
 
     def _on_about(self, view: str, content: Mapping[str, Any]) -> None:
-        """Say what is known of a method, and what looks wrong in the params so far."""
+        """Send what the schema has of a method, and what is wrong in the params so far."""
         method, body, facts = str(content.get("method") or ""), str(content.get("params") or ""), method_facts()
         params = facts.methods[method].ordered if method in facts.methods else []
+        refused = False
         try:
             findings = facts.findings(method, _params(body))
-        except CommandError:
-            findings = []  # the page has seen that for itself
-        said = {
+        except CommandError as error:
+            findings, refused = [str(error)], True
+        about = {
             "method": method,
             "body": body,
             "text": facts.describe(method) if method else "",
             "params": [{"name": name, "required": param.required, "value": param.example} for name, param in params],
+            "refused": refused,
             "findings": [latest(self._gateway).redactor.text(finding) for finding in findings],
         }
-        self.tell("about", said, to=view)
+        self.post("about", about, to=view)
 
     def _on_call(self, view: str, content: Mapping[str, Any]) -> None:
         body = str(content.get("params") or "")
@@ -99,11 +97,11 @@ class RequestBox(LiveWidget):
         def show(done: RequestHandle[Any], took: float) -> None:
             if self._open.get(view) is done:
                 del self._open[view]
-            said = {"method": call.method, "params": redactor.json_text(body), "ms": round(took, 1)}
-            said |= _outcome(done, redactor)
-            self._history.append({name: said[name] for name in ("method", "params", "ms", "ok")})
-            self.tell("answer", said, to=view)
-            self.tell("history", list(self._history))
+            typed = redactor.json_text(body) if body.lstrip().startswith("{") else redactor.text(body)
+            answer = {"method": call.method, "params": typed, "ms": round(took, 1), **_outcome(done, redactor)}
+            self._history.append({name: answer[name] for name in ("method", "params", "ms", "ok")})
+            self.post("answer", answer, to=view)
+            self.post("history", list(self._history))
 
         handle.add_done_callback(answered)
 
@@ -120,24 +118,19 @@ class RequestBox(LiveWidget):
 
 
 def _params(text: str) -> dict[str, Any] | None:
-    """Return the params that were typed; a dollar in them is a dollar, not the name of a variable.
+    """Return the params that were typed, JSON or YAML as in a cell; a dollar is a dollar, not the name of a variable.
 
     Raises:
-        CommandError: they are no JSON object.
+        CommandError: they are neither, or no mapping; says line and column.
     """
-    if not text.strip():
-        return None
-    try:
-        params = decode_payload(text.encode())
-    except MalformedFrame as error:
-        raise CommandError(f"the params are no JSON: {error}") from None
-    if not isinstance(params, dict):
-        raise CommandError('the params must be a JSON object like {"limit": 5}')
-    return params
+    value = parse_body(text).value
+    if isinstance(value, str):
+        raise CommandError("the params name a variable, which only a cell has; type their value")
+    return value
 
 
 def _outcome(done: RequestHandle[Any], redactor: Redactor) -> dict[str, Any]:
-    """Return an answer, or why there is none, as a browser is told."""
+    """Return an answer, or why there is none, as a browser gets it."""
     try:
         text = redactor.json(encode(done.result())).decode()
     except concurrent.futures.CancelledError:

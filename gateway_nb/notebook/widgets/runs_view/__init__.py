@@ -13,14 +13,14 @@ from ....client.redaction.redactor import Redactor
 from ....errors import printable
 from ....events.runs import RUN_EVENTS, AgentRun, take
 from ..event_table import Source
-from ..event_table.rows import LogRows
-from ..live import LiveWidget, source
+from ..live import LiveWidget, bundle
+from ..rows import LogRows
 
 _SHOWN_RUNS = 50
 _KEPT_RUNS = 500
 _SHOWN_TOOLS = 50
 _SHOWN_TEXT = 80
-_LOOK_SECONDS = 0.02
+_READ_SECONDS = 0.02
 _PERIOD = 0.5
 
 
@@ -32,8 +32,8 @@ class RunsView(LiveWidget):
         title: what it is of.
     """
 
-    _esm = source("dom.js", "runs_view/view.js")
-    _css = source("widgets.css", "panel.css")
+    _esm = bundle("runs_view", "js")
+    _css = bundle("runs_view", "css")
 
     def __init__(self, log: Source, title: str) -> None:
         self._log = log
@@ -41,38 +41,34 @@ class RunsView(LiveWidget):
         self._rows = LogRows()
         self._seen = 0
         self._runs: dict[str, AgentRun] = {}
-        self._said: Any = None
+        self._posted: Any = None
         self._next = 0.0
         super().__init__()
 
     def opened(self, view: str) -> None:
-        """Tell a new view the newest runs."""
+        """Send a new view the newest runs."""
         with self._lock:
-            self._learn()
-            self.tell("runs", self._describe(), to=view)
+            self._catch_up()
+            self.post("runs", self._describe(), to=view)
 
-    def look(self, slow: bool) -> None:
-        """Tell the views how the runs went on."""
+    def refresh(self, slow: bool) -> None:
+        """Send the views the runs where they went on."""
         with self._lock:
-            self._learn()
+            self._catch_up()
             if time.monotonic() < self._next:
                 return
             self._next = time.monotonic() + _PERIOD
-            said = self._describe()
-            if said != self._said:
-                self._said = said
-                self.tell("runs", said)
-
-    def html(self) -> str:
-        """Return nothing: the events' table has them."""
-        return ""
+            runs = self._describe()
+            if runs != self._posted:
+                self._posted = runs
+                self.post("runs", runs)
 
     def __repr__(self) -> str:
         return printable(f"<RunsView {self._title}>")
 
-    def _learn(self) -> None:
+    def _catch_up(self) -> None:
         """Read what came, for a short while."""
-        until = time.perf_counter() + _LOOK_SECONDS
+        until = time.perf_counter() + _READ_SECONDS
         rows = self._rows
         rows.follow(*self._log.pieces())
         self._seen = max(self._seen, rows.first)
@@ -95,10 +91,10 @@ class RunsView(LiveWidget):
 
     def _describe(self) -> list[dict[str, Any]]:
         redactor = self._log.redactor
-        return [_told(run, redactor) for run in list(self._runs.values())[-_SHOWN_RUNS:]]
+        return [_row(run, redactor) for run in list(self._runs.values())[-_SHOWN_RUNS:]]
 
 
-def _told(run: AgentRun, redactor: Redactor) -> dict[str, Any]:
+def _row(run: AgentRun, redactor: Redactor) -> dict[str, Any]:
     return {
         "run": redactor.start(run.run, _SHOWN_TEXT)[:_SHOWN_TEXT],
         "session": redactor.start(run.session or "", _SHOWN_TEXT)[:_SHOWN_TEXT],

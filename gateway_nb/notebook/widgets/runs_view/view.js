@@ -1,12 +1,32 @@
+import { el } from "../dom.js";
+import { connect } from "../link.js";
+
 const MARKS = { running: "▶", ok: "✓", error: "✕", aborted: "■" };
+const HEADINGS = ["run", "session", "status", "time", "first token", "pieces", "tools", "tokens", "course"];
+const REDRAW_MS = 500;
+
+const seconds = (from, to) => `${(to - from).toFixed(to - from < 10 ? 2 : 0)} s`;
+
+/** Return a bar of a run's time: waiting, writing, tool calls. `longest` seconds are its whole width. */
+function course(run, end, longest) {
+  const at = (time) => `${(100 * (time - run.start)) / longest}%`;
+  const part = (name, from, to) => {
+    const span = el("span", { className: `gnb-${name}` });
+    span.style.left = at(from);
+    if (to !== undefined) span.style.width = at(run.start + to - from);
+    return span;
+  };
+  const first = run.first === null ? "" : `, first token after ${seconds(run.start, run.first)}`;
+  return el("div", { className: "gnb-course", role: "img", "aria-label": `${seconds(run.start, end)}${first}, ${run.calls} tool calls` },
+    part("waits", run.start, run.first ?? end), ...(run.first === null ? [] : [part("writes", run.first, end)]),
+    ...run.tools.map((time) => part("tool", time)));
+}
 
 function render({ model, el: root }) {
   let runs = [];
-  const seconds = (from, to) => `${(to - from).toFixed(to - from < 10 ? 2 : 0)} s`;
   const lines = el("tbody");
   const none = el("div", { className: "gnb-note" }, "No agent has run yet.");
-  const table = el("table", {}, el("thead", {}, el("tr", {}, ...["run", "session", "status", "time", "first token", "pieces", "tools", "tokens", "course"].map((name) => el("th", { scope: "col" }, name)))), lines);
-  begin(root, "gnb-runs");
+  const table = el("table", {}, el("thead", {}, el("tr", {}, ...HEADINGS.map((name) => el("th", { scope: "col" }, name)))), lines);
   root.append(none, el("div", { className: "gnb-scroll" }, table));
 
   function draw() {
@@ -16,32 +36,22 @@ function render({ model, el: root }) {
     const longest = Math.max(...runs.map((run) => (run.end ?? now) - run.start), 0.001);
     lines.replaceChildren(...[...runs].reverse().map((run) => {
       const end = run.end ?? Math.max(now, run.start);
-      const at = (time) => `${(100 * (time - run.start)) / longest}%`;
-      const part = (name, from, to) => {
-        const made = el("span", { className: `gnb-${name}` });
-        made.style.left = at(from);
-        if (to !== undefined) made.style.width = at(run.start + to - from);
-        return made;
-      };
-      const course = el("div", { className: "gnb-course", role: "img", "aria-label":
-        `${seconds(run.start, end)}${run.first === null ? "" : `, first token after ${seconds(run.start, run.first)}`}, ${run.calls} tool calls` },
-        part("waits", run.start, run.first ?? end));
-      if (run.first !== null) course.append(part("writes", run.first, end));
-      course.append(...run.tools.map((time) => part("tool", time)));
       const values = [run.run, run.session, `${MARKS[run.status]} ${run.status}`, seconds(run.start, end),
         run.first === null ? "" : seconds(run.start, run.first), run.deltas, run.calls, run.tokens ?? ""];
-      return el("tr", { className: `gnb-run-${run.status}` }, ...values.map((value) => el("td", { title: String(value) }, String(value))), el("td", {}, course));
+      return el("tr", { className: `gnb-run-${run.status}` },
+        ...values.map((value) => el("td", { title: String(value) }, String(value))), el("td", {}, course(run, end, longest)));
     }));
   }
 
-  const line = link(model, (kind, told) => {
-    if (kind !== "runs") return;
-    runs = told;
-    draw();
+  const line = connect(model, root, "gnb-runs", {
+    runs(newest) {
+      runs = newest;
+      draw();
+    },
   });
-  const ticking = setInterval(() => runs.some((run) => run.end === null) && draw(), 500);
+  const redrawing = setInterval(() => runs.some((run) => run.end === null) && draw(), REDRAW_MS);
   return () => {
-    clearInterval(ticking);
+    clearInterval(redrawing);
     line.close();
   };
 }

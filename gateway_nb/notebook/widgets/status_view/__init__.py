@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 from ....faces.gateway import Gateway
 from ...current import latest
-from ..live import LiveWidget, source
+from ..live import LiveWidget, bundle
 
 _PERIOD = 0.5
 _LOG_LINES = 100
@@ -21,32 +21,32 @@ class StatusView(LiveWidget):
         gateway: whose.
     """
 
-    _esm = source("dom.js", "status_view/view.js")
-    _css = source("widgets.css", "panel.css")
+    _esm = bundle("status_view", "js")
+    _css = bundle("status_view", "css")
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._said: Any = None
-        self._looked: tuple[float, int] | None = None
+        self._posted: Any = None
+        self._measured: tuple[float, int] | None = None
         self._rate = 0.0
         super().__init__()
 
     def opened(self, view: str) -> None:
-        """Tell a new view everything."""
-        self.tell("status", self._describe(), to=view)
+        """Send a new view everything."""
+        self.post("status", self._describe(), to=view)
 
-    def look(self, slow: bool) -> None:
-        """Tell the views what is another than half a second ago."""
+    def refresh(self, slow: bool) -> None:
+        """Send the views what differs from half a second ago."""
         now, events = time.monotonic(), latest(self._gateway).status.counters.events
-        since, before = self._looked or (now, events)
-        if self._looked is not None and now - since < _PERIOD:
+        since, before = self._measured or (now, events)
+        if self._measured is not None and now - since < _PERIOD:
             return
         self._rate = (events - before) / (now - since) if now > since else 0.0
-        self._looked = (now, events)
-        said = self._describe()
-        if said != self._said:
-            self._said = said
-            self.tell("status", said)
+        self._measured = (now, events)
+        status = self._describe()
+        if status != self._posted:
+            self._posted = status
+            self.post("status", status)
 
     def html(self) -> str:
         """Return the status as a table."""
@@ -68,7 +68,7 @@ class StatusView(LiveWidget):
             "Problem": " · ".join(status.problems),
             "Gateway": status.url,
             "Server": server,
-            "Up, when connected": _span(up / 1000) if _is_time(up) else None,
+            "Uptime when connected": _span(up / 1000) if _is_time(up) else None,
             "Role and scopes": status.role and f"{status.role}: {', '.join(status.scopes) or 'none'}",
             "Round trip": status.rtt and f"{status.rtt * 1000:.1f} ms",
             "Events": f"{counters.events:,} · {self._rate:,.0f}/s",
@@ -78,7 +78,7 @@ class StatusView(LiveWidget):
             "Requests in flight": f"{counters.in_flight:,}"
             + (f", {counters.queued:,} queued" if counters.queued else ""),
             "Requests repeated": f"{counters.retries:,}" if counters.retries else None,
-            "Frames of no use": f"{counters.malformed:,}" if counters.malformed else None,
+            "Malformed frames": f"{counters.malformed:,}" if counters.malformed else None,
             "Errors in handlers": f"{counters.handler_errors:,}" if counters.handler_errors else None,
             "Calls of handlers left out": f"{counters.handler_missed:,}" if counters.handler_missed else None,
         }

@@ -92,14 +92,14 @@ def test_pushes_are_bounded(table: Heard, log: EventLog) -> None:
     assert max(len(push["rows"]["ids"]) for push in pushed if "rows" in push) <= PUSHED_ROWS
     assert max(len(msgspec.json.encode(push)) for push in pushed) < 200_000
     before = len(table.messages)
-    until(lambda: table.widget._said is not None and not table.widget.look(False))
+    until(lambda: table.widget._posted is not None and not table.widget.refresh(False))
     assert len(table.messages) == before
 
 
 def test_a_browser_that_does_not_answer(table: Heard, log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """A view that is silent for 15 s hears little, and one that is silent for ten minutes hears nothing."""
     slow: list[bool] = []
-    monkeypatch.setattr(table.widget, "look", slow.append)
+    monkeypatch.setattr(table.widget, "refresh", slow.append)
     table.say("open")
     now = time.monotonic()
     live.ticker.stop()
@@ -191,7 +191,7 @@ def test_a_status_of_odd_times(up: Any) -> None:
         gw.hello["snapshot"]["uptimeMs"] = up
         widget = StatusView(gw)
         rows = dict(widget._describe()["rows"])
-        assert rows.get("Up, when connected") == ("1 min" if up == 90_000 else None)
+        assert rows.get("Uptime when connected") == ("1 min" if up == 90_000 else None)
         assert rows["Gateway"] == local.url
         widget.close()
 
@@ -256,10 +256,12 @@ def test_what_is_saved(log: EventLog) -> None:
     table = EventTable(log, "<name>")
     data, _ = table._repr_mimebundle_()
     assert data["text/plain"] == "<EventTable <name>>"
-    assert data["text/html"].count("<tr>") <= 101
-    assert "<script" not in data["text/html"]
-    assert "<b>" not in data["text/html"]
-    assert "500 rows" in data["text/html"]
+    assert table.picture().count("<tr>") <= 101
+    assert "<script" not in table.picture()
+    assert "<b>" not in table.picture()
+    assert "500 rows" in table.picture()
+    assert "500 rows, the newest 10 of them" in table.text()
+    assert len(table.text().splitlines()) == 12
     assert {name for name in table.keys if "<script" in str(getattr(table, name))} <= {"_esm"}
     table.close()
 

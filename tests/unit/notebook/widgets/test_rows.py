@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 import gateway_nb.events.log as log_
 from gateway_nb.client.redaction.redactor import Redactor
 from gateway_nb.events.log import EventLog
+from gateway_nb.notebook.widgets.event_table.matches import Matches
+from gateway_nb.notebook.widgets.event_table.preview import PREVIEW_BYTES, marker, preview
 from gateway_nb.notebook.widgets.event_table.query import Condition, FilterError, Query
-from gateway_nb.notebook.widgets.event_table.rows import PREVIEW_BYTES, LogRows, Matches, marker, told
+from gateway_nb.notebook.widgets.rows import LogRows
 from tests.helpers.events import event
 
 
@@ -193,13 +195,13 @@ def test_a_browser_that_asks_nonsense(data: dict[str, Any]) -> None:
         Query.parse(data)
 
 
-def test_what_is_told() -> None:
-    """A browser is told short rows, whatever the payload's size and alphabet, and the columns it asked for."""
+def test_what_a_browser_gets() -> None:
+    """A browser gets short rows, whatever the payload's size and alphabet, and the columns it asked for."""
     log, rows = EventLog(), LogRows()
     log.extend([event(0, name="n" * 500, payload={"a": {"b": "é" * 5000}, "deep": [1, {}]})])
     log.extend([event(1, payload=None, seq=None)])
     rows.follow(*log.pieces())
-    data = told(7, *rows.take(np.array([0, 1, 99])), ["a.b", "deep", "none"], Redactor())
+    data = preview(7, *rows.take(np.array([0, 1, 99])), ["a.b", "deep", "none"], Redactor())
     assert data["at"] == 7
     assert data["ids"] == [0, 1]
     assert len(data["text"][0].encode()) <= PREVIEW_BYTES < data["size"][0]
