@@ -20,8 +20,9 @@ _BODILESS = re.compile(r"%%gateway\s")
 
 
 def load(shell: Any) -> None:
-    """Register the magics and their completion; loading twice is loading once."""
-    _take_out(shell)
+    """Register the magics and their completion; loading again changes nothing."""
+    if any(isinstance(item, GatewayMagics) for item in shell.configurables):
+        return
     magics = GatewayMagics(shell)
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(_matcher(magics))

@@ -303,7 +303,7 @@ def test_the_last_connection_is_meant(connected: Kernel, local: gnb.LocalGateway
 
 
 def test_using_another_connection(connected: Kernel, local: gnb.LocalGateway) -> None:
-    """A caption names the connection, %gateway use changes it, and one that Python connected since is pointed out once."""
+    """A caption names the connection, %gateway use changes it, and one connected since is pointed out once."""
     connected.run("%gateway connect -c second")
     python = f"import gateway_nb as gnb, os\nthird = gnb.connect({local.url!r}, name='third')"
     assert connected.run(python).status == "ok"
