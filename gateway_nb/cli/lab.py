@@ -24,8 +24,6 @@ from .output import own_gateway, say, secret, stopped_by_signals, token_env
 FIRST = "01-quickstart.ipynb"
 _PROBE_TIMEOUT = 3.0
 _STOP_TIMEOUT = 10.0
-_OF_JUPYTER = "ignore:ServerApp.token config is deprecated:DeprecationWarning"
-"""A warning that Jupyter prints of its own doing; nobody who reads it can do anything about it."""
 
 
 class LabError(GatewayError):
@@ -158,6 +156,8 @@ def running(folder: Path, surroundings: Mapping[str, str], *, browser: bool) -> 
         browser: open it in one.
     """
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", "--log-level=ERROR"]
+    # It reads every setting for the configuration of old releases, and so prints the deprecation of one.
+    command.append("--ServerApp.jpserver_extensions=notebook_shim=False")
     command += [f"--LabApp.default_url=/lab/tree/{FIRST}", *([] if browser else ["--no-browser"])]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container there is nobody else
@@ -169,7 +169,6 @@ def running(folder: Path, surroundings: Mapping[str, str], *, browser: bool) -> 
             env={
                 **surroundings,
                 "JUPYTER_PATH": os.pathsep.join(path for path in paths if path),
-                "PYTHONWARNINGS": ",".join([*filter(None, [surroundings.get("PYTHONWARNINGS")]), _OF_JUPYTER]),
             },
             stdin=subprocess.DEVNULL,
             # Ctrl-C must reach this process alone: JupyterLab would ask whether it is meant.
