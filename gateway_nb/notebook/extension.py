@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
@@ -95,7 +96,9 @@ def _knowledge_of(magics: GatewayMagics, name: str) -> Knowledge | None:
     assert magics.shell is not None, "magics are registered with a shell"
     value = magics.shell.user_ns.get(name)
     if isinstance(value, (Gateway, AsyncGateway)):
-        return _with_names(magics, value.methods, value.event_names)
+        # Without Python's own completion, whose first answer takes a second
+        public = tuple(name for name in dir(value) if not name.startswith("_"))
+        return replace(_with_names(magics, value.methods, value.event_names), attributes=public)
     if isinstance(value, EventView) or (type(value).__module__ or "").startswith(__package__):
         return _knowledge(magics)
     return None

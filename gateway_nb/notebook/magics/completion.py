@@ -51,6 +51,7 @@ class Knowledge:
         connections: their names.
         facts: of the methods' params.
         seen: of answers.
+        attributes: public names of a connection, where it is a variable of Python's.
     """
 
     methods: tuple[str, ...]
@@ -58,6 +59,7 @@ class Knowledge:
     connections: tuple[str, ...]
     facts: Facts
     seen: Seen
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from .completion import Completions, Knowledge, matching, param_names, param_val
 _LONGEST = 20_000
 _TOKEN = re.compile(r"\n|#[^\n]*|'''|\"\"\"|[\"']|[()\[\]{}]")
 _CALLEE = re.compile(r"(\w+)((?:\.\w+)+)\s*\Z")
+_PATH = re.compile(r"(?<![\w.])(\w+)\.call((?:\.\w+)*)\.(\w*)\Z")
+_ATTRIBUTE = re.compile(r"(?<![\w.\"'])(\w+)\.(\w*)\Z")
 _FIRST = re.compile(r"\s*(?:method\s*=\s*)?[\"']([\w.:-]+)[\"']\s*,")
 _KEYWORD = re.compile(r"(?:.*[,(]|\A)\s*(\w+)\s*=\s*[\[({]?(?:\s*[\"'][^\"']*[\"']\s*,)*\s*\Z", re.DOTALL)
 _GIVEN = re.compile(r"(\w+)\s*=(?!=)")
@@ -44,6 +46,12 @@ def complete_python(before: str, knowledge_of: Callable[[str], Knowledge | None]
         before: a cell's code up to the cursor.
         knowledge_of: returns what is known of what a variable holds; ``None`` where that is something else.
     """
+    path = _PATH.search(before[-_LONGEST:])
+    if path is not None and (knowledge := knowledge_of(path[1])) is not None:
+        return _in_path(path[2].strip("."), path[3], knowledge)
+    attribute = _ATTRIBUTE.search(before[-_LONGEST:])
+    if attribute is not None and (knowledge := knowledge_of(attribute[1])) is not None and knowledge.attributes:
+        return matching(attribute[2], knowledge.attributes, "function")
     call = _call_at_end(before[-_LONGEST:])
     knowledge = None if call is None else knowledge_of(call.variable)
     if call is None or knowledge is None:
@@ -62,6 +70,14 @@ def complete_python(before: str, knowledge_of: Callable[[str], Knowledge | None]
     if call.names[-1] in _TAKE_METHODS and first is not None and call.inner == "{":
         return _in_params(first[1], call.arguments[first.end() :], call.string, knowledge)
     return None
+
+
+def _in_path(prefix: str, fragment: str, knowledge: Knowledge) -> Completions:
+    """In ``gw.call.NAME``: what may follow the names so far, a dash as an underscore."""
+    written = (name.replace("-", "_") for name in knowledge.methods)
+    start = f"{prefix}." if prefix else ""
+    parts = {name.removeprefix(start).partition(".")[0] for name in written if name.startswith(start)}
+    return matching(fragment, sorted(parts), "method")
 
 
 def _in_method(name: str, call: _Call, knowledge: Knowledge) -> Completions | None:

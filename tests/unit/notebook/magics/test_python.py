@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,9 +32,15 @@ KNOWN = Knowledge(
     (),
     FACTS,
     Seen({"agent:main:one": None}, {}),
+    ("call", "request"),
 )
 
 CASES: list[tuple[str, str, tuple[str, ...]]] = [
+    ("gw.", "", ("call", "request")),
+    ("x = gw.re", "re", ("request",)),
+    ("gw.call.", "", ("chat", "health", "sessions", "system_event")),
+    ("x = gw.call.sess", "sess", ("sessions",)),
+    ("gw.call.sessions.", "", ("list",)),
     ("gw.call.sessions.list(", "", ("all=", "limit=", "sort=")),
     ("gw.call.sessions.list(li", "li", ("limit=",)),
     ("gw.call.sessions.list(limit=5, ", "", ("all=", "sort=")),
@@ -62,7 +70,7 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
 
 
 def known(name: str) -> Knowledge | None:
-    return KNOWN if name in ("gw", "table") else None
+    return KNOWN if name == "gw" else replace(KNOWN, attributes=()) if name == "table" else None
 
 
 @pytest.mark.parametrize(("before", "fragment", "choices"), CASES)
@@ -78,7 +86,11 @@ def test_choices(before: str, fragment: str, choices: tuple[str, ...]) -> None:
     [
         "",
         "gw",
-        "gw.call.",
+        "table.",
+        "other.",
+        "a.gw.",
+        "other.call.",
+        "x.gw.call.",
         'other.request("he',
         'request("he',
         'gw.run("he',
