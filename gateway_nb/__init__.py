@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .faces.connections import connections as connections
     from .faces.gateway import Gateway as Gateway
     from .faces.run import Run as Run
+    from .notebook.playground import playground as playground
     from .notebook.widgets.connect_form import connect_form as connect_form
     from .server.gateway import LocalGateway as LocalGateway
 
@@ -71,6 +72,7 @@ _ROOMS = {
     "faces.run": ("Run",),
     "server.gateway": ("LocalGateway",),
     "notebook.widgets.connect_form": ("connect_form",),
+    "notebook.playground": ("playground",),
     "errors": (
         "AuthenticationError",
         "BadParamsError",

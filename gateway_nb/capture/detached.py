@@ -14,11 +14,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -30,15 +31,17 @@ _LOGGER = logging.getLogger("gateway_nb")
 _START_PATIENCE = 60.0
 _STOP_PATIENCE = 15.0
 _LOCK_PATIENCE = 10.0
-_LOOK_EVERY = 0.02
+_POLL_SECONDS = 0.02
 _KEPT = 86_400.0
 _LARGEST_ENTRY = 65_536
 _mentioned: set[Path] = set()
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""The capturing processes that this one has started, by id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a capturing process tells of itself.
+    """What a capturing process writes about itself.
 
     Attributes:
         pid: its process.
@@ -69,7 +72,7 @@ class Registration:
     """A capturing process's own entry. Its lock ends with the process, however that ends; its last words stay.
 
     Args:
-        account: what to tell first.
+        account: what the entry says first.
     """
 
     def __init__(self, account: Account) -> None:
@@ -77,15 +80,15 @@ class Registration:
         self._file.unlink(missing_ok=True)  # of a former process with this id
         self._lock = _lock(self._file)
         self._lock.acquire(timeout=_LOCK_PATIENCE)  # whoever asks whether it is locked locks it for a moment
-        self.tell(account)
+        self.update(account)
 
-    def tell(self, account: Account) -> None:
-        """Replace what is told."""
+    def update(self, account: Account) -> None:
+        """Replace the entry."""
         with contextlib.suppress(OSError):  # a full disk at home is no reason to end a capture elsewhere
             write_private(self._file, msgspec.json.encode(account))
 
     def close(self) -> None:
-        """Let go of the entry, with what was told last."""
+        """Release the entry; what it says stays."""
         self._lock.release()
 
 
@@ -110,21 +113,21 @@ class DetachedCapture:
     @property
     def alive(self) -> bool:
         """Whether it still captures."""
-        return _is_locked(self._file) and self._told() is not None
+        return _is_locked(self._file) and self._entry() is not None
 
     @property
     def stats(self) -> Account:
-        """What it told last; it tells once a second, and when it ends. `Account.error` says why it ended by itself."""
-        alive, told = self.alive, self._told()
-        self._account = account = told or self._account
+        """Its entry, renewed once a second and when it ends. `Account.error` says why it ended by itself."""
+        alive, latest = self.alive, self._entry()
+        self._account = account = latest or self._account
         if alive or account.error is not None or account.state == "ended":
             return account
-        if told is None:  # it failed, and somebody else was told so, or it is long ago
+        if latest is None:  # it failed, and somebody else has seen that, or it is long ago
             return dataclasses.replace(account, state="ended")
-        why = f"its process {self.pid} was killed; its file may hold more than it told: gnb.load({account.path!r})"
+        why = f"its process {self.pid} was killed; its file may hold more than this: gnb.load({account.path!r})"
         return dataclasses.replace(account, state="killed", error=why)
 
-    def _told(self) -> Account | None:
+    def _entry(self) -> Account | None:
         """Return what the entry says, unless another process with the same id has taken its place."""
         try:
             account = _read(self._file)
@@ -146,13 +149,13 @@ class DetachedCapture:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
         until = time.monotonic() + timeout
-        while self.alive:
+        while self.alive or _runs(self.pid):
             if time.monotonic() > until:
                 raise CaptureError(f"the capture {self.path} (process {self.pid}) did not end within {timeout:g} s")
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_POLL_SECONDS)
         self._account = last = self.stats
         if last.error is not None:
-            if self._told() is not None:
+            if self._entry() is not None:
                 _forget(self._file)
             raise CaptureError(f"the capture {self.path} ended after {last.events:,} events: {last.error}")
         return last
@@ -200,73 +203,75 @@ def start(
             return found
         with contextlib.suppress(CaptureError):  # it failed, and makes way
             found.stop()
-    command = [sys.executable, "-m", "gateway_nb", "capture", "--detach", "--connection-from-stdin", "-o", str(path)]
+    return launch(connection, path, events=events, append=append, rotate=rotate)
+
+
+def launch(
+    connection: Mapping[str, Any],
+    path: Path,
+    *,
+    events: Iterable[str] = ("*",),
+    append: bool = False,
+    rotate: str | None = None,
+    duration: str | None = None,
+) -> DetachedCapture:
+    """Start a capture in a process and a session of its own, which signals for this one do not reach.
+
+    Args:
+        connection: as for `start`.
+        path: the file to write.
+        events: patterns of the event names to keep.
+        append: continue a capture that exists.
+        rotate: when to continue in another file.
+        duration: how long, like ``90s``; default: until it is stopped.
+
+    Raises:
+        CaptureError: it ended before it captured, with what it printed.
+    """
+    path = path.absolute()
+    command = [sys.executable, "-m", "gateway_nb", "capture", "--connection-from-stdin", "-o", str(path)]
     command += [part for pattern in events for part in ("--events", pattern)]
     command += ["--append"] if append else []
     command += ["--rotate", rotate] if rotate else []
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as starting:
+    command += ["--duration", duration] if duration else []
+    with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".log") as output:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True)
+        _children[process.pid] = process
         try:
-            _, said = starting.communicate(json.dumps(dict(connection)))
-        except BaseException:
-            starting.terminate()  # it takes with it what it started
-            starting.communicate()
-            if (begun := _find(path)) is not None:  # unless it was done with that
-                with contextlib.suppress(CaptureError):
-                    begun.stop()
-            raise
-    found = _find(path)
-    if starting.returncode or found is None:
-        raise CaptureError(said.strip().removeprefix("gateway-nb: ") or f"the capture {path} ended at once")
-    return found
-
-
-def launch(connection: Mapping[str, Any], command: list[str]) -> int:
-    """Run ``gateway-nb`` in a session of its own, and wait until it captures; return its process id.
-
-    Args:
-        connection: arguments of `gateway_nb.connect`, given to it through its standard input.
-        command: its arguments.
-
-    Raises:
-        CaptureError: it ended, with what it said.
-    """
-    log = _folder() / f"{os.getpid()}.log"
-    with open(log, "w+b") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway_nb", *command],
-            stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-        try:
-            words = _registered(process, json.dumps(dict(connection)).encode(), said)
+            _wait_until_registered(process, json.dumps(dict(connection)).encode())
+            found = _find(path)
         except BaseException:
             process.terminate()
             process.wait()
             raise
-        finally:
-            log.unlink()
-    if process.poll() is not None:
-        raise CaptureError(words.removeprefix("gateway-nb: ") or f"it ended with {process.returncode}")
-    return process.pid
+        if found is None or not _runs(process.pid):
+            process.wait()
+            output.seek(0)
+            printed = output.read().decode(errors="replace").strip().removeprefix("gateway-nb: ")
+            raise CaptureError(printed or f"the capture {path} ended at once")
+    return found
 
 
-def _registered(process: subprocess.Popen[bytes], connection: bytes, said: IO[bytes]) -> str:
-    """Wait until a process tells of itself, or has ended; return what it said."""
+def _wait_until_registered(process: subprocess.Popen[bytes], connection: bytes) -> None:
+    """Hand a capturing process its connection, and wait until it has an entry, or has ended."""
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(connection)
         process.stdin.close()
     until = time.monotonic() + _START_PATIENCE
     entry = _folder() / f"{process.pid}.json"
-    while process.poll() is None and not (_is_locked(entry) and entry.exists()):
+    while _runs(process.pid) and not (_is_locked(entry) and entry.exists()):
         if time.monotonic() > until:
             process.terminate()
-        time.sleep(_LOOK_EVERY)
-    said.seek(0)
-    return said.read().decode().strip()
+        time.sleep(_POLL_SECONDS)
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process that was started here has not ended; one that has leaves the system's table."""
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]
+    return pid in _children
 
 
 def _find(path: Path) -> DetachedCapture | None:
@@ -274,6 +279,8 @@ def _find(path: Path) -> DetachedCapture | None:
 
 
 def _running() -> Iterator[DetachedCapture]:
+    for pid in list(_children):
+        _runs(pid)
     for file in _folder().glob("*.json"):
         try:
             account = _read(file)

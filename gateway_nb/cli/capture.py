@@ -1,99 +1,114 @@
-"""A process that captures: ``gateway-nb capture``."""
+"""``gateway-nb capture``: a process that captures."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 from tqdm import tqdm
 
-from ..capture.detached import Account, Registration
+from ..capture.detached import Account, Registration, launch
 from ..capture.files import parse_rotation
 from ..capture.journal import Capture
-from ..errors import CaptureError, printable
+from ..errors import CaptureError
 from ..faces.connections import connect
 from ..faces.gateway import Gateway
+from .output import password_env, say, secret, stopped_by_signals, token_env
 
-_LOOK_EVERY = 0.5
-_TELL_EVERY = 1.0
+_POLL_SECONDS = 0.5
+_UPDATE_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to capture.
+@click.command()
+@click.argument("url", required=False)
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The journal.")
+@click.option("--events", multiple=True, metavar="GLOB", default=("*",), help="Names to keep; may be given again.")
+@click.option("--duration", metavar="TIME", help="End after this long: 90s, 30m, 1h.")
+@click.option("--rotate", metavar="LIMIT", help="Continue in another file after 100MB, 30m or 1h.")
+@click.option("--append", is_flag=True, help="Continue a capture that exists.")
+@click.option("--detach", is_flag=True, help="In the background: return when it captures, and print its process id.")
+@click.option("--connection-from-stdin", "piped", is_flag=True, hidden=True)
+@token_env
+@password_env
+def capture(
+    url: str | None,
+    output: Path,
+    token_env: str | None,
+    password_env: str | None,
+    duration: str | None,
+    piped: bool,
+    detach: bool,
+    **options: Any,
+) -> None:
+    """Write a gateway's events to a file.
 
-    Attributes:
-        output: the file.
-        events: patterns of the event names to keep.
-        append: continue a capture that exists.
-        rotate: when to continue in another file, like ``100MB`` or ``1h``.
-        duration: how long, like ``90s`` or ``1h``; default: until it is stopped.
+    It goes on until Ctrl-C or SIGTERM, across reconnects.
 
-    Raises:
-        ValueError: `rotate` or `duration` says no size or time.
+    Exit codes: 0 ended as asked, 1 could not connect or the disk failed, 2 wrong usage.
     """
+    seconds = _checked(duration, options["rotate"])
+    if piped:
+        connection = json.load(sys.stdin)
+    else:
+        connection = {"url": url, "token": secret(token_env), "password": secret(password_env, "password")}
+    if detach:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it started must not be left alone
+        say(launch(connection, output, duration=duration, **options).pid)
+    else:
+        _write(connection, output, seconds, options)
 
-    output: Path
-    events: tuple[str, ...] = ("*",)
-    append: bool = False
-    rotate: str | None = None
-    duration: str | None = None
 
-    def __post_init__(self) -> None:
-        if self.rotate is not None:
-            parse_rotation(self.rotate)
-        self.seconds  # noqa: B018 - refuses a wrong one early
-
-    @property
-    def seconds(self) -> float | None:
-        """The duration in seconds."""
-        if self.duration is None:
+def _checked(duration: str | None, rotate: str | None) -> float | None:
+    """Return the duration in seconds; refuse what is not a time, or not a limit."""
+    try:
+        if rotate is not None:
+            parse_rotation(rotate)
+        if duration is None:
             return None
         with contextlib.suppress(ValueError):
-            seconds = parse_rotation(self.duration).seconds
-            if seconds is not None:
+            if (seconds := parse_rotation(duration).seconds) is not None:
                 return seconds
-        raise ValueError(f"--duration {self.duration}: write it like 90s, 30m or 1h")
+        raise ValueError(f"--duration {duration}: write it like 90s, 30m or 1h")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
-def carry_out(job: Job, connection: Mapping[str, Any], stopped: Callable[[], threading.Event]) -> None:
-    """Capture until told to stop, or for the job's duration.
+def _write(connection: Mapping[str, Any], output: Path, seconds: float | None, options: Mapping[str, Any]) -> None:
+    """Capture until a signal, or for a while.
 
     Args:
-        job: what to capture.
         connection: arguments of `gateway_nb.connect`.
-        stopped: called when it captures; the event it returns is set when it is time to end.
-
-    Raises:
-        GatewayConnectError: it could not connect.
-        CaptureError: the file can't be written.
+        output: the file.
+        seconds: how long; ``None`` for no limit.
+        options: of `Gateway.capture`.
     """
     with connect(**connection, name="capture") as gateway:
-        writing = gateway.capture(job.output, events=job.events, append=job.append, rotate=job.rotate)
-        stop = stopped()
-        said = f"capturing {gateway.status.url} into {writing.path}"
-        print(printable(f"{said}; Ctrl-C ends it"), file=sys.stderr, flush=True)
-        first = Account(os.getpid(), str(job.output.absolute()), gateway.status.url, time.time())
+        writing = gateway.capture(output, **options)
+        stop = stopped_by_signals()
+        say(f"capturing {gateway.status.url} into {writing.path}; Ctrl-C ends it", err=True)
+        first = Account(os.getpid(), str(output.absolute()), gateway.status.url, time.time())
         account = _account(first, gateway, writing, gateway.status.state)
         with contextlib.closing(Registration(account)) as registration:
             try:
-                _watch(gateway, writing, registration, account, stop, job.seconds)
+                _watch(gateway, writing, registration, account, stop, seconds)
             finally:
                 error = _stopped(writing)
                 state = "ended" if error is None else "failed"
                 account = _account(account, gateway, writing, state, error)
-                registration.tell(account)
+                registration.update(account)
     if error is not None:
         raise error
-    print(f"{account.events:,} events, {account.bytes:,} bytes, {account.missed:,} missed", file=sys.stderr)
+    say(f"{account.events:,} events, {account.bytes:,} bytes, {account.missed:,} missed", err=True)
 
 
 def _stopped(writing: Capture) -> CaptureError | None:
@@ -132,16 +147,16 @@ def _watch(
 ) -> None:
     """Wait for the end; on a terminal with a live line of rates."""
     end = None if seconds is None else time.monotonic() + seconds
-    told = 0.0
+    updated = 0.0
     # disable=None: a line on a terminal, nothing in a pipe
     with tqdm(unit=" events", unit_scale=True, disable=None, leave=False) as line:
         while writing.stats.error is None:
             now, stats, status = time.monotonic(), writing.stats, gateway.status
             line.set_description_str(status.state)
             line.update(stats.events - line.n)
-            if now - told >= _TELL_EVERY:
-                told = now
-                registration.tell(_account(account, gateway, writing, status.state))
-            left = _LOOK_EVERY if end is None else min(end - now, _LOOK_EVERY)
+            if now - updated >= _UPDATE_SECONDS:
+                updated = now
+                registration.update(_account(account, gateway, writing, status.state))
+            left = _POLL_SECONDS if end is None else min(end - now, _POLL_SECONDS)
             if left <= 0 or stop.wait(left):
                 break

@@ -1,8 +1,9 @@
-"""What ``gateway-nb demo`` does: the main job, end to end, over a real socket."""
+"""``gateway-nb demo``: the main job, end to end, over a real socket."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import statistics
 import tempfile
 import threading
@@ -12,9 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+from tqdm import tqdm
+
 from ..errors import GatewayError, GatewayTimeoutError
+from ..faces.connections import connect
 from ..faces.gateway import Gateway
 from ..sync.handle import RequestHandle
+from .output import own_gateway, password_env, say, secret, token_env
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +30,10 @@ ROUND_TRIPS = 200
 _IN_FLIGHT = 64
 _TURN_SECONDS = 120.0
 _METHODS = ("health", "status", "sessions.list")
+_NEXT = """\
+  import gateway_nb as gnb
+  gw = {connected}
+  gw.table()"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,74 @@ class DemoResult:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
+
+
+@click.command()
+@click.option("--openclaw", is_flag=True, help="Against a real gateway, installed and started for it.")
+@click.option("--url", help="Against a gateway of yours: nothing on it is changed, and no agent is run.")
+@click.option("--agent", is_flag=False, flag_value="main", metavar="[NAME]", help="With --url: run a turn of an agent.")
+@token_env
+@password_env
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.pass_context
+def demo(
+    context: click.Context,
+    openclaw: bool,
+    url: str | None,
+    agent: str | None,
+    token_env: str | None,
+    password_env: str | None,
+    as_json: bool,
+) -> None:
+    """Connect, call, run an agent, capture events.
+
+    It causes a thousand events, prints the first of them, and measures.
+    On a gateway of yours (--url) it causes no events, and runs an agent with --agent only: that may cost money.
+    """
+    yours = url is not None
+    if (agent is not None and not yours) or (openclaw and yours):
+        raise click.UsageError("--agent goes with --url, and --openclaw without")
+    work: dict[str, Any] = {"agent": "main", "prompt": "count:5:20", "events": EVENTS}
+    with contextlib.ExitStack() as stack:
+        options: dict[str, Any] = {"name": "demo", "caps": ["tool-events"]}
+        if yours:
+            work = {"agent": agent, "prompt": "Answer with one word: hello.", "events": 0}
+            options |= {"token": secret(token_env), "password": secret(password_env, "password")}
+        else:
+            server = stack.enter_context(own_gateway(openclaw))
+            # The gateway is this process's own: its token is enough, and no device key need be left behind.
+            url = server.url
+            options |= {"token": server.token, "device_identity": None}
+        gateway = stack.enter_context(connect(url, **options))
+        # disable=None: a bar on a terminal, nothing in a pipe; delay=1: nothing for what is quick
+        bar = tqdm(total=work["events"], desc="events", unit="", disable=None, delay=1, leave=False)
+        result, frame = run(gateway, progress=stack.enter_context(bar), **work)
+    if as_json:
+        say(json.dumps(result.as_dict(), indent=2))
+    else:
+        _show(result, frame, work["agent"], url=url if yours else None)
+    context.exit(1 if result.run_error else 0)
+
+
+def _show(result: DemoResult, frame: pd.DataFrame, agent: str | None, *, url: str | None) -> None:
+    say(f"connected to OpenClaw {result.server_version}, protocol {result.protocol}")
+    for method, fields in result.answers.items():
+        say(f"{method}: {', '.join(fields[:6])}{', …' if len(fields) > 6 else ''}")
+    if agent is None:
+        say("no agent was run, and no event caused: it is your gateway; --agent runs a turn of an agent")
+    elif result.run_error:
+        say(f"the agent's turn failed: {result.run_error}")
+    else:
+        say(f"the agent said: {result.run}")
+    if agent is not None and url is not None:
+        say(f"the session of the turn in your gateway: {session_of(agent)}")
+    say(f"\n{frame.head().to_string(max_colwidth=60)}")
+    say(
+        f"\n{result.events:,} events, {result.gaps} gaps, round trip p50 {result.rtt_p50_ms:.2f} ms, "
+        f"p99 {result.rtt_p99_ms:.2f} ms, {result.seconds:.1f} s\nsaved in {result.saved}"
+    )
+    connected = f"gnb.connect({url!r})" if url is not None else "gnb.playground()"
+    say(f"\nnext, in a notebook (gateway-nb lab opens some):\n{_NEXT.format(connected=connected)}")
 
 
 def run(

@@ -1,4 +1,4 @@
-"""What ``gateway-nb lab`` does: JupyterLab with the notebooks, and kernels that know the gateway."""
+"""``gateway-nb lab``: JupyterLab with the notebooks, and kernels that know the gateway."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import click
+
 from ..client.environment import PASSWORD_VARIABLE, TOKEN_VARIABLE, URL_VARIABLE, endpoint_for, is_for
 from ..diagnosis.doctor import doctor
 from ..errors import GatewayError
 from ..protocol.endpoint import DEFAULT_URL
+from .output import own_gateway, say, secret, stopped_by_signals, token_env
 
 FIRST = "01-quickstart.ipynb"
 _PROBE_TIMEOUT = 3.0
@@ -25,6 +28,44 @@ _STOP_TIMEOUT = 10.0
 
 class LabError(GatewayError):
     """JupyterLab can't be started here."""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default="gateway-nb-notebooks")
+@click.option("--openclaw", is_flag=True, help="With a real gateway, installed and started for it.")
+@click.option("--url", help="With a gateway of yours; default: OPENCLAW_GATEWAY_URL, else this machine.")
+@token_env
+@click.option("--no-browser", is_flag=True, help="Only print where it is.")
+def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no_browser: bool) -> None:
+    """Open the notebooks in JupyterLab.
+
+    They are copied to FOLDER, where files of yours stay as they are, and connected to a gateway: where none accepts
+    the connection, to a built-in one that runs as long as this command, until Ctrl-C.
+    """
+    check()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started so far
+    copied, kept = copy(folder)
+    say(f"notebooks: {folder} ({len(copied)} copied, {len(kept)} there already and left as they are)", err=True)
+    with contextlib.ExitStack() as stack:
+        token = secret(token_env)
+        refusal = None if openclaw else reachable(url, token)
+        if refusal is not None and url is not None:
+            where = endpoint_for(url).display
+            raise LabError(f"{refusal}; gateway-nb doctor {where} says more; without --url there is one built in")
+        if openclaw or refusal is not None:
+            server = stack.enter_context(own_gateway(openclaw))
+            url, token = server.url, server.token
+            kind = "OpenClaw" if openclaw else f"a built-in one, since {refusal}"
+            say(f"gateway: {url}, {kind}", err=True)
+        surroundings = environment(url, token)
+        process = stack.enter_context(running(folder, surroundings, browser=not no_browser))
+        stop = stopped_by_signals()
+        say("JupyterLab starts; Ctrl-C ends it, its kernels and the gateway", err=True)
+        while process.poll() is None and not stop.wait(0.2):
+            pass
+        if process.returncode:
+            raise LabError(f"JupyterLab ended with exit code {process.returncode}; what it said is above")
+    say("ended", err=True)
 
 
 def check() -> None:
@@ -80,7 +121,7 @@ def reachable(url: str | None, token: str | None) -> str | None:
         token: default: as for `connect`.
 
     Returns:
-        ``None`` if it lets us in, else the reason why not, one line.
+        ``None`` if it accepts the connection, else the reason why not, one line.
     """
     report = doctor(url, token=token, timeout=_PROBE_TIMEOUT)
     if any(finding.check == "scopes" for finding in report.findings):
@@ -115,6 +156,8 @@ def running(folder: Path, surroundings: Mapping[str, str], *, browser: bool) -> 
         browser: open it in one.
     """
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", "--log-level=ERROR"]
+    # It reads every setting for the configuration of old releases, and so prints the deprecation of one.
+    command.append("--ServerApp.jpserver_extensions=notebook_shim=False")
     command += [f"--LabApp.default_url=/lab/tree/{FIRST}", *([] if browser else ["--no-browser"])]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container there is nobody else
@@ -123,7 +166,10 @@ def running(folder: Path, surroundings: Mapping[str, str], *, browser: bool) -> 
         paths = [own, surroundings.get("JUPYTER_PATH", "")]
         process = subprocess.Popen(
             command,
-            env={**surroundings, "JUPYTER_PATH": os.pathsep.join(path for path in paths if path)},
+            env={
+                **surroundings,
+                "JUPYTER_PATH": os.pathsep.join(path for path in paths if path),
+            },
             stdin=subprocess.DEVNULL,
             # Ctrl-C must reach this process alone: JupyterLab would ask whether it is meant.
             start_new_session=True,
@@ -138,7 +184,16 @@ def _write_kernel(own: Path) -> None:
     """Write a kernel of this Python that loads the extension; it goes before others of its name."""
     folder = own / "kernels" / "python3"
     folder.mkdir(parents=True)
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--ext=gateway_nb"]
+    # Not --ext: IPython would complain of each %load_ext that it is loaded already.
+    load = "__import__('gateway_nb').load_ipython_extension(get_ipython())"
+    command = [
+        sys.executable,
+        "-m",
+        "ipykernel_launcher",
+        "-f",
+        "{connection_file}",
+        f"--IPKernelApp.exec_lines={load}",
+    ]
     spec = {"argv": command, "display_name": "Python 3 (gateway_nb)", "language": "python"}
     (folder / "kernel.json").write_text(json.dumps(spec))
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import weakref
+from typing import TYPE_CHECKING
 
 from ..errors import one_line
 from ..faces import connections as connecting
 from ..faces.gateway import Gateway
 from ..sync.loop_thread import stop_loop_thread
 
+if TYPE_CHECKING:
+    from ..server.gateway import LocalGateway
+
 name = "default"
 """The connection that a magic or a form opened last, or that ``%gateway use`` named."""
 
 _opened: weakref.WeakSet[Gateway] = weakref.WeakSet()
 _noted: weakref.WeakSet[Gateway] = weakref.WeakSet()
+_embedded: LocalGateway | None = None
 
 
 def use(gateway: Gateway) -> None:
@@ -34,11 +39,25 @@ made = adopt
 
 def close_all() -> None:
     """Close what magics and forms have opened; where nothing is connected then, the thread that served it ends, too."""
+    global _embedded
     for gateway in list(_opened):
         gateway.close()
     _opened.clear()
+    if _embedded is not None:
+        _embedded.stop()
+        _embedded = None
     if not connecting.connections():
         stop_loop_thread()
+
+
+def embedded_gateway() -> LocalGateway:
+    """Return the embedded gateway to try things on, started on first use; it ends when the extension is unloaded."""
+    global _embedded
+    if _embedded is None:
+        from ..server.gateway import LocalGateway
+
+        _embedded = LocalGateway().start()
+    return _embedded
 
 
 def chosen(configured: str) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from ..events.view import EventView
 from ..faces import connections as connecting
+from ..faces.async_gateway import AsyncGateway
+from ..faces.gateway import Gateway
 from ..schema.facts import method_facts
 from . import current
 from .magics.completion import Knowledge, complete
 from .magics.gateway import GatewayMagics
+from .magics.python import complete_python
 
 _NAME = "gateway"
 _QUESTION = re.compile(r"^(\s*)%gateway\s+call\s+([\w.:-]+)\s*\?+\s*$")
@@ -20,8 +25,9 @@ _BODILESS = re.compile(r"%%gateway\s")
 
 
 def load(shell: Any) -> None:
-    """Register the magics and their completion; loading twice is loading once."""
-    _take_out(shell)
+    """Register the magics and their completion; loading again changes nothing."""
+    if any(isinstance(item, GatewayMagics) for item in shell.configurables):
+        return
     magics = GatewayMagics(shell)
     shell.register_magics(magics)
     shell.Completer.custom_matchers.append(_matcher(magics))
@@ -64,7 +70,9 @@ def _matcher(magics: GatewayMagics) -> Any:
     def gateway_matcher(context: CompletionContext) -> Any:
         lines = context.full_text.split("\n")
         cursor = sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position
-        found = complete(context.full_text, cursor, _knowledge(magics))
+        found = complete(context.full_text, cursor, _knowledge(magics)) or complete_python(
+            context.full_text[:cursor], lambda name: _knowledge_of(magics, name)
+        )
         if found is None:
             return {"completions": []}
         return {
@@ -80,10 +88,22 @@ def _matcher(magics: GatewayMagics) -> Any:
 def _knowledge(magics: GatewayMagics) -> Knowledge:
     connections = connecting.connections()
     gateway = connections.get(current.chosen(magics.default_connection)) or next(iter(connections.values()), None)
-    return Knowledge(
-        methods=gateway.methods if gateway is not None else (),
-        events=gateway.event_names if gateway is not None else (),
-        connections=tuple(connections),
-        facts=method_facts(),
-        seen=magics.seen,
-    )
+    return _with_names(magics, gateway.methods if gateway else (), gateway.event_names if gateway else ())
+
+
+def _knowledge_of(magics: GatewayMagics, name: str) -> Knowledge | None:
+    """Return what completions of a variable's methods are made of; ``None`` where it holds nothing of this package."""
+    assert magics.shell is not None, "magics are registered with a shell"
+    value = magics.shell.user_ns.get(name)
+    if isinstance(value, (Gateway, AsyncGateway)):
+        # Without Python's own completion, whose first answer takes a second
+        public = tuple(name for name in dir(value) if not name.startswith("_"))
+        return replace(_with_names(magics, value.methods, value.event_names), attributes=public)
+    if isinstance(value, EventView) or (type(value).__module__ or "").startswith(__package__):
+        return _knowledge(magics)
+    return None
+
+
+def _with_names(magics: GatewayMagics, methods: tuple[str, ...], events: tuple[str, ...]) -> Knowledge:
+    connections = tuple(connecting.connections())
+    return Knowledge(methods, events, connections, facts=method_facts(), seen=magics.seen)

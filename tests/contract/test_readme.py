@@ -44,7 +44,7 @@ def test_the_errors_table() -> None:
 
 
 def test_the_tables() -> None:
-    """The README has every option with its default, and every magic with its options, as the code has them."""
+    """The README has the tables of options and of magics as the code has them."""
     assert README.read_text() == with_tables(README.read_text()), "run: python -m tests.readme_tables"
 
 

@@ -25,6 +25,14 @@ def test_demo() -> None:
     assert gnb.load(figures["saved"]).stats.events["talk.mode"] == 1000
 
 
+def test_what_to_type_next() -> None:
+    """The demo ends with three lines that connect and show something, and they are code."""
+    *_, heading, first, second, third = run("demo").stdout.splitlines()
+    assert heading == "next, in a notebook (gateway-nb lab opens some):"
+    lines = [line.strip() for line in (first, second, third)]
+    assert lines == ["import gateway_nb as gnb", "gw = gnb.playground()", "gw.table()"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
@@ -36,6 +44,7 @@ def test_demo() -> None:
         (["capture", "ws://127.0.0.1:1", "-o", "x.jsonl", "--duration", "soon"], 2, "like 90s, 30m or 1h"),
         (["replay", "no-such-file"], 1, "there is no capture"),
         (["frobnicate"], 2, "No such command"),
+        (["schema", "show", "sesions.list"], 1, "nothing is known of sesions.list; did you mean sessions.list"),
     ],
 )
 def test_errors(arguments: list[str], code: int, text: str) -> None:
@@ -114,7 +123,7 @@ def test_capture_for_a_while(local: gnb.LocalGateway, tmp_path: Path) -> None:
     assert done.returncode == 0
     again = run("capture", local.url, "-o", path, "--token-env", "T", T=local.token)
     assert again.returncode == 1
-    assert "exists" in again.stderr
+    assert "exists; choose another name, or pass --append" in again.stderr
 
 
 def test_replay(tmp_path: Path) -> None:

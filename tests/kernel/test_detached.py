@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.capture import detached
 from gateway_nb.protocol.lines import TornEndWarning
 from tests.helpers.scripts import script
 from tests.helpers.silent import Silent
@@ -94,6 +95,18 @@ def test_a_torn_end(local: gnb.LocalGateway, tmp_path: Path) -> None:
         assert capture.stop().torn == f"{path}.torn-1"
 
 
+def test_one_process(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """A detached capture is one process, a child of the one that started it, and nothing is left of it at its end."""
+    with gnb.connect(local.url, token=local.token) as gw:
+        capture = gw.capture(tmp_path / "run.jsonl", detached=True)
+        process = psutil.Process(capture.pid)
+        assert process.parent() == psutil.Process()
+        assert os.getsid(capture.pid) == capture.pid
+        assert process.children() == []
+        capture.stop()
+        assert not psutil.pid_exists(capture.pid)
+
+
 def test_an_interrupted_start(local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while a detached capture starts leaves nothing running, and no file of its start behind."""
     monkeypatch.setenv("JOURNAL", str(tmp_path / "run.jsonl"))
@@ -124,19 +137,19 @@ def test_an_interrupt_at_the_end_of_a_start(
     local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C when a detached capture runs already, and nobody has it yet, ends it."""
-    ended = subprocess.Popen.communicate
+    find = detached._find
     pressed: list[bool] = []
 
-    def interrupted(self: subprocess.Popen[str], *arguments: object) -> object:
-        outcome = ended(self, *arguments)  # type: ignore[arg-type]
-        if not pressed:
+    def interrupted(path: Path) -> gnb.DetachedCapture | None:
+        found = find(path)
+        if found is not None and not pressed:
             pressed.append(True)
-            assert gnb.captures()
+            assert found.alive
             raise KeyboardInterrupt
-        return outcome
+        return found
 
     with gnb.connect(local.url, token=local.token) as gw:
-        monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+        monkeypatch.setattr(detached, "_find", interrupted)
         with pytest.raises(KeyboardInterrupt):
             gw.capture(tmp_path / "run.jsonl", detached=True)
     assert gnb.captures() == []

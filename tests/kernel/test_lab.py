@@ -114,8 +114,12 @@ def test_all_of_it(tmp_path: Path) -> None:
         tmp_path, OPENCLAW_GATEWAY_URL="ws://127.0.0.1:1", OPENCLAW_GATEWAY_PASSWORD="of another one"
     ) as running:
         assert (mine / lab.FIRST).read_text() == "my own work"
-        done = running.run_cell("%gateway connect\nprint(gw.request('health')['ok'], gw.status.server_version)")
+        cell = "%load_ext gateway_nb\n%gateway connect\nprint(gw.request('health')['ok'], gw.status.server_version)"
+        done = running.run_cell(cell)
         assert done.text == "True local\n", done
+        cell = "import gateway_nb as gnb; gw = gnb.playground()\n%gateway call health -f raw --path /ok"
+        bare = running.run_cell(cell)
+        assert (bare.text, bare.displays[-1]["text/plain"]) == ("", "True"), bare
         everything = psutil.Process(running.process.pid).children(recursive=True)
         assert len(everything) >= 2  # JupyterLab and a kernel
         gateway = next(c.laddr for c in psutil.Process(running.process.pid).net_connections() if c.status == "LISTEN")
@@ -123,6 +127,7 @@ def test_all_of_it(tmp_path: Path) -> None:
         _, said = running.process.communicate(timeout=60)
     assert running.process.returncode == 0
     assert said.rstrip().endswith("ended")
+    assert "DeprecationWarning" not in said
     assert "a built-in one, since nothing listens on ws://127.0.0.1:1" in said
     until(lambda: not any(process.is_running() for process in everything))
     with socket.socket() as probe:

@@ -303,7 +303,7 @@ def test_the_last_connection_is_meant(connected: Kernel, local: gnb.LocalGateway
 
 
 def test_using_another_connection(connected: Kernel, local: gnb.LocalGateway) -> None:
-    """A caption names the connection, %gateway use changes it, and a newer one from Python is pointed out once."""
+    """A caption names the connection, %gateway use changes it, and one connected since is pointed out once."""
     connected.run("%gateway connect -c second")
     python = f"import gateway_nb as gnb, os\nthird = gnb.connect({local.url!r}, name='third')"
     assert connected.run(python).status == "ok"
@@ -416,6 +416,28 @@ def test_completion_over_the_wire(shared: Kernel, code: str, after: str | None, 
     assert code[content["cursor_start"] : content["cursor_end"]] == re.split(r"[\s,{]", code)[-1]
 
 
+@pytest.mark.parametrize(
+    ("code", "fragment", "choice"),
+    [
+        ("gw.call.sessions.list(", "", "limit="),
+        ("gw.call.sessions.list(limit=5, includeG", "includeG", "includeGlobal="),
+        ('answer = gw.request("sess', "sess", "sessions.list"),
+        ('gw.request("sessions.list", {"li', "li", "limit"),
+        ('gw.on("talk', "talk", "talk.mode"),
+        ('table.filter(events=["', "", "chat"),
+        ('gw.capture("run.jsonl", events=("ag', "ag", "agent"),
+        ("%gateway use def", "def", "default"),
+    ],
+)
+def test_completion_of_python(shared: Kernel, code: str, fragment: str, choice: str) -> None:
+    """Calls in Python complete as cells do: methods, their params, and events, and nothing else is offered beside."""
+    shared.run("table = gw.table()")
+    content = shared.client.complete(code, len(code), reply=True, timeout=30)["content"]
+    assert choice in content["matches"]
+    assert all(fragment.lower() in match.lower() for match in content["matches"])
+    assert code[content["cursor_start"] : content["cursor_end"]] == fragment
+
+
 def test_a_session_keeps_its_secrets(connected: Kernel, local: gnb.LocalGateway, tmp_path: Path) -> None:
     """After every command there is, the token is in no output, no history and no file."""
     connected.run(f"%gateway capture start {tmp_path / 'all.jsonl'} --requests")
@@ -462,6 +484,15 @@ get_ipython().run_line_magic("unload_ext", "gateway_nb")
 """
     assert connected.run(before).status == "ok"
     until(lambda: connected.run("print(look() == before)").text == "True\n")
+
+
+def test_a_playground(kernel: Kernel) -> None:
+    """One line loads the magics and connects, run again it does so again, and unloading leaves nothing of it."""
+    cell = "import gateway_nb as gnb; gw = gnb.playground()\n%gateway call health -f raw --path /ok"
+    assert [kernel.run(cell).displays[-1]["text/plain"] for _ in range(2)] == ["True", "True"]
+    assert kernel.run("%load_ext gateway_nb").text == ""
+    threads = "import threading; print([t.name for t in threading.enumerate() if 'gateway_nb' in t.name])"
+    assert kernel.run(f"%unload_ext gateway_nb\n{threads}").text == "[]\n"
 
 
 def test_loading_twice(connected: Kernel) -> None:

@@ -51,6 +51,7 @@ class Knowledge:
         connections: their names.
         facts: of the methods' params.
         seen: of answers.
+        attributes: public names of a connection, where it is a variable of Python's.
     """
 
     methods: tuple[str, ...]
@@ -58,6 +59,7 @@ class Knowledge:
     connections: tuple[str, ...]
     facts: Facts
     seen: Seen
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,21 +102,23 @@ def _in_line(line: str, knowledge: Knowledge, *, cell: bool) -> Completions:
     words = line.split(" ")
     fragment, done = words[-1], [word for word in words[:-1] if word]
     if not cell and not done:
-        return _matching(fragment, COMMANDS, "command")
+        return matching(fragment, COMMANDS, "command")
     command = "call" if cell else done[0]
     syntax = CALL if command == "call" else COMMANDS.get(command, Syntax(()))
     given = done if cell else done[1:]
     if given and given[-1] in syntax.options:
         return _option_value(given[-1], fragment, knowledge)
     if fragment.startswith("-"):
-        return _matching(fragment, [name for name in (*syntax.options, *syntax.flags) if name not in given], "option")
+        return matching(fragment, [name for name in (*syntax.options, *syntax.flags) if name not in given], "option")
     count = len(_words(given, syntax))
     if command in ("call", "methods") and count == 0:
-        return _matching(fragment, knowledge.methods or knowledge.facts.methods, "method")
+        return matching(fragment, knowledge.methods or knowledge.facts.methods, "method")
     if (command == "events" and count == 0) or (command == "capture" and count >= 2 and given[0] == "start"):
-        return _matching(fragment, knowledge.events, "event")
+        return matching(fragment, knowledge.events, "event")
+    if command == "use" and count == 0:
+        return matching(fragment, knowledge.connections, "value")
     if command == "capture" and count == 0:
-        return _matching(fragment, CAPTURE_VERBS, "command")
+        return matching(fragment, CAPTURE_VERBS, "command")
     if command == "call" and "{" in line and not cell:
         method = _words(given, syntax)[0]
         return _in_flow(method, line[line.index("{") :], knowledge)
@@ -133,7 +137,7 @@ def _words(given: list[str], syntax: Syntax) -> list[str]:
 
 def _option_value(option: str, fragment: str, knowledge: Knowledge) -> Completions:
     choices = {"-c": knowledge.connections, "-f": FORMATS}.get(option, ())
-    return _matching(fragment, choices, "value")
+    return matching(fragment, choices, "value")
 
 
 # Bodies
@@ -148,8 +152,8 @@ def _in_body(head: str, body: str, knowledge: Knowledge) -> Completions:
     assert found is not None  # it matches anything
     path = _parents(lines[:-1], len(found[1]) + len(found[2]))
     if found[3] is None:
-        return _names(method, path, found[4], knowledge, quoted=False, given=_keys(body))
-    return _values(method, [*path, found[3].strip('"')], found[4], knowledge, quoted=False)
+        return param_names(method, path, found[4], knowledge, quoted=False, given=_keys(body))
+    return param_values(method, [*path, found[3].strip('"')], found[4], knowledge, quoted=False)
 
 
 def _parents(lines: list[str], indent: int) -> list[str]:
@@ -196,20 +200,22 @@ def _in_flow(method: str, text: str, knowledge: Knowledge) -> Completions:
             key = token.strip('"')
     path = [name for name in stack if name]
     if after_colon:
-        return _values(method, [*path, key], fragment, knowledge, quoted=True)
-    return _names(method, path, fragment, knowledge, quoted=True, given=given[-1])
+        return param_values(method, [*path, key], fragment, knowledge, quoted=True)
+    return param_names(method, path, fragment, knowledge, quoted=True, given=given[-1])
 
 
-def _names(
+def param_names(
     method: str, path: list[str], fragment: str, knowledge: Knowledge, *, quoted: bool, given: set[str]
 ) -> Completions:
+    """Return the names of a method's params, or of the fields of the one at a path, but for those that are given."""
     fields = knowledge.facts.fields(method, path)
     wanted = sorted(fields, key=lambda name: (not fields[name].required, name))
     names = [f'"{name}": ' if quoted else f"{name}: " for name in wanted if name not in given]
-    return _matching(fragment, names, "param")
+    return matching(fragment, names, "param")
 
 
-def _values(method: str, path: list[str], fragment: str, knowledge: Knowledge, *, quoted: bool) -> Completions:
+def param_values(method: str, path: list[str], fragment: str, knowledge: Knowledge, *, quoted: bool) -> Completions:
+    """Return the values that the param at a path is known to take."""
     name = path[-1]
     param = knowledge.facts.fields(method, path[:-1]).get(name, Param())
     choices: list[str] = [str(choice) for choice in param.choices]
@@ -220,10 +226,10 @@ def _values(method: str, path: list[str], fragment: str, knowledge: Knowledge, *
     texts = [f'"{choice}"' for choice in choices] if quoted else choices
     if "boolean" in param.type.split("|"):
         texts += ["true", "false"]
-    return _matching(fragment, texts, "value")
+    return matching(fragment, texts, "value")
 
 
-def _matching(fragment: str, choices: Iterable[str], kind: str) -> Completions:
+def matching(fragment: str, choices: Iterable[str], kind: str) -> Completions:
     """Return the choices that begin with the fragment; if none does, those that hold it."""
     choices, bare = list(choices), fragment.strip('"')
     begin = [choice for choice in choices if choice.lstrip('"').startswith(bare)]
