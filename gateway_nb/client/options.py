@@ -18,6 +18,7 @@ from ..protocol.auth import DEFAULT_ROLE, ROLES, SCOPES, Credentials, secret
 from ..protocol.endpoint import Endpoint
 from ..protocol.frames import LONGEST_TIMER
 from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, PROTOCOL_RANGE, ClientInfo, HelloOk, platform_name
+from ..protocol.names import closest
 from ..protocol.session import CHALLENGE_TIMEOUT
 from . import environment
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .status import Status
 
 _LONGEST_TEXT = 200
+_PARAMETERS = ("url", "token", "password", "device_token", "bootstrap_token", "timeout", "name")
 _LONGEST_PATH_ENV = 100_000
 
 
@@ -163,11 +165,10 @@ def resolve(
         ValueError: an option out of its range.
         InsecureUrlError: the URL is refused by policy.
     """
-    unknown = set(options) - set(ConnectOptions.__annotations__)
-    if unknown:
-        raise TypeError(
-            f"unknown option {sorted(unknown)[0]!r}; the options are {', '.join(ConnectOptions.__annotations__)}"
-        )
+    for name in sorted(set(options) - set(ConnectOptions.__annotations__)):
+        near = closest(name, [*ConnectOptions.__annotations__, *_PARAMETERS])
+        advice = f"did you mean {' or '.join(near)}? " if near else ""
+        raise TypeError(f"unknown option {name!r}; {advice}help(gateway_nb.connect) lists the options")
     given = Credentials(
         token=secret(token, "token"),
         bootstrap_token=secret(bootstrap_token, "bootstrap_token"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import EllipsisType
-from typing import Any, Unpack
+from typing import Any, Never, Unpack
 
 from ..client import options as options_
-from ..client.calls import call
+from ..client.calls import call, refuse_keywords, subscribe, wait_for
 from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
 from ..client.feed import Subscription
@@ -131,6 +131,7 @@ class AsyncGateway:
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
+        **others: Never,
     ) -> Any:
         """Call a method and return the payload of its answer.
 
@@ -152,6 +153,7 @@ class AsyncGateway:
             GatewayTimeoutError: no answer in time.
             GatewayClosedError: not connected, or not any more.
         """
+        refuse_keywords(others)
         return await call(self.core, method, params, timeout, expect_final)
 
     def submit(
@@ -190,7 +192,7 @@ class AsyncGateway:
         Raises:
             TypeError: it can't be called, or is a coroutine function: iterate over `stream` instead.
         """
-        return self.core.feed.subscribe(event, self.core.handlers.listener(event, handler))
+        return subscribe(self.core, event, handler)
 
     def stream(self, event: str = "*") -> AsyncGenerator[Event, None]:
         """Yield events as they come, until the client is closed.
@@ -217,7 +219,7 @@ class AsyncGateway:
             GatewayTimeoutError: none came in time.
             GatewayClosedError: the client was closed.
         """
-        return await self.core.feed.wait_for(event, where, options_.timeout(timeout))
+        return await wait_for(self.core, event, where, timeout)
 
     # Seeing
 

@@ -9,13 +9,13 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, Unpack, overload
 
 from ..capture.detached import DetachedCapture
 from ..capture.detached import start as start_capture
 from ..capture.journal import Capture
 from ..client import options as options_
-from ..client.calls import call
+from ..client.calls import call, refuse_keywords, subscribe, wait_for
 from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
 from ..client.feed import Subscription
@@ -164,6 +164,7 @@ class Gateway:
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
+        **others: Never,
     ) -> Any:
         """Call a method and return the payload of its answer.
 
@@ -187,6 +188,7 @@ class Gateway:
         Example:
             >>> gw.request("sessions.list", {"limit": 5})["count"]       # doctest: +SKIP
         """
+        refuse_keywords(others)
         return self._thread.run(lambda: call(self.core, method, params, timeout, expect_final), method)
 
     def submit(
@@ -235,7 +237,7 @@ class Gateway:
         Returns:
             A `Subscription`; ``.cancel()`` ends it.
         """
-        return self.core.feed.subscribe(event, self.core.handlers.listener(event, handler))
+        return subscribe(self.core, event, handler)
 
     def wait_for(
         self, event: str, where: Callable[[Event], object] | None = None, timeout: float | None = 30.0
@@ -251,8 +253,7 @@ class Gateway:
             GatewayTimeoutError: none came in time.
             GatewayClosedError: the connection was closed.
         """
-        limit = options_.timeout(timeout)
-        return self._thread.run(lambda: self.core.feed.wait_for(event, where, limit), f"wait_for({event!r})")
+        return self._thread.run(lambda: wait_for(self.core, event, where, timeout), f"wait_for({event!r})")
 
     @overload
     def capture(

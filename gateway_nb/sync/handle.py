@@ -8,13 +8,21 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
-from ..errors import GatewayTimeoutError
+from ..errors import GatewayError, GatewayTimeoutError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 SLICE = 0.25
 """Seconds after which a thread that no signal wakes checks what it waits for."""
+
+
+def expected(result: Callable[[], T]) -> T:
+    """Return a result, or raise its error, without the frames of the loop's thread if it is one that users meet."""
+    try:
+        return result()
+    except GatewayError as error:
+        raise error.with_traceback(None)  # noqa: B904 - it is the same error
 
 
 class RequestHandle(Generic[T]):
@@ -49,7 +57,7 @@ class RequestHandle(Generic[T]):
             # Only the main thread's waits are interrupted by a signal; others look up from time to time.
             while not self._future.done():
                 concurrent.futures.wait([self._future], timeout=SLICE)
-        return self._within(timeout, self._future.result)
+        return expected(lambda: self._within(timeout, self._future.result))
 
     def _within(self, timeout: float | None, wait: Callable[[float | None], R]) -> R:
         try:

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
-from .handle import SLICE, RequestHandle
+from .handle import SLICE, RequestHandle, expected
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class LoopThread:
             self.loop.call_soon_threadsafe(waiting.cancel)
             waiting.wait(CLEANUP_PATIENCE)
             raise
-        return waiting.result()
+        return expected(waiting.result)
 
     def at_exit(self, client: Stoppable, timeout: float) -> None:
         """Stop a client before the interpreter exits; it has so many seconds for that."""
