@@ -135,11 +135,8 @@ def help_text() -> str:
 
 
 def markdown_table() -> str:
-    """Return the commands as a table in Markdown, for the README."""
-    rows = ["| magic | what it does |", "|---|---|"]
-    for usage, about, options in _entries():
-        listed = ", ".join(f"`{option.name} {option.value}".rstrip() + f"` {option.about}" for option in options)
-        rows.append(f"| `{usage}` | {about}{': ' if listed else ''}{listed} |")
+    """Return the commands as a table in Markdown, for the README; ``%gateway help`` has their options, too."""
+    rows = ["| magic | what it does |", "|---|---|", *(f"| `{usage}` | {about} |" for usage, about, _ in _entries())]
     return "\n".join(rows) + "\n"
 
 
