@@ -5,18 +5,22 @@ from __future__ import annotations
 from ...protocol.frames import RequestFrame
 from ..admission import Admission
 from ..answers import LATER, Refusal, fault
+from ..asking import Asking
 from ..calls import NodeCalls
 from ..conversations import Conversations
+from ..core_tools import CoreTools
+from ..deciding import Deciding
 from ..peer import Peer
 from ..peers import Peers
 from ..runs import Runs
 from ..spawning import Tasks
 from ..tools import Tools
 from .agents import Agents
-from .approvals import Approvals
+from .approvals import ApprovalMethods
 from .method import Call, Table
 from .nodes import NodeMethods
 from .pairing import Pairing
+from .questions import QuestionMethods
 from .sessions import SessionMethods
 from .system import System
 from .talk import Talk
@@ -41,6 +45,11 @@ EVENTS = (
     "node.invoke.cancel",
     "exec.approval.requested",
     "exec.approval.resolved",
+    "plugin.approval.requested",
+    "plugin.approval.resolved",
+    "session.approval",
+    "question.requested",
+    "question.resolved",
 )
 
 
@@ -59,16 +68,20 @@ class Methods:
     def __init__(self, peers: Peers, admission: Admission) -> None:
         self._tasks = Tasks()
         self.nodes = NodeCalls(peers, admission)
-        conversations, tools = Conversations(peers), Tools(self.nodes)
+        self._deciding, self._asking = Deciding(peers), Asking(peers)
+        conversations = Conversations(peers)
+        core_tools = CoreTools(conversations.sessions, self._deciding, self._asking)
+        tools = Tools(self.nodes, core_tools.all())
         self.agents = Runs(peers, conversations, tools)
         domains = (
             System(conversations.sessions),
-            SessionMethods(conversations),
+            SessionMethods(conversations, self._deciding.approvals),
             Talk(peers),
             Agents(self.agents, conversations.transcripts),
             ToolMethods(tools, conversations.sessions, self._tasks),
             NodeMethods(self.nodes),
-            Approvals(peers),
+            ApprovalMethods(self._deciding),
+            QuestionMethods(self._asking),
             Pairing(peers, admission),
         )
         self._table: Table = {name: method for domain in domains for name, method in domain.table().items()}
@@ -100,4 +113,6 @@ class Methods:
     def stop(self) -> None:
         """End what still runs."""
         self.agents.stop()
+        self._deciding.stop()
+        self._asking.stop()
         self._tasks.cancel()

@@ -3,12 +3,15 @@
 - ``sessions.list {limit?, offset?, search?}`` -> ``{ts, path, count, totalCount, limitApplied, nextOffset|null,
   hasMore, defaults, sessions[row]}``, the latest first.
 - ``sessions.create {key?, agentId?, label?, model?}`` -> ``{ok, key, sessionId, entry, runStarted, resolved}``.
-- ``sessions.patch {key, agentId?, label?, model?}`` -> ``{ok, path, key, entry, resolved}``.
+- ``sessions.patch {key, agentId?, label?, model?, permissionMode?: guarded | full}`` -> ``{ok, path, key, entry,
+  resolved}``.
 - ``sessions.delete {key}`` -> ``{ok, key, deleted, archived[]}``.
 - ``sessions.subscribe {}`` -> ``{subscribed}``: from then on the client hears ``sessions.changed {sessionKey, agentId,
   reason, ts, session?}``.
-- ``sessions.messages.subscribe {key}`` -> ``{subscribed, key}``: from then on the client hears ``session.message
-  {sessionKey, agentId, message, messageId, messageSeq, session}``; ``sessions.messages.unsubscribe {key}`` ends it.
+- ``sessions.messages.subscribe {key, includeApprovals?}`` -> ``{subscribed, key, approvalReplay?{sessionKey,
+  updatedAtMs, approvals, truncated}}``: from then on the client hears ``session.message {sessionKey, agentId, message,
+  messageId, messageSeq, session}``, and ``session.approval`` where it asked for that;
+  ``sessions.messages.unsubscribe {key}`` ends it.
 """
 
 from __future__ import annotations
@@ -18,16 +21,28 @@ from typing import Any
 
 from ...protocol.scopes import ADMIN, READ, WRITE
 from ..answers import fault
+from ..clock import now_ms
 from ..conversations import Conversations
-from ..params import NOTHING, Params, integer, nullable, string, text
+from ..params import NOTHING, Params, boolean, choice, integer, nullable, string, text
+from ..state.approvals import Approvals
 from ..state.models import MODEL, PROVIDER
 from ..state.sessions import MAIN_AGENT
 from .method import Call, Method, Table
 
 KEY = Params({"key": text}, ("key",))
+_LISTEN = Params({"key": text, "includeApprovals": boolean}, ("key",))
 _LIST = Params({"limit": integer(1), "offset": integer(0), "search": string})
 _CREATE = Params({"key": text, "agentId": text, "label": text, "model": text})
-_PATCH = Params({"key": text, "agentId": text, "label": nullable(text), "model": nullable(text)}, ("key",))
+_PATCH = Params(
+    {
+        "key": text,
+        "agentId": text,
+        "label": nullable(text),
+        "model": nullable(text),
+        "permissionMode": nullable(choice("guarded", "full")),
+    },
+    ("key",),
+)
 
 
 class SessionMethods:
@@ -35,10 +50,12 @@ class SessionMethods:
 
     Args:
         conversations: what they work on.
+        approvals: what waits in sessions.
     """
 
-    def __init__(self, conversations: Conversations) -> None:
+    def __init__(self, conversations: Conversations, approvals: Approvals) -> None:
         self._conversations = conversations
+        self._approvals = approvals
         self._sessions = conversations.sessions
 
     def table(self) -> Table:
@@ -49,7 +66,7 @@ class SessionMethods:
             "sessions.patch": Method(WRITE, _PATCH, self._patch),
             "sessions.delete": Method(ADMIN, KEY, self._delete),
             "sessions.subscribe": Method(READ, NOTHING, self._subscribe),
-            "sessions.messages.subscribe": Method(READ, KEY, self._listen),
+            "sessions.messages.subscribe": Method(READ, _LISTEN, self._listen),
             "sessions.messages.unsubscribe": Method(READ, KEY, self._unlisten),
         }
 
@@ -75,7 +92,7 @@ class SessionMethods:
 
     def _patch(self, call: Call) -> dict[str, Any]:
         row = self._sessions.touch(call.params["key"])
-        for name, default in (("label", None), ("model", MODEL)):
+        for name, default in (("label", None), ("model", MODEL), ("permissionMode", None)):
             if name in call.params:
                 row[name] = call.params[name] or default
         self._conversations.changed(row, reason="patch")
@@ -93,12 +110,21 @@ class SessionMethods:
         return {"subscribed": True}
 
     def _listen(self, call: Call) -> dict[str, Any]:
-        call.peer.message_keys.add(call.params["key"])
-        return {"subscribed": True, "key": call.params["key"]}
+        key = call.params["key"]
+        call.peer.message_keys.add(key)
+        subscribed: dict[str, Any] = {"subscribed": True, "key": key}
+        if call.params.get("includeApprovals") is True:
+            call.peer.approval_keys.add(key)
+            pending = [{**approval.event(), "sourceSessionKey": key} for approval in self._approvals.pending_in(key)]
+            replay = {"sessionKey": key, "updatedAtMs": now_ms(), "approvals": pending, "truncated": False}
+            subscribed["approvalReplay"] = replay
+        return subscribed
 
     def _unlisten(self, call: Call) -> dict[str, Any]:
-        call.peer.message_keys.discard(call.params["key"])
-        return {"subscribed": False, "key": call.params["key"]}
+        key = call.params["key"]
+        call.peer.message_keys.discard(key)
+        call.peer.approval_keys.discard(key)
+        return {"subscribed": False, "key": key}
 
 
 def _entry(row: dict[str, Any]) -> dict[str, Any]:
