@@ -196,6 +196,19 @@ def constant(only: Any) -> Shape:
     return shape
 
 
+def one_of(*shapes: Shape) -> Shape:
+    """Return the shape of a value of one of these shapes."""
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        faults = [list(each(value, path)) for each in shapes]
+        if all(faults):
+            for found in faults:
+                yield from found
+            yield _at(path, "must match a schema in anyOf")
+
+    return shape
+
+
 def mapping(values: Shape) -> Shape:
     """Return the shape of an object with any names."""
 

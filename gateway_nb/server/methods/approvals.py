@@ -2,17 +2,17 @@
 
 - ``exec.approval.request {id?, command, commandArgv?, cwd?, host?, ask?, agentId?, sessionKey?, runId?, toolCallId?,
   timeoutMs?, twoPhase?, ...}`` and ``plugin.approval.request {title, description, pluginId?, severity?, toolName?,
-  ...}`` -> ``{id, createdAtMs, expiresAtMs, decision | null}`` once it is decided or over; with ``twoPhase``
-  first the same, accepted and undecided. Where no other client has the cap ``approvals`` (for exec also
-  ``exec-approvals``), the decision is null at once.
+  ...}`` -> ``{id, createdAtMs, expiresAtMs, decision | null}`` once it is decided or over; with ``twoPhase`` first the
+  same, accepted and undecided. Where no other client has the cap ``approvals`` (for exec also ``exec-approvals``), the
+  decision is null at once.
 - ``exec|plugin.approval.list {}`` -> ``[{approvalKind, id, request, createdAtMs, expiresAtMs}]``.
 - ``exec|plugin.approval.resolve {id, decision: allow-once | allow-always | deny}`` -> ``{ok}``; ``details.reason``
   where it was decided otherwise: APPROVAL_ALREADY_RESOLVED, where it is unknown: APPROVAL_NOT_FOUND.
 - ``exec.approval.waitDecision {id}`` -> ``{id, decision, createdAtMs, expiresAtMs, terminalReason}``.
 - ``approval.get {id}`` -> ``{approval}``; ``approval.resolve {id, kind, decision}`` -> ``{applied, approval}``; a
-  decision that is not offered denies; ``approval.history {kind?, limit?, cursor?}`` -> ``{items,
-  nextCursor?}``, the latest first. An approval: ``{id, status: pending | allowed | denied | expired | cancelled,
-  presentation, urlPath, createdAtMs, expiresAtMs, resolvedAtMs?, reason?, decision?, source?, resolver?{kind, id}}``.
+  decision that is not offered denies; ``approval.history {kind?, limit?, cursor?}`` -> ``{items, nextCursor?}``, the
+  latest first. An approval: ``{id, status: pending | allowed | denied | expired | cancelled, presentation, urlPath,
+  createdAtMs, expiresAtMs, resolvedAtMs?, reason?, decision?, source?, resolver?{kind, id}}``.
 - Events ``exec|plugin.approval.requested`` (an entry of the list) and ``.resolved {id, decision, resolvedBy | null, ts,
   request}``, to clients with the cap; ``session.approval {sessionKey, sourceSessionKey, updatedAtMs, phase: pending |
   terminal, approval}`` to those that subscribed to the session's messages with ``includeApprovals``.
