@@ -1,4 +1,4 @@
-"""Sessions and their messages; who subscribed hears of them."""
+"""Sessions, their messages and what they cost; who subscribed hears of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from .clock import now_ms
 from .peers import Peers
 from .state.sessions import Sessions
 from .state.transcripts import Transcripts
+from .state.usage import Usage
 
 
 class Conversations:
@@ -19,12 +20,14 @@ class Conversations:
     Attributes:
         sessions: the rows.
         transcripts: the messages.
+        usage: every message, as it counts.
     """
 
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
         self.sessions = Sessions()
         self.transcripts = Transcripts()
+        self.usage = Usage()
 
     def changed(self, row: dict[str, Any], **what: Any) -> None:
         """Tell who subscribed to sessions that one changed.
@@ -41,15 +44,31 @@ class Conversations:
     def say(self, key: str, message: dict[str, Any], run_id: str | None = None) -> None:
         """Keep a message, and tell who subscribed to its session's messages."""
         kept = self.transcripts.append(key, message, run_id)
-        row = self.sessions.touch(key)
-        about = kept["__openclaw"]
-        payload = {
-            "sessionKey": key,
-            "agentId": row["agentId"],
-            "message": kept,
-            "messageId": about["id"],
-            "messageSeq": about["seq"],
-            "session": row,
-        }
+        self.usage.add(self.sessions.touch(key), kept)
         listening = [peer for peer in self._peers if key in peer.message_keys]
-        self._peers.broadcast("session.message", payload, to=listening)
+        if listening:
+            self._peers.broadcast("session.message", self.message_event(key, kept), to=listening)
+
+    def message_event(self, key: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Return how a message is told: as ``session.message`` and in the delta of ``chat.history``."""
+        row, about = self.sessions.touch(key), message["__openclaw"]
+        ids = {"sessionKey": key, "agentId": row["agentId"], "messageId": about["id"], "messageSeq": about["seq"]}
+        return {**ids, "message": message, "session": row}
+
+    def reset(self, key: str) -> dict[str, Any]:
+        """Drop a session's messages, and return its row; what it used stays counted."""
+        self.transcripts.forget(key)
+        row = self.sessions.touch(key)
+        row |= {"inputTokens": 0, "outputTokens": 0, "totalTokens": 0}
+        self.changed(row, reason="reset")
+        return row
+
+    def delete(self, key: str) -> bool:
+        """Drop a session and its messages; return whether there was one. What it used stays counted under its id."""
+        row = self.sessions.pop(key, None)
+        if row is None:
+            return False
+        self.transcripts.forget(key)
+        self.usage.rename(row)
+        self.changed(row, reason="delete")
+        return True

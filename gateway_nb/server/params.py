@@ -171,6 +171,44 @@ def array(items: Shape) -> Shape:
     return shape
 
 
+def sized(items: Shape, least: int, most: int) -> Shape:
+    """Return the shape of a list of so many such values."""
+    whole = array(items)
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        if isinstance(value, list) and len(value) < least:
+            yield _at(path, f"must not have fewer than {least} items")
+        elif isinstance(value, list) and len(value) > most:
+            yield _at(path, f"must not have more than {most} items")
+        else:
+            yield from whole(value, path)
+
+    return shape
+
+
+def constant(only: Any) -> Shape:
+    """Return the shape of one value."""
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        if value is not only:
+            yield _at(path, "must be equal to constant")
+
+    return shape
+
+
+def one_of(*shapes: Shape) -> Shape:
+    """Return the shape of a value of one of these shapes."""
+
+    def shape(value: Any, path: str) -> Iterator[str]:
+        faults = [list(each(value, path)) for each in shapes]
+        if all(faults):
+            for found in faults:
+                yield from found
+            yield _at(path, "must match a schema in anyOf")
+
+    return shape
+
+
 def mapping(values: Shape) -> Shape:
     """Return the shape of an object with any names."""
 

@@ -81,6 +81,7 @@ class Peer:
         self.client: Admitted | None = None
         self.session_events = False
         self.message_keys: set[str] = set()
+        self.approval_keys: set[str] = set()
         self._gateway = gateway
         self._socket = socket
         self._seq = 0
@@ -112,6 +113,12 @@ class Peer:
     def device_id(self) -> str | None:
         """The device that the client proved to be, ``None`` without one."""
         return self.client.device_id if self.client else None
+
+    @property
+    def name(self) -> str:
+        """What the client calls itself."""
+        client = self.client.client if self.client else {}
+        return str(client.get("displayName") or client.get("id") or self.conn_id)
 
     def has_cap(self, *caps: str) -> bool:
         """Return whether the client declared one of these capabilities."""

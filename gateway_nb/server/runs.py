@@ -14,12 +14,17 @@ from .clock import now_ms
 from .conversations import Conversations
 from .peers import Peers
 from .state.models import MODEL, PROVIDER, no_usage, run_usage, usage_of
+from .state.records import Records
 from .state.results import text_result
 from .state.sessions import agent_of
 from .tools import Caller, ToolFailure, Tools
 
 TOOL_EVENTS = "tool-events"
 """The capability without which a client hears nothing of a tool's arguments and result."""
+
+
+_INJECTED = {"api": "local", "provider": "openclaw", "model": "gateway-injected"}
+"""Of a message that no model made: what an aborted run had said."""
 
 
 class _RunError(Exception):
@@ -50,12 +55,14 @@ class Runs:
         peers: to whom events go.
         conversations: where they happen.
         tools: what they can call.
+        records: what is kept of them.
     """
 
-    def __init__(self, peers: Peers, conversations: Conversations, tools: Tools) -> None:
+    def __init__(self, peers: Peers, conversations: Conversations, tools: Tools, records: Records) -> None:
         self._peers = peers
         self._conversations = conversations
         self._tools = tools
+        self._records = records
         self._runs: dict[str, Run] = {}
 
     def get(self, run_id: str) -> Run | None:
@@ -78,11 +85,32 @@ class Runs:
                 self._note_end(run, "killed")
         self._runs.clear()
 
-    def start(self, run_id: str, session_key: str, message: str) -> Run:
-        """Begin a run."""
+    def start(
+        self,
+        run_id: str,
+        session_key: str,
+        message: str,
+        *,
+        runtime: str = "cli",
+        title: str | None = None,
+        label: str | None = None,
+    ) -> Run:
+        """Begin a run.
+
+        Args:
+            run_id: its id.
+            session_key: where it happens.
+            message: the prompt.
+            runtime: ``cli`` or ``cron``.
+            title: of its task; default: the message.
+            label: of a session that it makes.
+        """
         run = Run(run_id, session_key, message, started_at=now_ms())
         self._runs[run_id] = run
         row = self._conversations.sessions.begin_run(session_key, run_id, run.started_at)
+        if label is not None:
+            row["label"] = label
+        self._records.run_started(row, run_id, title or message, runtime)
         self._conversations.changed(row, phase="start", runId=run_id)
         prompt = {"role": "user", "content": message, "idempotencyKey": f"{run_id}:user"}
         self._conversations.say(session_key, prompt)
@@ -93,6 +121,8 @@ class Runs:
         """End a run that goes on."""
         assert run.task is not None
         run.task.cancel()
+        if run.text:
+            self._say(run, [{"type": "text", "text": run.text}], no_usage(), "stop", **_INJECTED)
         self._chat_event(run, "aborted", stopReason="rpc", message=_message(run.text))
         self._lifecycle(run, "end", status="cancelled", aborted=True, stopReason="rpc")
         self._end(run, "killed", {"runId": run.run_id, "status": "timeout", "summary": "aborted", "stopReason": "rpc"})
@@ -135,6 +165,7 @@ class Runs:
         item = {"itemId": f"tool:{call_id}", **about, "kind": "tool", "title": name, "startedAt": now_ms()}
         self._agent_event(run, "item", {**item, "phase": "start", "status": "running"})
         self._tool_event(run, {"phase": "start", **about, "args": arguments})
+        self._records.tool_started(run.run_id, name, call_id)
         status = "completed"
         try:
             result = await self._tools.call(name, arguments, Caller(run.session_key, call_id, run.run_id))
@@ -147,6 +178,7 @@ class Runs:
         self._agent_event(run, "item", {**item, "phase": "end", "status": status, "endedAt": now_ms()})
         message = {"role": "toolResult", "toolCallId": call_id, "toolName": name, "content": result.content}
         self._conversations.say(run.session_key, {**message, "isError": failed}, run.run_id)
+        self._records.tool_ended(run.run_id, name, call_id, failed=failed)
         return result.text()
 
     def _model_answered(self, run: Run, content: list[dict[str, Any]], usage: dict[str, Any], reason: str) -> None:
@@ -192,7 +224,10 @@ class Runs:
         run.done.set()
 
     def _note_end(self, run: Run, status: str) -> dict[str, Any] | None:
-        return self._conversations.sessions.end_run(run.session_key, run.run_id, status, run_usage(run.usage))
+        row = self._conversations.sessions.end_run(run.session_key, run.run_id, status, run_usage(run.usage))
+        error = run.error.message if run.error else None
+        self._records.run_ended(run.run_id, status, "This operation was aborted" if status == "killed" else error)
+        return row
 
     def _lifecycle(self, run: Run, phase: str, **fields: Any) -> None:
         self._agent_event(run, "lifecycle", {"phase": phase, **fields})

@@ -1,11 +1,9 @@
-"""Agents: ``agent``, ``agent.wait``, ``chat.send``, ``chat.history``, ``chat.abort``.
+"""Agents: ``agent``, ``agent.wait``, ``chat.send``, ``chat.abort``.
 
 - ``agent {message, idempotencyKey, agentId?, sessionKey?, timeout?}`` -> ``{runId, sessionKey, agentId, status:
   "accepted", acceptedAt}``, and at the end ``{runId, status, summary, result{payloads[{text}], meta}}`` or an error.
 - ``agent.wait {runId, timeoutMs?}`` -> ``{runId, status: ok|error|timeout, endedAt?, terminalReply?{text}, error?}``.
 - ``chat.send {sessionKey, message, idempotencyKey}`` -> ``{runId, status: started|in_flight|ok}``; its end is an event.
-- ``chat.history {sessionKey, limit?}`` -> ``{sessionKey, messages[], hasMore, totalMessages, sessionInfo,
-  inFlightRun?}``.
 - ``chat.abort {sessionKey, runId?}`` -> ``{ok, aborted, runIds[]}``.
 """
 
@@ -14,13 +12,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ...protocol.scopes import READ, WRITE
+from ...protocol.scopes import WRITE
 from ..answers import LATER, fault
 from ..clock import now_ms
 from ..params import Params, integer, string, text
 from ..runs import Run, Runs
 from ..state.sessions import MAIN_AGENT, main_session
-from ..state.transcripts import Transcripts
 from .method import Call, Method, Table
 
 _WAIT_MS = 30_000
@@ -31,7 +28,6 @@ _AGENT = Params(
 _CHAT = Params(
     {"sessionKey": text, "message": string, "idempotencyKey": text}, ("sessionKey", "message", "idempotencyKey")
 )
-_HISTORY = Params({"sessionKey": text, "limit": integer(1, 1000)}, ("sessionKey",))
 
 
 def _check_chat(method: str, params: Any) -> dict[str, Any]:
@@ -46,12 +42,10 @@ class Agents:
 
     Args:
         runs: what they start, wait for and end.
-        transcripts: the messages of the sessions.
     """
 
-    def __init__(self, runs: Runs, transcripts: Transcripts) -> None:
+    def __init__(self, runs: Runs) -> None:
         self._runs = runs
-        self._transcripts = transcripts
 
     def table(self) -> Table:
         """Return the methods by name."""
@@ -61,7 +55,6 @@ class Agents:
             "agent": Method(WRITE, _AGENT, self._agent),
             "agent.wait": Method(WRITE, wait, self._wait),
             "chat.send": Method(WRITE, _check_chat, self._send),
-            "chat.history": Method(READ, _HISTORY, self._history),
             "chat.abort": Method(WRITE, abort, self._abort),
         }
 
@@ -98,21 +91,6 @@ class Agents:
     def _wait(self, call: Call) -> Any:
         call.peer.spawn(self._answer_wait(call, call.params["runId"], call.params.get("timeoutMs", _WAIT_MS) / 1000))
         return LATER
-
-    def _history(self, call: Call) -> dict[str, Any]:
-        key, limit = call.params["sessionKey"], call.params.get("limit", 200)
-        messages, active = self._transcripts.of(key), self._runs.active(key)
-        run_ids = [run.run_id for run in active]
-        payload: dict[str, Any] = {
-            "sessionKey": key,
-            "messages": messages[-limit:],
-            "hasMore": len(messages) > limit,
-            "totalMessages": len(messages),
-            "sessionInfo": {"key": key, "hasActiveRun": bool(active), "activeRunIds": run_ids},
-        }
-        if active:
-            payload["inFlightRun"] = {"runId": active[-1].run_id, "text": active[-1].text}
-        return payload
 
     def _abort(self, call: Call) -> dict[str, Any]:
         wanted = call.params.get("runId")

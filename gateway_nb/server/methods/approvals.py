@@ -1,84 +1,142 @@
-"""Approvals of commands: ``exec.approval.request`` and ``exec.approval.resolve``.
+"""Approvals of commands (``exec``) and of what plugins do (``plugin``), for clients with operator.approvals.
 
-- ``exec.approval.request {id?, command, timeoutMs?, twoPhase?, ...}`` -> ``{id, createdAtMs, expiresAtMs,
-  decision|null}`` once it is decided or over; with ``twoPhase`` first the same, accepted and undecided.
-- ``exec.approval.resolve {id, decision}`` -> ``{ok}``.
-- Events ``exec.approval.requested`` and ``exec.approval.resolved``, to clients with operator.approvals.
+- ``exec.approval.request {id?, command, commandArgv?, cwd?, host?, ask?, agentId?, sessionKey?, runId?, toolCallId?,
+  timeoutMs?, twoPhase?, ...}`` and ``plugin.approval.request {title, description, pluginId?, severity?, toolName?,
+  ...}`` -> ``{id, createdAtMs, expiresAtMs, decision | null}`` once it is decided or over; with ``twoPhase`` first the
+  same, accepted and undecided. Where no other client has the cap ``approvals`` (for exec also ``exec-approvals``), the
+  decision is null at once.
+- ``exec|plugin.approval.list {}`` -> ``[{approvalKind, id, request, createdAtMs, expiresAtMs}]``.
+- ``exec|plugin.approval.resolve {id, decision: allow-once | allow-always | deny}`` -> ``{ok}``; ``details.reason``
+  where it was decided otherwise: APPROVAL_ALREADY_RESOLVED, where it is unknown: APPROVAL_NOT_FOUND.
+- ``exec.approval.waitDecision {id}`` -> ``{id, decision, createdAtMs, expiresAtMs, terminalReason}``.
+- ``approval.get {id}`` -> ``{approval}``; ``approval.resolve {id, kind, decision}`` -> ``{applied, approval}``; a
+  decision that is not offered denies; ``approval.history {kind?, limit?, cursor?}`` -> ``{items, nextCursor?}``, the
+  latest first. An approval: ``{id, status: pending | allowed | denied | expired | cancelled, presentation, urlPath,
+  createdAtMs, expiresAtMs, resolvedAtMs?, reason?, decision?, source?, resolver?{kind, id}}``.
+- Events ``exec|plugin.approval.requested`` (an entry of the list) and ``.resolved {id, decision, resolvedBy | null, ts,
+  request}``, to clients with the cap; ``session.approval {sessionKey, sourceSessionKey, updatedAtMs, phase: pending |
+  terminal, approval}`` to those that subscribed to the session's messages with ``includeApprovals``.
 """
 
 from __future__ import annotations
 
-import asyncio
-import uuid
+from collections.abc import Callable
 from typing import Any
 
 from ...protocol.scopes import APPROVALS
-from ..answers import LATER, fault
-from ..clock import now_ms
-from ..params import Params, boolean, integer, text
-from ..peers import Peers
+from ..answers import LATER, Refusal, fault
+from ..deciding import Deciding
+from ..params import NOTHING, Params, boolean, choice, integer, text
+from ..state.approvals import DECISIONS, DEFAULT_HISTORY, DENY, EXEC, KINDS, PLUGIN, Approval
 from .method import Call, Method, Table
 
 DEFAULT_TIMEOUT_MS = 120_000
-DECISIONS = ("allow-once", "allow-always", "deny")
-_REQUEST = Params({"id": text, "command": text, "timeoutMs": integer(1), "twoPhase": boolean}, open=True)
+_ID = Params({"id": text}, ("id",))
+_EXEC = Params({"id": text, "command": text, "timeoutMs": integer(1), "twoPhase": boolean}, open=True)
+_PLUGIN = Params(
+    {"title": text, "description": text, "timeoutMs": integer(1), "twoPhase": boolean},
+    ("title", "description"),
+    open=True,
+)
 _RESOLVE = Params({"id": text, "decision": text}, ("id", "decision"))
+_RESOLVE_ANY = Params({"id": text, "kind": choice(*KINDS), "decision": choice(*DECISIONS)}, ("id", "kind", "decision"))
+_HISTORY = Params({"kind": choice(*KINDS), "limit": integer(1, 100), "cursor": text})
 
 
-class Approvals:
+class ApprovalMethods:
     """The methods.
 
     Args:
-        peers: the clients that have connected.
+        deciding: the approvals, and who waits for them.
     """
 
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
-        self._pending: dict[str, tuple[asyncio.Future[str | None], dict[str, Any]]] = {}
+    def __init__(self, deciding: Deciding) -> None:
+        self._deciding = deciding
+        self._approvals = deciding.approvals
 
     def table(self) -> Table:
         """Return the methods by name."""
-        return {
-            "exec.approval.request": Method(APPROVALS, _REQUEST, self._request),
-            "exec.approval.resolve": Method(APPROVALS, _RESOLVE, self._resolve),
+        table = {
+            f"{kind}.approval.{name}": Method(APPROVALS, params, answer(kind))
+            for kind, request in ((EXEC, _EXEC), (PLUGIN, _PLUGIN))
+            for name, params, answer in (
+                ("request", request, self._request),
+                ("list", NOTHING, self._list),
+                ("resolve", _RESOLVE, self._resolve),
+            )
+        }
+        return table | {
+            "exec.approval.waitDecision": Method(APPROVALS, _ID, self._wait),
+            "approval.get": Method(APPROVALS, _ID, self._get),
+            "approval.resolve": Method(APPROVALS, _RESOLVE_ANY, self._resolve_any),
+            "approval.history": Method(APPROVALS, _HISTORY, self._history),
         }
 
-    def _request(self, call: Call) -> Any:
-        params = call.params
-        if "command" not in params:
-            raise fault("command is required")
-        now = now_ms()
-        timeout_ms = params.get("timeoutMs", DEFAULT_TIMEOUT_MS)
-        entry = {
-            "id": str(uuid.uuid4()),
-            "request": {name: value for name, value in params.items() if name not in ("timeoutMs", "twoPhase")},
-            "createdAtMs": now,
-            "expiresAtMs": now + timeout_ms,
-        }
-        decided: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._pending[entry["id"]] = (decided, entry)
-        self._peers.broadcast("exec.approval.requested", entry, scope=APPROVALS)
-        times = {name: entry[name] for name in ("id", "createdAtMs", "expiresAtMs")}
-        if params.get("twoPhase") is True:
-            call.peer.answer(call.id, {"status": "accepted", **times})
-        call.peer.spawn(self._answer_decision(call, decided, times, timeout_ms / 1000))
+    def _request(self, kind: str) -> Callable[[Call], Any]:
+        def request(call: Call) -> Any:
+            if kind == EXEC and "command" not in call.params:
+                raise fault("command is required")
+            timeout_ms = call.params.get("timeoutMs", DEFAULT_TIMEOUT_MS)
+            approval = self._deciding.ask(kind, call.params, timeout_ms, asker=call.peer)
+            if call.params.get("twoPhase") is True:
+                call.peer.answer(call.id, {"status": "accepted", **approval.times})
+            call.peer.spawn(self._answer_decision(call, approval))
+            return LATER
+
+        return request
+
+    def _list(self, kind: str) -> Callable[[Call], Any]:
+        return lambda call: [approval.entry for approval in self._approvals.pending(kind)]
+
+    def _resolve(self, kind: str) -> Callable[[Call], Any]:
+        def resolve(call: Call) -> dict[str, Any]:
+            if call.params["decision"] not in DECISIONS:
+                raise fault("invalid decision")
+            approval = self._approvals.get(call.params["id"])
+            if approval is None or approval.kind != kind:
+                remediation = "Re-request the action; pending approvals are cleared after expiry or restart."
+                reason = "APPROVAL_NOT_FOUND"
+                raise fault("unknown or expired approval id", reason=reason, remediation=remediation)
+            resolver = {"kind": "runtime", "id": call.peer.name}
+            self._deciding.resolve(approval, call.params["decision"], call.peer, resolver)
+            return {"ok": True}
+
+        return resolve
+
+    def _wait(self, call: Call) -> Any:
+        approval = self._approvals.get(call.params["id"])
+        if approval is None:
+            raise fault("approval expired or not found")
+        call.peer.spawn(self._answer_decision(call, approval, with_reason=True))
         return LATER
 
-    async def _answer_decision(
-        self, call: Call, decided: asyncio.Future[str | None], times: dict[str, Any], timeout: float
-    ) -> None:
-        await asyncio.wait([decided], timeout=timeout)
-        self._pending.pop(times["id"], None)
-        call.peer.answer(call.id, {**times, "decision": decided.result() if decided.done() else None})
+    def _get(self, call: Call) -> dict[str, Any]:
+        return {"approval": self._find(call).record()}
 
-    def _resolve(self, call: Call) -> dict[str, Any]:
-        approval_id, decision = call.params["id"], call.params["decision"]
-        if decision not in DECISIONS:
-            raise fault("invalid decision")
-        decided, entry = self._pending.get(approval_id, (None, {}))
-        if decided is None or decided.done():
-            raise fault("unknown or expired approval id", reason="APPROVAL_NOT_FOUND")
-        decided.set_result(decision)
-        resolved = {"id": approval_id, "decision": decision, "ts": now_ms(), "request": entry["request"]}
-        self._peers.broadcast("exec.approval.resolved", resolved, scope=APPROVALS)
-        return {"ok": True}
+    def _resolve_any(self, call: Call) -> dict[str, Any]:
+        approval, decision = self._find(call), call.params["decision"]
+        if approval.status != "pending":
+            return {"applied": False, "approval": approval.record()}
+        device = call.peer.device_id
+        resolver = {"kind": "device", "id": device} if device else {"kind": "runtime", "id": call.peer.name}
+        offered = decision if decision in approval.decisions else DENY
+        self._deciding.resolve(approval, offered, call.peer, resolver)
+        return {"applied": True, "approval": approval.record()}
+
+    def _history(self, call: Call) -> dict[str, Any]:
+        params = call.params
+        return self._approvals.history(params.get("kind"), params.get("limit", DEFAULT_HISTORY), params.get("cursor"))
+
+    def _find(self, call: Call) -> Approval:
+        approval = self._approvals.get(call.params["id"])
+        if approval is None:
+            raise fault("approval not found", reason="APPROVAL_NOT_FOUND")
+        return approval
+
+    async def _answer_decision(self, call: Call, approval: Approval, *, with_reason: bool = False) -> None:
+        decision = await self._deciding.decided(approval)
+        if approval.status == "pending":
+            call.peer.refuse(call.id, Refusal("UNAVAILABLE", "gateway is restarting"))
+            return
+        answer = {"id": approval.id, "decision": decision, **approval.times}
+        call.peer.answer(call.id, answer | ({"terminalReason": approval.reason} if with_reason else {}))

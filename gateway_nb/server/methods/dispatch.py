@@ -5,22 +5,33 @@ from __future__ import annotations
 from ...protocol.frames import RequestFrame
 from ..admission import Admission
 from ..answers import LATER, Refusal, fault
+from ..asking import Asking
 from ..calls import NodeCalls
 from ..conversations import Conversations
+from ..core_tools import CoreTools
+from ..deciding import Deciding
 from ..peer import Peer
 from ..peers import Peers
 from ..runs import Runs
 from ..spawning import Tasks
+from ..state.cron import Cron
+from ..state.logs import Log
+from ..state.records import Records
 from ..tools import Tools
 from .agents import Agents
-from .approvals import Approvals
+from .approvals import ApprovalMethods
+from .cron import CronMethods
 from .method import Call, Table
 from .nodes import NodeMethods
 from .pairing import Pairing
+from .questions import QuestionMethods
+from .records import RecordMethods
 from .sessions import SessionMethods
 from .system import System
 from .talk import Talk
 from .tools import ToolMethods
+from .transcripts import TranscriptMethods
+from .usage import UsageMethods
 
 EVENTS = (
     "connect.challenge",
@@ -34,6 +45,7 @@ EVENTS = (
     "shutdown",
     "health",
     "task",
+    "cron",
     "device.pair.resolved",
     "node.pair.requested",
     "node.pair.resolved",
@@ -41,7 +53,14 @@ EVENTS = (
     "node.invoke.cancel",
     "exec.approval.requested",
     "exec.approval.resolved",
+    "plugin.approval.requested",
+    "plugin.approval.resolved",
+    "session.approval",
+    "question.requested",
+    "question.resolved",
 )
+_UNADVERTISED = {"sessions.usage", "sessions.get", "sessions.resolve"}
+"""What can be called and is not in the list, as in the real gateway."""
 
 
 class Methods:
@@ -57,18 +76,27 @@ class Methods:
     """
 
     def __init__(self, peers: Peers, admission: Admission) -> None:
-        self._tasks = Tasks()
+        self._tasks, self._log = Tasks(), Log()
         self.nodes = NodeCalls(peers, admission)
-        conversations, tools = Conversations(peers), Tools(self.nodes)
-        self.agents = Runs(peers, conversations, tools)
+        self._deciding, self._asking = Deciding(peers), Asking(peers)
+        conversations = Conversations(peers)
+        core_tools = CoreTools(conversations.sessions, self._deciding, self._asking)
+        tools = Tools(self.nodes, core_tools.all())
+        records = Records()
+        self.agents = Runs(peers, conversations, tools, records)
         domains = (
             System(conversations.sessions),
-            SessionMethods(conversations),
+            SessionMethods(conversations, self._deciding.approvals),
             Talk(peers),
-            Agents(self.agents, conversations.transcripts),
+            Agents(self.agents),
+            TranscriptMethods(conversations, self.agents),
+            UsageMethods(conversations),
+            RecordMethods(records, self._log),
+            CronMethods(peers, self.agents, Cron(), self._tasks),
             ToolMethods(tools, conversations.sessions, self._tasks),
             NodeMethods(self.nodes),
-            Approvals(peers),
+            ApprovalMethods(self._deciding),
+            QuestionMethods(self._asking),
             Pairing(peers, admission),
         )
         self._table: Table = {name: method for domain in domains for name, method in domain.table().items()}
@@ -76,7 +104,7 @@ class Methods:
     @property
     def names(self) -> set[str]:
         """The advertised methods."""
-        return set(self._table)
+        return set(self._table) - _UNADVERTISED
 
     def call(self, peer: Peer, request: RequestFrame) -> None:
         """Answer one request, now or later.
@@ -84,6 +112,14 @@ class Methods:
         Raises:
             Refusal: the answer is no.
         """
+        try:
+            self._call(peer, request)
+        except Refusal as refusal:
+            self._log.add(request.method, refusal.code)
+            raise
+        self._log.add(request.method, None)
+
+    def _call(self, peer: Peer, request: RequestFrame) -> None:
         method = self._table.get(request.method)
         if method is None:
             first = "connect is only valid as the first request"
@@ -100,4 +136,6 @@ class Methods:
     def stop(self) -> None:
         """End what still runs."""
         self.agents.stop()
+        self._deciding.stop()
+        self._asking.stop()
         self._tasks.cancel()

@@ -5,8 +5,8 @@ For clients with operator.pairing; approving needs operator.write, too:
 - ``node.pair.list {}`` -> ``{pending[{requestId, nodeId, clientId, clientMode, displayName?, platform, version,
   deviceFamily?, caps, commands, requiredApproveScopes, silent, ts}], paired[{nodeId, ..., commands, createdAtMs,
   approvedAtMs, lastSeenAtMs}]}``.
-- ``node.pair.approve {requestId}`` -> ``{requestId, node}``; ``node.pair.reject {requestId}`` ->
-  ``{requestId, nodeId}``; ``node.pair.remove {nodeId}`` -> ``{nodeId}``, and the node's connection is closed with 4001.
+- ``node.pair.approve {requestId}`` -> ``{requestId, node}``; ``node.pair.reject {requestId}`` -> ``{requestId,
+  nodeId}``; ``node.pair.remove {nodeId}`` -> ``{nodeId}``, and the node's connection is closed with 4001.
 - Events ``node.pair.requested`` (a pending row) and ``node.pair.resolved {requestId, nodeId, decision, ts}``; the node
   hears the latter without a sequence number.
 

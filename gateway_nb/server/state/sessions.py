@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from ..answers import fault
 from ..clock import now_ms
 from .models import CONTEXT_TOKENS, MODEL, PROVIDER
 
@@ -73,12 +74,21 @@ class Sessions(dict[str, dict[str, Any]]):
         self._set_active(row, [active for active in row["activeRunIds"] if active != run_id])
         row |= {"status": status, "endedAt": now, "runtimeMs": now - row.get("startedAt", now), "lastRunId": run_id}
         row |= {"inputTokens": usage["input"], "outputTokens": usage["output"], "totalTokens": usage["total"]}
-        row |= {"estimatedCostUsd": usage["cost"]["total"], "lastActivityAt": now}
+        row |= {"estimatedCostUsd": usage["cost"]["total"], "lastActivityAt": now, "abortedLastRun": status == "killed"}
         return row
 
-    def page(self, limit: int, offset: int, search: str) -> dict[str, Any]:
-        """Return one page of ``sessions.list``, the latest session first."""
-        rows = [row for row in self.values() if search in f"{row['key']} {row.get('label', '')}".lower()]
+    def page(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return one page of ``sessions.list``, the latest session first; archived ones only where asked for."""
+        limit, offset = params.get("limit", 100), params.get("offset", 0)
+        search, archived = params.get("search", "").lower(), params.get("archived", False)
+        wanted = {name: params[name] for name in ("label", "agentId") if name in params}
+        rows = [
+            row
+            for row in self.values()
+            if search in f"{row['key']} {row.get('label') or ''}".lower()
+            and wanted.items() <= row.items()
+            and archived in ("all", row["archived"])
+        ]
         rows.sort(key=lambda row: row["updatedAt"], reverse=True)
         end = offset + limit
         return {
@@ -92,6 +102,20 @@ class Sessions(dict[str, dict[str, Any]]):
             "defaults": {"modelProvider": PROVIDER, "model": MODEL, "contextTokens": CONTEXT_TOKENS},
             "sessions": rows[offset:end],
         }
+
+    def find(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the row of the session that a key, an id or a label names.
+
+        Raises:
+            Refusal: there is none.
+        """
+        for name, words in (("key", ""), ("sessionId", ""), ("label", " with label")):
+            if name in params:
+                for row in self.values():
+                    if row.get(name) == params[name]:
+                        return row
+                raise fault(f"No session found{words}: {params[name]}")
+        raise fault("Either key, sessionId, label, shortId, or reference is required")
 
     def _set_active(self, row: dict[str, Any], run_ids: list[str]) -> None:
         row |= {"activeRunIds": run_ids, "hasActiveRun": bool(run_ids)}

@@ -1,0 +1,95 @@
+"""The tools of the embedded gateway's own: ``exec``, which asks and runs nothing, and ``ask_user``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+from .asking import Asking
+from .deciding import Deciding
+from .state.approvals import ALLOW_ALWAYS, EXEC, NO_ROUTE
+from .state.questions import TIMEOUT_MS
+from .state.results import ToolResult, text_result
+from .state.sessions import Sessions, agent_of
+from .tools import Caller, CoreTool
+
+GUARDED = "guarded"
+"""The permission mode of sessions in which ``exec`` asks."""
+_APPROVAL_MS = 1_800_000
+
+
+class CoreTools:
+    """The tools.
+
+    Args:
+        sessions: which of them are guarded.
+        deciding: who allows commands.
+        asking: who answers questions.
+    """
+
+    def __init__(self, sessions: Sessions, deciding: Deciding, asking: Asking) -> None:
+        self._sessions = sessions
+        self._deciding = deciding
+        self._asking = asking
+
+    def all(self) -> list[CoreTool]:
+        """Return them."""
+        return [
+            CoreTool("exec", "Ask for approval where the session is guarded; the command is not run.", self._exec),
+            CoreTool("ask_user", "Ask the user questions and wait for the answers.", self._ask_user),
+        ]
+
+    async def _exec(self, args: dict[str, Any], caller: Caller) -> ToolResult:
+        command = args.get("command")
+        if not isinstance(command, str) or not command:
+            return text_result("exec needs a command", is_error=True)
+        if self._sessions.get(caller.session, {}).get("permissionMode") == GUARDED:
+            given: dict[str, Any] = {"command": command, "host": "gateway", "security": "allowlist", "ask": "on-miss"}
+            given |= {"unavailableDecisions": [ALLOW_ALWAYS], **_asker(caller), "toolCallId": caller.key}
+            approval = self._deciding.ask(EXEC, given, _APPROVAL_MS)
+            try:
+                decision = await self._deciding.decided(approval)
+            except asyncio.CancelledError:
+                self._deciding.cancel(approval)
+                raise
+            if approval.reason == NO_ROUTE:
+                return text_result("exec denied: no client that decides approvals is connected", is_error=True)
+            if decision is None or approval.status != "allowed":
+                why = "user-denied" if approval.reason == "user" else f"approval-{approval.reason}"
+                return text_result(f"Exec denied (gateway id={approval.id}, {why}): {command}")
+        return text_result(f"the embedded gateway runs no commands: {command}")
+
+    async def _ask_user(self, args: dict[str, Any], caller: Caller) -> ToolResult:
+        try:
+            questions = [
+                {
+                    "questionId": question["id"],
+                    "header": question["header"],
+                    "question": question["question"],
+                    "options": [{"label": option["label"]} for option in question["options"]],
+                    **({"multiSelect": True} if question.get("multiSelect") else {}),
+                    "isOther": True,
+                }
+                for question in args["questions"]
+            ]
+        except (KeyError, TypeError):
+            return text_result("ask_user needs questions with id, header, question and options", is_error=True)
+        given = {"id": f"ask_{uuid.uuid4().hex}", "questions": questions, **_asker(caller)}
+        record = self._asking.ask(given, TIMEOUT_MS)
+        try:
+            await self._asking.ended(record)
+        except asyncio.CancelledError:
+            if record["status"] == "pending":
+                self._asking.cancel(record, resolvedBy="requester-inactive")
+            raise
+        outcome = {name: record[name] for name in ("status", "answers") if name in record}
+        answers = record.get("answers", {}).get("answers", {})
+        lines = [f"{each['header']}: {', '.join(answers.get(each['questionId'], []))}" for each in questions]
+        return text_result("\n".join([*lines, "", json.dumps(outcome, indent=2)] if answers else [json.dumps(outcome)]))
+
+
+def _asker(caller: Caller) -> dict[str, Any]:
+    about = {"agentId": agent_of(caller.session), "sessionKey": caller.session}
+    return about | ({"runId": caller.run_id} if caller.run_id else {})
