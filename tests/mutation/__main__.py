@@ -42,6 +42,7 @@ _TESTED = ("tests/unit", "tests/faults", "tests/contract", "tests/kernel")
 _WITHOUT = "not openclaw"  # the real gateway takes long to start, and the embedded one has the same tests
 _COPIED = ("gateway_nb", "tests", "notebooks", "binder", "README.md", "pyproject.toml", "LICENSE", ".ci", ".gitignore")
 _SECONDS_OF_TESTS = 40.0  # of tests/unit, and again of the others
+_TESTS_AT_LEAST = 20
 _PATIENCE = (60.0, 5.0)  # seconds, and how much longer than without a fault tests may take
 _ATTEMPTS = 3
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:nbval")  # which takes seconds to import
@@ -192,7 +193,7 @@ def _stages(contexts: dict[str, Any], mutant: Mutant) -> list[list[str]]:
     left = dict.fromkeys(stages, _SECONDS_OF_TESTS)
     for test in sorted(found, key=lambda test: (seconds[test], test)):
         is_unit = test.startswith("tests/unit/")
-        if left[is_unit] > 0:
+        if left[is_unit] > 0 or len(stages[is_unit]) < _TESTS_AT_LEAST:
             left[is_unit] -= seconds[test]
             stages[is_unit].append(test)
     return list(stages.values())
