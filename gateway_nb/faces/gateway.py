@@ -172,7 +172,8 @@ class Gateway:
             BadParamsError: the params are not JSON.
 
         Example:
-            >>> gw.request("sessions.list", {"limit": 5})["count"]       # doctest: +SKIP
+            >>> gw.request("health")["ok"]
+            True
         """
         client = self._client
         return self._thread.run(
