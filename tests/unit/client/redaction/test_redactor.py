@@ -142,7 +142,7 @@ def test_names_of_other_things(name: str) -> None:
     [
         ("it is Bearer abc.def-123, ok", "it is Bearer [secret], ok"),
         ("Basic dXNlcjpwYXNz and Basic Authentication", "Basic [secret] and Basic Authentication"),
-        ("Basic bWU6cGFz, Basic bWU6cHc= or Basic bWU6cGFzcw==.", "Basic [secret], Basic [secret] or Basic [secret]."),
+        ("Basic bWU6cGFz, Basic eW91OnBhc3M= or Basic bWU6cGFzcw==", "Basic [secret], Basic [secret] or Basic [secret]"),
         ("Basic bWU6cGFzcw without padding", "Basic [secret] without padding"),
         ("run --token abc --max-tokens 5", "run --token [secret] --max-tokens 5"),
         ("run --api-key=abc -x", "run --api-key=[secret] -x"),
@@ -202,9 +202,9 @@ def test_the_price_of_shapes(piece: str) -> None:
         text = piece * (size // len(piece))
         times = []
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()
             without_shapes(text)
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
         return min(times)
 
     assert price(400_000) < 4 * 4 * price(100_000) + 0.01
@@ -234,9 +234,9 @@ def test_answers_full_of_secrets() -> None:
     answer = json.dumps({"tokens": [{"token": f"secret-number-{n}", "n": n} for n in range(3000)]}).encode()
 
     def price() -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         assert b"secret-number" not in redactor.json(answer, guess=True)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     first = min(price() for _ in range(3))
     for _ in range(12):
@@ -294,9 +294,9 @@ def test_a_large_message() -> None:
     message = (TOKEN + "\x1b ") * (25_000_000 // 36)
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         error = log.clean_error(request_error("m", "1", code=message, message=message))
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     assert min(times) < 0.05
     assert part_of(TOKEN, f"{error} {error.code}") < 8
 
@@ -424,9 +424,9 @@ def test_a_hostile_number_of_urls() -> None:
             redactor.hide(values[at : at + 8])
         times = []
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()
             assert redactor.lines(text) is text
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
         return min(times)
 
     odd = ["http://" + "".join(rnd.choices('"\\/+ é%&?' + string.ascii_letters, k=1000)) for _ in range(64)]
