@@ -43,10 +43,14 @@ class AsyncGateway:
         InsecureUrlError: the URL is refused by policy; nothing was sent.
 
     Example:
-        >>> async with gnb.AsyncGateway(url, token=token) as agw:      # doctest: +SKIP
-        ...     health = await agw.request("health")
-        ...     async for event in agw.stream("agent"):
-        ...         print(event.payload["stream"])
+        >>> async def ask() -> None:
+        ...     async with gnb.AsyncGateway(url, token=token) as agw:
+        ...         print((await agw.request("health"))["ok"])
+        ...         async for piece in agw.run("hello"):
+        ...             print(piece, end="")
+        >>> asyncio.run(ask())  # in a notebook: await ask()
+        True
+        hello
     """
 
     def __init__(

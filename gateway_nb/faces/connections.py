@@ -137,8 +137,8 @@ def connect(
         GatewayConnectError: nothing listens there, or it is no gateway.
 
     Example:
-        >>> gw = gnb.connect()                               # doctest: +SKIP
-        >>> gw.request("sessions.list", {"limit": 5})        # doctest: +SKIP
+        >>> gw = gnb.connect()
+        >>> sessions = gw.request("sessions.list", {"limit": 5})["sessions"]
     """
     if not isinstance(name, str) or not name:
         raise TypeError(f"name must be a non-empty string, not {name!r}")

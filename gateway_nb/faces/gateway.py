@@ -186,7 +186,8 @@ class Gateway:
             BadParamsError: the params are not JSON.
 
         Example:
-            >>> gw.request("sessions.list", {"limit": 5})["count"]       # doctest: +SKIP
+            >>> gw.request("health")["ok"]
+            True
         """
         refuse_keywords(others)
         return self._thread.run(lambda: call(self.core, method, params, timeout, expect_final), method)

@@ -17,8 +17,9 @@ class Run:
     """One turn of an agent, for code without ``await``. Ctrl-C asks the gateway to abort it, then raises.
 
     Example:
-        >>> for piece in gw.run("hello"):                    # doctest: +SKIP
+        >>> for piece in gw.run("hello"):
         ...     print(piece, end="")
+        hello
     """
 
     def __init__(self, thread: LoopThread, run: AsyncRun) -> None:

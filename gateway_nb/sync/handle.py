@@ -33,8 +33,8 @@ class RequestHandle(Generic[T]):
         name: what it is, for the repr.
 
     Example:
-        >>> handle = gw.submit("sessions.list")          # doctest: +SKIP
-        >>> handle.result(timeout=5)                     # doctest: +SKIP
+        >>> handle = gw.submit("sessions.list")
+        >>> answer = handle.result(timeout=5)
     """
 
     __slots__ = ("_future", "name")

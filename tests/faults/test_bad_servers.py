@@ -333,8 +333,9 @@ async def test_an_unknown_certificate(tmp_path: Path) -> None:
         await refused(url.replace("ws:", "wss:"), gnb.GatewayConnectError, "tls_fingerprint=")
 
 
+@pytest.mark.parametrize("trusted", ["tls_fingerprint", "ssl_context", "ca_file"])
 @async_test
-async def test_a_pin(tmp_path: Path) -> None:
+async def test_a_pin(tmp_path: Path, trusted: str) -> None:
     """With the right pin the certificate chain does not matter; with one's own context it decides."""
     context, pin, path = certificate(tmp_path)
 
@@ -343,14 +344,14 @@ async def test_a_pin(tmp_path: Path) -> None:
         await answer_all(socket)
 
     async with socket_server(answer, ssl=context) as url:
-        url = url.replace("ws:", "wss:")
-        for options in (
-            {"tls_fingerprint": pin},
-            {"ssl_context": ssl.create_default_context(cafile=str(path))},
-            {"ca_file": path},
-        ):
-            async with gnb.AsyncGateway(url, device_identity=None, **options) as agw:  # type: ignore[arg-type]
-                assert await agw.request("echo", {"x": 1}) == {"x": 1}
+        values = {
+            "tls_fingerprint": pin,
+            "ssl_context": ssl.create_default_context(cafile=str(path)),
+            "ca_file": path,
+        }
+        options: Any = {"device_identity": None, trusted: values[trusted]}
+        async with gnb.AsyncGateway(url.replace("ws:", "wss:"), **options) as agw:
+            assert await agw.request("echo", {"x": 1}) == {"x": 1}
 
 
 @async_test

@@ -49,15 +49,15 @@ def test_urls_that_hold_a_secret(url: str) -> None:
     assert TOKEN not in str(caught.value)
 
 
+@pytest.mark.parametrize("identity", [None, "auto"])
 @async_test
-async def test_nothing_secret_in_debug_logs(caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_secret_in_debug_logs(identity: Any, caplog: pytest.LogCaptureFixture) -> None:
     """With every logger at DEBUG no secret is logged, not by the WebSocket library either."""
     caplog.set_level(logging.DEBUG)
     with gnb.LocalGateway(token=TOKEN) as local:
-        for identity in (None, "auto"):
-            async with gnb.AsyncGateway(local.url, token=TOKEN, device_identity=identity) as agw:  # type: ignore[arg-type]
-                await agw.request("health")
-                assert TOKEN[-6:] not in repr(agw.log)
+        async with gnb.AsyncGateway(local.url, token=TOKEN, device_identity=identity) as agw:
+            await agw.request("health")
+            assert TOKEN[-6:] not in repr(agw.log)
     assert TOKEN[-6:] not in caplog.text
 
 
@@ -297,8 +297,9 @@ async def test_a_run_that_never_starts() -> None:
                 await agw.run("x", timeout=0.3).result()
 
 
+@pytest.mark.parametrize("timeout", [None, 600])
 @async_test
-async def test_a_gateway_that_is_stuck_after_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_gateway_that_is_stuck_after_a_run(timeout: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the question for a run's result is not answered, that is what the error says, with and without a limit."""
 
     async def stuck(*_: object) -> dict[str, Any]:
@@ -310,9 +311,8 @@ async def test_a_gateway_that_is_stuck_after_a_run(monkeypatch: pytest.MonkeyPat
         return True, {"status": "in_flight"}
 
     async with socket_server(agents(in_flight)) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
-        for timeout in (None, 600):
-            with pytest.raises(gnb.GatewayTimeoutError, match=r"agent\.wait: no answer within 15 s"):
-                await agw.run("x", timeout=timeout).result()
+        with pytest.raises(gnb.GatewayTimeoutError, match=r"agent\.wait: no answer within 15 s"):
+            await agw.run("x", timeout=timeout).result()
 
 
 @async_test

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -63,6 +64,8 @@ def test_it_keeps_the_token_to_itself(local: gnb.LocalGateway, tmp_path: Path) -
         assert local.token not in f"{process.cmdline()} {process.environ()}"
         files = [file for file in tmp_path.rglob("*") if file.is_file() and "captures" in file.parts]
         assert files
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        assert stat.S_IMODE(files[0].parent.stat().st_mode) == 0o700
         assert not [file for file in files if local.token in file.read_text()]
         capture.stop()
 

@@ -41,7 +41,7 @@ CONTEXTS = ROOT / ".coverage.contexts.json"
 _TESTED = ("tests/unit", "tests/faults", "tests/contract", "tests/kernel")
 _WITHOUT = "not openclaw"  # the real gateway takes long to start, and the embedded one has the same tests
 _COPIED = ("gateway_nb", "tests", "notebooks", "binder", "README.md", "pyproject.toml", "LICENSE", ".ci", ".gitignore")
-_SECONDS_OF_TESTS = 40.0  # of tests/unit, and again of the others
+_TESTS_AT_LEAST = 20
 _PATIENCE = (60.0, 5.0)  # seconds, and how much longer than without a fault tests may take
 _ATTEMPTS = 3
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:nbval")  # which takes seconds to import
@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--only", default="", help="only mutants whose name contains this")
+    parser.add_argument("--seconds", type=float, default=40, help="of tests per fault, of tests/unit and of the others")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.action == "contexts":
@@ -84,7 +85,7 @@ def main() -> None:
     every = [mutant for mutant in all_mutants() if arguments.only in mutant.name]
     random.Random(arguments.seed).shuffle(every)  # before any is left out: an entry more changes one draw, not all
     chosen = [mutant for mutant in every if mutant.name not in EQUIVALENT][: arguments.count]
-    survivors = run(chosen, arguments.jobs)
+    survivors = run(chosen, arguments.seconds, arguments.jobs)
     print(f"\nseed {arguments.seed}: {len(chosen) - len(survivors)} of {len(chosen)} noticed; survived:")
     for mutant in survivors:
         print(f"  {mutant.path}:{mutant.lines[0]}\n    {mutant.name}")
@@ -161,17 +162,18 @@ def _test(context: str) -> str:
     return re.sub(r"@\w+\Z", "", name)
 
 
-def run(chosen: Sequence[Mutant], jobs: int) -> list[Mutant]:
+def run(chosen: Sequence[Mutant], seconds: float, jobs: int) -> list[Mutant]:
     """Return the mutants that no test notices, and print what becomes of each.
 
     Args:
         chosen: the mutants to try.
+        seconds: of tests for each, of tests/unit and again of the others.
         jobs: how many at a time.
     """
     contexts = json.loads(CONTEXTS.read_text())
     survivors = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(_try, contexts, mutant): mutant for mutant in chosen}
+        running = {pool.submit(_try, contexts, mutant, seconds): mutant for mutant in chosen}
         for done, future in enumerate(concurrent.futures.as_completed(running), 1):
             mutant, outcome = running[future], future.result()
             figures = f"{outcome.tests:4} tests {outcome.seconds:4.0f} s"
@@ -181,29 +183,29 @@ def run(chosen: Sequence[Mutant], jobs: int) -> list[Mutant]:
     return survivors
 
 
-def _stages(contexts: dict[str, Any], mutant: Mutant) -> list[list[str]]:
+def _stages(contexts: dict[str, Any], mutant: Mutant, seconds: float) -> list[list[str]]:
     """Return the tests that run a mutant's lines: those of tests/unit and then the others, the quickest of each."""
-    seconds, lines = contexts["seconds"], contexts["lines"].get(mutant.path, {})
+    price, lines = contexts["seconds"], contexts["lines"].get(mutant.path, {})
     changed = map(str, range(mutant.lines[0], mutant.lines[1] + 1))
     found = {test for line in changed for test in lines.get(line, ())}
     if not found:  # it runs at import, or in another process: whatever runs some of the file
         found = {test for tests in lines.values() for test in tests}
     stages: dict[bool, list[str]] = {True: [], False: []}
-    left = dict.fromkeys(stages, _SECONDS_OF_TESTS)
-    for test in sorted(found, key=lambda test: (seconds[test], test)):
+    left = dict.fromkeys(stages, seconds)
+    for test in sorted(found, key=lambda test: (price[test], test)):
         is_unit = test.startswith("tests/unit/")
-        if left[is_unit] > 0:
-            left[is_unit] -= seconds[test]
+        if left[is_unit] > 0 or len(stages[is_unit]) < _TESTS_AT_LEAST:
+            left[is_unit] -= price[test]
             stages[is_unit].append(test)
     return list(stages.values())
 
 
-def _try(contexts: dict[str, Any], mutant: Mutant) -> Outcome:
+def _try(contexts: dict[str, Any], mutant: Mutant, seconds: float) -> Outcome:
     began, count, verdict = time.monotonic(), 0, "SURVIVED"
     with _copy() as folder:
         file = folder / mutant.path
         file.write_bytes(mutant.apply(file.read_bytes()))
-        for tests in filter(None, _stages(contexts, mutant)):
+        for tests in filter(None, _stages(contexts, mutant, seconds)):
             count += len(tests)
             patience = _PATIENCE[0] + _PATIENCE[1] * sum(contexts["seconds"][test] for test in tests)
             verdict = _verdict(folder, tests, patience)

@@ -387,6 +387,26 @@ def test_rotating(tmp_path: Path, name: str) -> None:
     assert list(gnb.load(tmp_path).df["seq"].dropna()) == list(range(101))
 
 
+def test_when_a_file_is_full(tmp_path: Path) -> None:
+    """Another file is due as soon as one has its size, or its time, and never before something is in it."""
+    by_size = Output(tmp_path / "size.jsonl", rotation=Rotation(bytes=10))
+    by_time = Output(tmp_path / "time.jsonl", rotation=Rotation(seconds=0.0))
+    neither = Output(tmp_path / "neither.jsonl")
+    outputs = (by_size, by_time, neither)
+    assert [output.is_due for output in outputs] == [False, False, False]
+    for output in outputs:
+        output.write(b"123456789")
+    assert [output.is_due for output in outputs] == [False, True, False]
+    for output in outputs:
+        output.write(b"0")
+    assert [output.is_due for output in outputs] == [True, True, False]
+    by_size.rotate()
+    assert not by_size.is_due
+    assert [output.path.name for output in outputs] == ["size-00002.jsonl", "time-00001.jsonl", "neither.jsonl"]
+    for output in outputs:
+        output.close()
+
+
 def test_a_torn_end(tmp_path: Path) -> None:
     """A torn last line is left out with a warning; all before it is there."""
     captured(tmp_path / "run.jsonl")
@@ -453,6 +473,9 @@ def test_many_files(tmp_path: Path) -> None:
     assert gnb.load(tmp_path).stats.events == {"even": 15, "odd": 15}
     assert gnb.load(tmp_path / "[ab].*").stats.events == {"even": 10, "odd": 10}
     assert repr(gnb.load(tmp_path)) == "<Recording a.jsonl, b.jsonl.zst, c.txt.jsonl>"
+    assert repr(gnb.Recording([Path(f"{number}.jsonl") for number in range(5)])) == (
+        "<Recording 0.jsonl, 1.jsonl, 2.jsonl and 2 more>"
+    )
     with pytest.raises(gnb.CaptureError, match="there is no capture"):
         gnb.load(tmp_path / "nothing.jsonl")
     with pytest.raises(ValueError, match="errors must be"):

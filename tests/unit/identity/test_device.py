@@ -319,6 +319,19 @@ def test_odd_scopes_in_the_file(tmp_path: Path) -> None:
     assert found.scopes == ()
 
 
+def test_whose_the_files_are(tmp_path: Path) -> None:
+    """Whatever is made for the key and the tokens, folders and locks included, is for its owner alone."""
+    first, second, third = tmp_path / "1", tmp_path / "2", tmp_path / "3"
+    files.write_private(first / "file", b"x")
+    with files.locked(second / "file"):
+        modes = {place.name: stat.S_IMODE(place.stat().st_mode) for place in (second, *second.iterdir())}
+    DeviceIdentity.load_or_create(third / "file")
+    modes |= {f"{place.parent.name}/{place.name}": stat.S_IMODE(place.stat().st_mode) for place in third.iterdir()}
+    assert stat.S_IMODE(first.stat().st_mode) == stat.S_IMODE(third.stat().st_mode) == modes.pop("2") == 0o700
+    assert "file.lock" in modes
+    assert set(modes.values()) == {0o600}
+
+
 def test_what_is_written_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A private file gets its name when all of it is on the disk: a crash leaves the old one, or the new one whole."""
     brought: list[int] = []

@@ -1,0 +1,48 @@
+"""The examples in docstrings run as they stand."""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gateway_nb as gnb
+
+PACKAGE = Path(gnb.__file__).parent
+MODULES = [
+    ".".join(["gateway_nb", *path.relative_to(PACKAGE).with_suffix("").parts])
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if ">>> " in path.read_text()
+]
+
+
+@pytest.fixture
+def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """What examples may use without saying where it comes from."""
+    monkeypatch.chdir(tmp_path)
+    with gnb.LocalGateway() as local:
+        monkeypatch.setenv("OPENCLAW_GATEWAY_URL", local.url)
+        monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
+        with gnb.connect(name="example") as gw, gw.capture("run.jsonl"):
+            gw.run("hello").result(30)
+        with gnb.connect() as gw:
+            yield {"gnb": gnb, "asyncio": asyncio, "gw": gw, "url": local.url, "token": local.token}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_example(name: str, names: dict[str, Any]) -> None:
+    """Every example of a module runs, none is skipped, and what it shows is what comes out."""
+    module = importlib.import_module(name)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    report: list[str] = []
+    for found in doctest.DocTestFinder().find(module, extraglobs=names):
+        assert not any(doctest.SKIP in example.options for example in found.examples)
+        runner.run(found, out=report.append)
+    assert runner.tries, f"the examples of {inspect.getfile(module)} are in no docstring"
+    assert not runner.failures, "".join(report)
