@@ -316,16 +316,13 @@ def test_using_another_connection(connected: Kernel, local: gnb.LocalGateway) ->
     python = f"import gateway_nb as gnb, os\nthird = gnb.connect({local.url!r}, name='third')"
     assert connected.run(python).status == "ok"
     first, again = connected.run("%%gateway health"), connected.run("%%gateway health")
-    assert (
-        f"this goes to second at {local.url}; third at {local.url} was connected since: %gateway use third"
-        in first.text
-    )
+    assert f"sent to second at {local.url}, not to third at {local.url}, connected since" in first.text
     assert again.text == ""
     assert "· second at ws://" in again.displays[-1]["text/plain"]
     assert "→ third" in shown(connected, "%gateway use third")["text/plain"]
     assert "· third at ws://" in shown(connected, "%%gateway health")["text/plain"]
     connected.run("third.close()")
-    assert "the connection third is closed: this goes to default at" in connected.run("%%gateway health").text
+    assert "the connection third is closed; sent to default at" in connected.run("%%gateway health").text
     assert "or %gateway use NAME with one of default, second" in connected.run("%gateway use third").error[0]
 
 
