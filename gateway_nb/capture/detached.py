@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,8 +36,8 @@ _POLL_SECONDS = 0.02
 _KEPT = 86_400.0
 _LARGEST_ENTRY = 65_536
 _mentioned: set[Path] = set()
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""The capturing processes that this one has started, by id."""
+_waiting: dict[int, threading.Thread] = {}
+"""Threads that wait for the capturing processes which this one has started, by their ids: none stays as a zombie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,16 +237,18 @@ def launch(
     command += ["--duration", duration] if duration else []
     with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".log") as output:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True)
-        _children[process.pid] = process
+        waiting = threading.Thread(target=process.wait, name="gateway_nb-detached", daemon=True)
+        _waiting[process.pid] = waiting
+        waiting.start()
         try:
             _wait_until_registered(process, json.dumps(dict(connection)).encode())
             found = _find(path)
         except BaseException:
             process.terminate()
-            process.wait()
+            waiting.join()
             raise
         if found is None or not _runs(process.pid):
-            process.wait()
+            waiting.join()
             output.seek(0)
             printed = output.read().decode(errors="replace").strip().removeprefix("gateway-nb: ")
             raise CaptureError(printed or f"the capture {path} ended at once")
@@ -267,11 +270,8 @@ def _wait_until_registered(process: subprocess.Popen[bytes], connection: bytes) 
 
 
 def _runs(pid: int) -> bool:
-    """Return whether a process that was started here has not ended; one that has leaves the system's table."""
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        del _children[pid]
-    return pid in _children
+    """Return whether a process that was started here has not ended."""
+    return pid in _waiting and _waiting[pid].is_alive()
 
 
 def _find(path: Path) -> DetachedCapture | None:
@@ -279,8 +279,6 @@ def _find(path: Path) -> DetachedCapture | None:
 
 
 def _running() -> Iterator[DetachedCapture]:
-    for pid in list(_children):
-        _runs(pid)
     for file in _folder().glob("*.json"):
         try:
             account = _read(file)

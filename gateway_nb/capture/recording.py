@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ..client.redaction.redactor import Redactor
-from ..errors import CaptureError, printable
+from ..errors import CaptureError, one_line, printable
 from ..events import widgets
 from ..events.rows import SCHEMA, frame_of, joined, table_of
 from ..events.view import EventView
 from ..protocol.lines import REQUEST_KINDS, DamagedLine, Dropped, Gap, Line, TornEndWarning, detail, read_line
+from ..protocol.units import size, span
 from .files import new_file
 from .parquet import write_parquet
 from .reading import not_regular, open_read, texts
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 BATCH_ROWS = 65_536
 BATCH_BYTES = 64 * 1024 * 1024
 CHUNK_ROWS = 8192
+_READ_FOR_REPR = 32_000_000  # bytes: a fifth of a second
+_SHOWN_NAMES, _SHOWN_NAME = 4, 40
 _LEAVE_OUT = "load(..., errors='skip') leaves such lines out"
 
 
@@ -139,15 +142,15 @@ class Recording(EventView):
         self._damaged = 0
         for file in self.files:
             rows: list[Line] = []
-            size = 0
+            held = 0
             for line in self._lines(file):
                 if line.kind in REQUEST_KINDS:
                     continue
                 rows.append(line)
-                size += len(line.raw) + len(line.event or line.kind)
-                if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
+                held += len(line.raw) + len(line.event or line.kind)
+                if len(rows) >= BATCH_ROWS or held >= BATCH_BYTES:
                     yield table_of(rows)
-                    rows, size = [], 0
+                    rows, held = [], 0
             if rows:
                 yield table_of(rows)
 
@@ -273,9 +276,27 @@ class Recording(EventView):
         return ReplayGateway(self.lines, speed=speed)
 
     def __repr__(self) -> str:
+        """Files, size, rows, span and events; of what takes long to read (32 MB, or compressed), files and size."""
         names = ", ".join(file.name for file in self.files[:3])
         more = f" and {len(self.files) - 3} more" if len(self.files) > 3 else ""
-        return printable(f"<Recording {names}{more}>")
+        held = sum(file.stat().st_size for file in self.files if file.exists())
+        quick = held <= _READ_FOR_REPR and not any(file.suffix == ".zst" for file in self.files)
+        rows = self._described() if quick else ".stats counts its rows"
+        return printable(f"<Recording {names}{more}: {size(held)}, {rows}>")
+
+    def _described(self) -> str:
+        """Return what is in it, or what is wrong with it, as a line."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", TornEndWarning)  # reading it warns; looking at it does not
+                stats = self.stats
+        except CaptureError as error:
+            return one_line(error)
+        names = list(stats.events)
+        counts = [f"{one_line(name, _SHOWN_NAME)} {stats.events[name]:,}" for name in names[:_SHOWN_NAMES]]
+        counts += [f"{len(names) - _SHOWN_NAMES:,} more names"] if len(names) > _SHOWN_NAMES else []
+        since = "" if stats.start is None else f" in {span(stats.seconds)} from {stats.start:%Y-%m-%d %H:%M:%S}"
+        return f"{stats.rows:,} rows{since}{': ' if counts else ''}{', '.join(counts)}"
 
     def _lines(self, file: Path) -> Iterator[Line]:
         return (line for line, _ in self._read(file))
@@ -303,6 +324,8 @@ class Recording(EventView):
                 raise DamagedLine("it is too long")
             return read_line(text)
         except DamagedLine as error:
+            if number == 1 and ".jsonl" not in file.suffixes and not self._skip:
+                raise CaptureError(f"{file} is not a capture: no capture begins with its first line") from None
             if text is not None and not text.endswith(b"\n"):
                 warnings.warn(f"{file}: its end is torn, and left out", TornEndWarning, stacklevel=2)
             elif self._skip:

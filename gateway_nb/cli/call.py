@@ -7,6 +7,7 @@ import json
 import click
 
 from ..faces.connections import connect
+from ..notebook.magics.body import CommandError
 from ..notebook.magics.grammar import parse_cell
 from .output import password_env, say, secret, token_env
 
@@ -25,7 +26,10 @@ def call(
 
     PARAMS is a JSON object. This connection's secrets are not in what is printed.
     """
-    parsed = parse_cell(method, params or "")
+    try:
+        parsed = parse_cell(method, params or "")
+    except CommandError as error:
+        raise CommandError(str(error).replace("the body", "PARAMS")) from None
     given = parsed.body.value  # as it stands: in a shell there are no variables to put in
     if isinstance(given, str):
         raise click.UsageError(f"PARAMS must be a JSON object, not {given}")

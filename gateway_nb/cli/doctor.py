@@ -12,7 +12,7 @@ from ..client.transport.opening import read_fingerprint
 from ..diagnosis.doctor import doctor as examine
 from ..errors import with_options
 from ..protocol.endpoint import parse
-from .output import password_env, say, secret, token_env
+from .output import Number, password_env, say, secret, token_env
 
 
 @click.command()
@@ -20,7 +20,9 @@ from .output import password_env, say, secret, token_env
 @token_env
 @password_env
 @click.option("--tls-fingerprint", metavar="FP", help="SHA-256 of the certificate to expect.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Seconds for connecting.")
+@click.option(
+    "--timeout", type=Number(0.1, "number of seconds"), default=15.0, show_default=True, help="Seconds for connecting."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
 def doctor(

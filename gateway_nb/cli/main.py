@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..errors import GatewayError, with_options
+from ..protocol.names import closest
 from .output import say
 
 _MODULES = {
@@ -35,6 +36,14 @@ class _Group(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(f".{_MODULES[name]}", __package__), name)
         return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = [] if args[0] in _MODULES else closest(args[0], _MODULES, 1)
+        if near and not args[0].startswith("-"):
+            context.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(context, args)
 
     def invoke(self, context: click.Context) -> Any:
         try:

@@ -18,6 +18,19 @@ token_env = click.option("--token-env", metavar="NAME", help="Environment variab
 password_env = click.option("--password-env", metavar="NAME", help="Likewise its password.")
 
 
+class Number(click.FloatRange):
+    """A number with a least value.
+
+    Args:
+        least: what it must be at least.
+        name: what it is a number of, for messages.
+    """
+
+    def __init__(self, least: float, name: str) -> None:
+        super().__init__(least)
+        self.name = name
+
+
 def say(text: object, *, err: bool = False) -> None:
     """Print a text in which what a gateway or a file says moves no cursor and turns no line around."""
     click.echo(printable(str(text)), err=err)

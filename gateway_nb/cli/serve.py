@@ -8,7 +8,7 @@ import click
 
 from ..capture.recording import load
 from ..client.environment import TOKEN_VARIABLE
-from .output import announce, own_gateway, stopped_by_signals
+from .output import Number, announce, own_gateway, stopped_by_signals
 
 
 @click.command()
@@ -24,9 +24,7 @@ def serve(openclaw: bool, show_token: bool) -> None:
 
 @click.command()
 @click.argument("path")
-@click.option(
-    "--speed", type=click.FloatRange(0), default=1.0, show_default=True, help="0 leaves the gaps in time out."
-)
+@click.option("--speed", type=Number(0, "speed"), default=1.0, show_default=True, help="0 leaves the gaps in time out.")
 def replay(path: str, speed: float) -> None:
     """Serve a recording as a gateway, until Ctrl-C.
 

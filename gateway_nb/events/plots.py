@@ -82,8 +82,11 @@ class Plots:
 
         Raises:
             ImportError: the extra ``plot`` is not installed.
+            ValueError: `every` is not a width.
         """
         alt = _altair()
+        if every is not None:
+            _check_width(every)
         frame = of_events(self._source.df, event)
         frame = frame[frame["kind"] == "event"]
         width = every or _bin_width(frame["time"])
@@ -172,6 +175,18 @@ def _counts(frame: pd.DataFrame, width: str) -> pd.DataFrame:
     counts = frame.groupby([frame["time"].dt.floor(width), names.rename("event")], observed=True).size()
     bars = counts.rename("events").reset_index()
     return _plain(bars.assign(until=bars["time"] + pd.Timedelta(width)))
+
+
+def _check_width(every: str) -> None:
+    import pandas as pd
+
+    try:
+        if pd.Timedelta(every) > pd.Timedelta(0):
+            pd.DatetimeIndex([]).floor(every)
+            return
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(f"every must be a width like '1s', '5min' or '1h', not {every!r}")
 
 
 def _bin_width(times: pd.Series[pd.Timestamp]) -> str:

@@ -85,10 +85,10 @@ def changes(gateway: Gateway) -> list[str]:
     """
     lines = []
     if _noted and name not in connecting.connections():
-        lines.append(f"the connection {name} is closed: this goes to {where(gateway)}")
+        lines.append(f"the connection {name} is closed; sent to {where(gateway)}")
     since = [other for other in connecting.connections().values() if other not in _noted and other is not gateway]
     lines += [
-        f"this goes to {where(gateway)}; {where(other)} was connected since: %gateway use {other.name} changes to it"
+        f"sent to {where(gateway)}, not to {where(other)}, connected since; %gateway use {other.name} changes that"
         for other in since
     ]
     use(gateway)

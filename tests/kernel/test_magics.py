@@ -94,6 +94,14 @@ def test_formats(connected: Kernel) -> None:
         ("%%gateway sessions.list --path /nothing", ["the answer has no /nothing; at its top there is "]),
         ("%%gateway sessions.list -f df --path /count", ["has not just one list of objects"]),
         ("%gateway result", ["there is no such call in the background"]),
+        ("%gateway describe sesions.list", ["nothing is known of sesions.list; did you mean sessions.list"]),
+        ("%gateway disconnect other", ["takes no words; a connection is named with -c other"]),
+        ("%gateway conect", ["did you mean connect?"]),
+        (
+            "%%gateway sessions.list\nlimit: [1, 2",
+            ["CommandError: the body is not valid YAML: [ is not closed", "", ""],
+        ),
+        ("%%gateway sessions.list\nlimit: $nope", ["CommandError: not defined: nope; write $$ for", "", ""]),
         ("%gateway capture start", ["needs a file"]),
         ("%%gateway health -c other", ["there is no connection 'other'; run: %gateway connect -c other"]),
     ],
@@ -308,16 +316,13 @@ def test_using_another_connection(connected: Kernel, local: gnb.LocalGateway) ->
     python = f"import gateway_nb as gnb, os\nthird = gnb.connect({local.url!r}, name='third')"
     assert connected.run(python).status == "ok"
     first, again = connected.run("%%gateway health"), connected.run("%%gateway health")
-    assert (
-        f"this goes to second at {local.url}; third at {local.url} was connected since: %gateway use third"
-        in first.text
-    )
+    assert f"sent to second at {local.url}, not to third at {local.url}, connected since" in first.text
     assert again.text == ""
     assert "· second at ws://" in again.displays[-1]["text/plain"]
     assert "→ third" in shown(connected, "%gateway use third")["text/plain"]
     assert "· third at ws://" in shown(connected, "%%gateway health")["text/plain"]
     connected.run("third.close()")
-    assert "the connection third is closed: this goes to default at" in connected.run("%%gateway health").text
+    assert "the connection third is closed; sent to default at" in connected.run("%%gateway health").text
     assert "or %gateway use NAME with one of default, second" in connected.run("%gateway use third").error[0]
 
 
@@ -344,6 +349,13 @@ result.Result._repr_mimebundle_ = fail
     shared.run("%%gateway sessions.list -o found_before")
     shared.run("result.Result._repr_mimebundle_ = whole")
     assert shared.run("print('sessions' in found_before); del found_before").text == "True\n"
+
+
+def test_a_connection_that_is_lost(connected: Kernel, local: gnb.LocalGateway) -> None:
+    """Where connecting again fails, the cell says that the former connection is closed."""
+    outcome = connected.run("%gateway connect ws://127.0.0.1:1")
+    assert "nothing listens on ws://127.0.0.1:1" in outcome.error[0]
+    assert outcome.text == f"the former connection, default at {local.url}, is closed\n"
 
 
 def test_describe(shared: Kernel) -> None:

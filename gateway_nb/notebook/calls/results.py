@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...events.paths import steps_of
 from ...events.rows import typed_column
+from ...protocol.names import closest
 from ..display.table import are_times
 from ..magics.body import CommandError
 
@@ -45,8 +46,9 @@ def part_at(payload: Any, pointer: str) -> Any:
             there = "a value"
             if isinstance(here, (dict, list)):
                 there = ", ".join(list(here)[:10]) if isinstance(here, dict) else f"{len(here)} items"
-            where = f"at {passed or 'its top'} there is {there}"
-            raise CommandError(f"--path {pointer}: the answer has no {passed}/{name}; {where}")
+            near = closest(name, here, 1) if isinstance(here, dict) else []
+            advice = f"did you mean {passed}/{near[0]}?" if near else f"at {passed or 'its top'} there is {there}"
+            raise CommandError(f"--path {pointer}: the answer has no {passed}/{name}; {advice}")
         passed += f"/{name}"
     return here
 

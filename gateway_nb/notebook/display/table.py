@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from ...errors import UNREDACTED, one_line
+from ...errors import one_line
 
 Kind = Literal["text", "number", "time", "nested"]
 
@@ -29,7 +29,7 @@ _WORTH = (
 """Names of columns, the most telling first; columns whose names match none come after them."""
 _OPAQUE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}")
 _ROWS, _COLUMNS, _CELL = 20, 12, 40
-_WIDTH = 118
+_WIDTH = 100  # characters of HTML: a notebook's font is wider than they are counted here
 _ALL_CELLS, _ALL_ROWS, _LONG_CELL = 2000, 400, 200
 _LINE = 160
 
@@ -93,7 +93,9 @@ def _text(value: Any, longest: int, *, is_time: bool = False) -> str:
         return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return one_line(value if len(value) <= longest else value[: min(longest + 1, UNREDACTED)], longest)
+    window = value[: 4 * longest]
+    shown = one_line(window, longest)
+    return shown if len(window) == len(value) or shown.endswith("…") else f"{shown[: longest - 1]}…"
 
 
 class Table:

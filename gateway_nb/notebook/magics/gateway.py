@@ -131,7 +131,10 @@ class GatewayMagics(Magics):
     def _describe(self, command: Command) -> None:
         if not command.words:
             raise CommandError("%gateway describe needs a method: %gateway describe sessions.list")
-        print(printable(method_facts().describe(command.words[0])))
+        facts = method_facts()
+        if command.words[0] not in facts.methods:
+            raise CommandError(facts.describe(command.words[0]))
+        print(printable(facts.describe(command.words[0])))
 
     def _connect(self, command: Command) -> None:
         options = dict(command.options)
@@ -139,10 +142,14 @@ class GatewayMagics(Magics):
         arguments: dict[str, Any] = {"name": name, **_arguments(options)}
         if "wait" in options:
             arguments |= {"pairing_timeout": options["wait"], "on_pairing": self._show_pairing}
+        former = connecting.connections().get(name)
         try:
             gateway = connecting.connect(command.words[0] if command.words else None, **arguments)
-        except PairingRequiredError as error:
-            display(PairingCard(error))
+        except GatewayError as error:
+            if isinstance(error, PairingRequiredError):
+                display(PairingCard(error))
+            if former is not None and former.closed:
+                print(f"the former connection, {current.where(former)}, is closed", file=sys.stderr)
             raise
         current.adopt(gateway)
         if name == "default":

@@ -75,7 +75,8 @@ def parse_line(line: str) -> Command | Call:
     words, options = _scan(rest, COMMANDS[name])
     if name == "capture" and words and words[0] not in CAPTURE_VERBS:
         raise CommandError(f"%gateway capture takes {', '.join(CAPTURE_VERBS)}, not {words[0]!r}")
-    takes = {0: "takes no words", 1: f"takes one {COMMANDS[name].uses[0][0].strip('[]')}"}
+    named = f"; a connection is named with -c {words[0]}" if words and "-c" in COMMANDS[name].options else ""
+    takes = {0: f"takes no words{named}", 1: f"takes one {COMMANDS[name].uses[0][0].strip('[]')}"}
     _at_most(words, COMMANDS[name].words, f"%gateway {name} {takes.get(COMMANDS[name].words)}")
     if name == "use" and not words:
         raise CommandError("%gateway use needs the name of a connection; %gateway lists them")
@@ -183,9 +184,9 @@ def _unknown_option(token: str, syntax: Syntax) -> CommandError:
     if not names:
         advice = "this command has no options"
     elif syntax is CALL:
-        advice = f"there are {', '.join(names)}; params stand in the body"
+        advice = f"it takes {', '.join(names)}; params stand in the body"
     else:
-        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+        advice = f"did you mean {near[0]}?" if near else f"it takes {', '.join(names)}"
     return CommandError(f"unknown option {token}: {advice}")
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -466,15 +467,43 @@ def test_damage(tmp_path: Path) -> None:
     assert lenient.stats.damaged == 1
 
 
+def test_what_a_recording_shows_of_itself(tmp_path: Path) -> None:
+    """A recording shows its size, rows, span and events, or what is wrong with it."""
+    path = tmp_path / "run.jsonl"
+    rows = [
+        f'{{"t":{1_700_000_000 + n},"epoch":1,"event":"{name}","seq":{n},"payload":1}}'
+        for n, name in enumerate("abacdef")
+    ]
+    path.write_text("\n".join(rows) + "\n")
+    assert repr(gnb.load(path)) == (
+        "<Recording run.jsonl: 413 bytes, 7 rows in 6.0 s from 2023-11-14 22:13:20: a 2, b 1, c 1, d 1, 2 more names>"
+    )
+    path.write_text("\n".join([*rows, "{nonsense", ""]))
+    assert "line 8 is damaged" in repr(gnb.load(path))
+    path.write_text("")
+    assert repr(gnb.load(path)) == "<Recording run.jsonl: 0 bytes, 0 rows>"
+
+
+@pytest.mark.parametrize(
+    "text", ["# A README\n\nwith text\n", "one line", '{"some": "JSON"}\n', '["a", "list"]\n', "\x89PNG\n"]
+)
+def test_another_file(tmp_path: Path, text: str) -> None:
+    """A file that no capture wrote is not called damaged."""
+    path = tmp_path / "README.md"
+    path.write_text(text)
+    with pytest.raises(gnb.CaptureError, match=r"README\.md is not a capture: no capture begins with its first line"):
+        gnb.load(path).to_arrow()
+
+
 def test_many_files(tmp_path: Path) -> None:
     """A folder and a pattern are read as one recording."""
     for name in ("a.jsonl", "b.jsonl.zst", "c.txt.jsonl"):
         captured(tmp_path / name)
     assert gnb.load(tmp_path).stats.events == {"even": 15, "odd": 15}
     assert gnb.load(tmp_path / "[ab].*").stats.events == {"even": 10, "odd": 10}
-    assert repr(gnb.load(tmp_path)) == "<Recording a.jsonl, b.jsonl.zst, c.txt.jsonl>"
-    assert repr(gnb.Recording([Path(f"{number}.jsonl") for number in range(5)])) == (
-        "<Recording 0.jsonl, 1.jsonl, 2.jsonl and 2 more>"
+    assert re.fullmatch(
+        r"<Recording a\.jsonl, b\.jsonl\.zst, c\.txt\.jsonl: [\d.]+ kB, \.stats counts its rows>",
+        repr(gnb.load(tmp_path)),
     )
     with pytest.raises(gnb.CaptureError, match="there is no capture"):
         gnb.load(tmp_path / "nothing.jsonl")

@@ -138,3 +138,10 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "altair", None)
     with pytest.raises(ImportError, match=r"pip install 'gateway-nb\[plot\]'"):
         log_of_a_run().plot.rate()
+
+
+@pytest.mark.parametrize("every", ["banana", "", "-1s", "0s", 5, "1x"])
+def test_a_width_that_is_none(every: Any) -> None:
+    """A width that pandas does not know is a ValueError that says how to write one."""
+    with pytest.raises(ValueError, match="every must be a width like '1s', '5min' or '1h', not "):
+        EventLog().plot.rate(every=every)

@@ -105,4 +105,4 @@ def test_a_file_name_that_is_no_text(tmp_path: Path) -> None:
     """A file whose name is not UTF-8 is shown, too."""
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl"))
     Capture(path).stop()
-    assert repr(gnb.load(path)) == "<Recording \\udcff.jsonl>"
+    assert repr(gnb.load(path)).startswith("<Recording \\udcff.jsonl: ")

@@ -35,6 +35,7 @@ def test_parts(pointer: str, part: Any) -> None:
     ("pointer", "message"),
     [
         ("/none", "the answer has no /none; at its top there is count, sessions, a/b"),
+        ("/session", "the answer has no /session; did you mean /sessions?"),
         ("/sessions/2", "the answer has no /sessions/2; at /sessions there is 2 items"),
         ("/count/x", "the answer has no /count/x; at /count there is a value"),
     ],

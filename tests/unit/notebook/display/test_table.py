@@ -109,9 +109,19 @@ def test_kinds(name: str, values: list[Any], kind: str) -> None:
 
 def test_cells_are_cut() -> None:
     """A long cell ends with an ellipsis, however long it is; line breaks and escapes do not get out of it."""
-    column = Column("text", ["x" * 1_000_000, "a\nb\x1b[31m", {"deep": ["x" * 100]}, None, 1.5, False])
-    texts = column.texts(20)
-    assert texts == ["x" * 19 + "…", "a b [31m", '{"deep":["xxxxxxxxx…', "", "1.5", "false"]
+    values = [
+        "x" * 1_000_000,
+        "a\nb\x1b[31m",
+        {"deep": ["x" * 100]},
+        None,
+        1.5,
+        False,
+        "y" * 20 + " z",
+        " " * 1000 + "w",
+    ]
+    texts = Column("text", values).texts(20)
+    cut = ["x" * 19 + "…", "a b [31m", '{"deep":["xxxxxxxxx…', "", "1.5", "false", "y" * 19 + "…", "…"]
+    assert texts == cut
 
 
 def test_hostile_names_and_cells() -> None:
