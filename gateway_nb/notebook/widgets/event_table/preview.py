@@ -23,7 +23,9 @@ _PATHS, _PATH_STEPS = 100, 4
 _WORDS = {"start": "● connected", "stop": "○ closed", "reconnect": "↻ reconnected"}
 
 
-def preview(start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], redactor: Redactor) -> dict[str, Any]:
+def preview(
+    start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], redactor: Redactor, summaries: int
+) -> dict[str, Any]:
     """Return what a browser gets of rows: columns, cut short, without secrets.
 
     Args:
@@ -32,6 +34,7 @@ def preview(start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], red
         table: the rows.
         paths: columns out of the payloads.
         redactor: what knows the secrets.
+        summaries: of how many of the last rows; the others have ``None``.
 
     Returns:
         Lists of equal length: `ids`, `t` (microseconds since 1970), `seq`, `epoch`, `name`, `kind`, `summary` (what an
@@ -42,10 +45,11 @@ def preview(start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], red
     texts = payload.to_pylist()
     events = table.column("event").to_pylist()
     kinds = [kind or "" for kind in _names(table.column("kind").to_pylist(), redactor)]
+    plain = max(len(texts) - summaries, 0)
     longest = _SUMMARY + redactor.overlap + 1
     lines = [
         summary(event, text, longest) if kind == "event" else marker(kind, text)
-        for event, kind, text in zip(events, kinds, texts, strict=True)
+        for event, kind, text in zip(events[plain:], kinds[plain:], texts[plain:], strict=True)
     ]
     columns = [steps(path) for path in paths]
     payloads = [decoded(text) for text in texts] if columns else []
@@ -58,7 +62,7 @@ def preview(start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], red
         "epoch": table.column("epoch").to_pylist(),
         "name": _names(events, redactor),
         "kind": kinds,
-        "summary": _cells(lines, _SUMMARY, redactor),
+        "summary": [None] * plain + _cells(lines, _SUMMARY, redactor),
         "text": [_cut(text) for text in redactor.starts(starts, PREVIEW_BYTES, json=True)],
         "size": compute.binary_length(payload).to_pylist(),
         "cells": [_cells([value_at(value, path) for value in payloads], _CELL, redactor) for path in columns],
