@@ -284,6 +284,6 @@ function textOf(row, name, cell) {
   if (name === "seq") return row.seq === null ? "" : String(row.seq);
   if (name === "epoch") return String(row.epoch);
   if (name === "event") return row.name ?? row.kind;
-  if (name === "summary") return row.summary ?? row.text; // a summary comes when the kernel is asked for it
+  if (name === "summary") return row.summary || row.text; // there is none, or it comes when the kernel is asked for it
   return row.size > row.text.length ? `${row.text}…` : row.text;
 }
