@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+LARGEST = 65_536
+"""Bytes of JSON beyond which a payload is not worth decoding for a line about it."""
 _LONGEST = 240
 _SEPARATOR = " · "
-_LARGEST = 200_000
-"""Characters of JSON beyond which a payload is not decoded for a line about it."""
 _FIELDS = 6
 _BREAKS = re.compile(r"[\x00-\x1f\x7f]")
 _decode = msgspec.json.Decoder().decode
@@ -34,7 +34,7 @@ def summary(event: str | None, payload: str, longest: int = _LONGEST) -> str:
         >>> summary("tick", '{"ts": 1700000000000}')
         'ts=1700000000000'
     """
-    if len(payload) > _LARGEST:
+    if len(payload) > LARGEST:
         return ""
     try:
         fields = _decode(payload)

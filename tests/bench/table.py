@@ -116,7 +116,7 @@ def _windows() -> dict[str, Any]:
         times = []
         for at in range(0, matches.end, max(matches.end // _WINDOWS, 1)):
             began = time.perf_counter()
-            msgspec.json.encode(preview(at, *rows.take(matches.ids(at, at + 200)), (), Redactor()))
+            msgspec.json.encode(preview(at, *rows.take(matches.ids(at, at + 200)), (), Redactor(), 200))
             times.append(time.perf_counter() - began)
         figures[f"window_{name}_worst_ms"] = round(max(times) * 1000, 1)
     return figures

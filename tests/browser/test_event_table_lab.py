@@ -59,6 +59,21 @@ def test_a_saved_notebook_stays_small(page: Page) -> None:
     rows(page, 2, '"n":99999')
 
 
+def test_a_picture(page: Page) -> None:
+    """While the table is live its picture is hidden; saved, and with its kernel gone, the picture is seen."""
+    path = page.open_cells(START, "emit(50); gw.table()")
+    page.run_all()
+    rows(page, 1, '"n":49')
+    picture = page.cell(1).get_by_text("51 rows, the newest 10 of them")
+    picture.wait_for(state="hidden")
+    assert page.cell(1).locator(".jp-OutputArea-child:visible").count() == 1
+    page.save(path)
+    page.command("kernelmenu:shutdown")
+    page.go_to(path)
+    picture.wait_for()
+    assert page.cell(1).locator(".gnb").is_hidden()
+
+
 def test_a_life_of_a_table(page: Page) -> None:
     """A cell run again, a closed widget, a closed connection, a restarted kernel: no error, and nothing left over."""
     page.open_cells(

@@ -117,6 +117,67 @@ def test_hostile_text(table: Stub, log: EventLog) -> None:
     assert "&lt;img" in static
 
 
+def test_summaries(table: Stub, log: EventLog) -> None:
+    """A row says session, state, tool and text; the payload is beside it, but not in a narrow window."""
+    data = {"phase": "start", "name": "exec", "args": {"command": "ls"}}
+    log.extend([event(0, "agent", {"runId": "r" * 36, "sessionKey": "main", "stream": "tool", "data": data})])
+    see(table, 'main · tool start · exec · {"command":"ls"}')
+    assert table.page.locator(".gnb-row [data-column=payload]").count() == 2
+    table.page.set_viewport_size({"width": 520, "height": 900})
+    table.until("!document.querySelector('.gnb-row [data-column=payload]')")
+    summary_cell = table.page.locator(".gnb-rows [data-column=summary]").bounding_box()
+    assert summary_cell["width"] > 200
+    assert summary_cell["x"] + summary_cell["width"] <= 520
+    assert table.page.evaluate("document.documentElement.scrollWidth") <= 520
+
+
+def test_as_tall_as_its_rows(table: Stub, log: EventLog) -> None:
+    """A table of three rows is three rows tall, and one of many is no taller than twenty."""
+    height = "document.querySelector('.gnb-view').clientHeight"
+    fill(log, 0, 3)
+    see(table, '"n":2')
+    table.until(f"{height} >= 3 * 22 + 23 && {height} < 4 * 22 + 23")
+    table.until("document.querySelectorAll('.gnb-rows .gnb-row').length === 3")
+    fill(log, 3, 100)
+    see(table, '"n":99')
+    table.until(f"{height} >= 20 * 22 + 23 && {height} < 21 * 22 + 23")
+    table.until("document.querySelectorAll('.gnb-rows .gnb-row').length === 20")
+
+
+def test_an_empty_result(table: Stub, log: EventLog) -> None:
+    """Where no row is left, the table says what hides them; where none has come, it says that."""
+    empty = ".gnb-empty"
+    table.until(f"document.querySelector('{empty}').textContent === 'No events yet.'")
+    fill(log, 0, 9)
+    see(table, '"n":8')
+    assert table.page.locator(empty).is_hidden()
+    table.page.get_by_label("Search").fill("zzz")
+    table.page.locator(".gnb-chips button", has_text="tick").click()
+    hidden = "The filter hides all 9 rows: event tick, text “zzz”."
+    table.until(f"document.querySelector('{empty}').textContent === {hidden!r}")
+    table.page.get_by_text("Clear filter").click()
+    see(table, '"n":8')
+    assert table.page.locator(empty).is_hidden()
+
+
+def test_columns(table: Stub, log: EventLog) -> None:
+    """Paths that were seen are offered for a column, and Enter adds it."""
+    fill(log, 0, 9)
+    see(table, '"n":8')
+    table.page.get_by_text("More filters").click()
+    column = table.page.get_by_label("Column ")
+    column.focus()
+    table.until("document.querySelectorAll('datalist option').length === 2")
+    offered = table.page.evaluate(
+        "[...document.querySelector('[placeholder=\"data.phase\"]').list.options].map(o => o.value)"
+    )
+    assert offered == ["n", "even"]
+    column.fill("even")
+    column.press("Enter")
+    table.until("document.querySelector('.gnb-rows [data-column=even]')?.textContent === 'True'")
+    assert column.input_value() == ""
+
+
 def test_filters(table: Stub, log: EventLog) -> None:
     """Chips, text, conditions and times choose rows, alike in the browser and in `df`."""
     fill(log, 0, 9_000)
@@ -199,6 +260,24 @@ def test_inspector(table: Stub, log: EventLog) -> None:
     table.page.get_by_role("button", name="Copy JSON").click()
     table.page.get_by_role("button", name="Close").click()
     assert not table.page.locator(".gnb-inspector").is_visible()
+
+
+@pytest.mark.parametrize("width", [1100, 520])
+@pytest.mark.parametrize("rows", [3, 1000])
+def test_the_inspector_is_in_sight(table: Stub, log: EventLog, width: int, rows: int) -> None:
+    """Row, payload and the message of an export are in the window together, however many rows there are."""
+    table.page.set_viewport_size({"width": width, "height": 640})
+    fill(log, 0, rows)
+    see(table, f"n={rows - 1} ")
+    table.page.locator(".gnb-rows .gnb-row").nth(2).click()
+    table.until("document.querySelector('.gnb-inspector details')")
+    for part in (".gnb-inspector", ".gnb-inspector button:last-child", ".gnb-row[aria-selected=true]"):
+        table.until(f"document.querySelector('{part}')?.getBoundingClientRect().bottom <= innerHeight")
+        assert table.page.evaluate(f"document.querySelector('{part}').getBoundingClientRect().top") >= 0
+    table.widget.post("note", "written to x")
+    table.until("document.querySelector('.gnb-note').textContent === 'written to x'")
+    box = table.page.locator(".gnb-note").bounding_box()
+    assert 0 <= box["y"] < 640 - box["height"]
 
 
 def test_selection(table: Stub, log: EventLog) -> None:

@@ -145,3 +145,23 @@ def test_a_width_that_is_none(every: Any) -> None:
     """A width that pandas does not know is a ValueError that says how to write one."""
     with pytest.raises(ValueError, match="every must be a width like '1s', '5min' or '1h', not "):
         EventLog().plot.rate(every=every)
+
+
+def test_either_theme() -> None:
+    """A picture has no background, and its texts are readable on that of a light and of a dark notebook."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    for plot in ("rate", "timeline", "latency"):
+        root = ElementTree.fromstring(getattr(log_of_a_run().plot, plot)().svg)
+        inks = {node.attrib["fill"] for node in root.iter() if node.tag.endswith("text")}
+        assert len(inks) == 1
+        for background in ("#ffffff", "#111111"):
+            dark, bright = sorted((light(inks.copy().pop()), light(background)))
+            assert (bright + 0.05) / (dark + 0.05) > 4
+        width, height = root.attrib["width"], root.attrib["height"]
+        whole = [node for node in root.iter() if (node.get("width"), node.get("height")) == (width, height)]
+        assert {node.get("fill", "none") for node in whole if node is not root} <= {"none", "transparent"}

@@ -36,7 +36,8 @@ _SIGN_IN = {
     "stored": "choose token or password under “Sign in with”",
     "none": "choose token or password under “Sign in with”",
 }
-_OTHER_SCHEMES = {"http": ("ws", "wss"), "ws": ("ws", "wss"), None: ("ws", "wss"), "https": ("wss",), "wss": ("wss",)}
+_ARGUMENTS = re.compile("; pass token= or password=, or [^·]*")
+_SCHEMES = {"http": ("ws", "wss"), "ws": ("ws", "wss"), None: ("ws", "wss"), "https": ("wss",), "wss": ("wss",)}
 _ADDRESS = re.compile(r"(?:(https?|wss?)://)?([^/\s:]+|\[[^\]]*\])(:\d+)?(/\S*)?", re.IGNORECASE)
 
 
@@ -126,7 +127,11 @@ class ConnectForm(LiveWidget):
         if pairing is not None:
             return {**state, "state": "pairing", "text": _WAITING, "pairing": _card(pairing)}
         status = gateway.status
-        state |= {"state": status.state, "text": str(status), "advice": _ADVICE.get(status.state, "")}
+        state |= {
+            "state": status.state,
+            "text": _in_a_form(status, self._options["auth"]),
+            "advice": _ADVICE.get(status.state, ""),
+        }
         if status.state == "connected":
             state["code"] = f"gw = gnb.connections()[{json.dumps(gateway.name)}]"
             default = DEFAULT_SCOPES if status.role == DEFAULT_ROLE else ()
@@ -224,7 +229,7 @@ def mended(url: str, pin: str = "") -> str | None:
     scheme, host, port, path = found.groups()
     if scheme is None and port is None and endpoint.is_loopback(host.strip("[]")):
         port = f":{endpoint.parse(endpoint.DEFAULT_URL).port}"
-    for other in _OTHER_SCHEMES[scheme and scheme.lower()]:
+    for other in _SCHEMES[scheme and scheme.lower()]:
         candidate = f"{other}://{host}{port or ''}{path or ''}"
         try:
             _endpoint(candidate, pin)
@@ -234,12 +239,11 @@ def mended(url: str, pin: str = "") -> str | None:
     return None
 
 
-def _in_a_form(error: Exception, auth: str = "token") -> str:
-    """Return what went wrong, and what to do here: a form has fields, not arguments."""
-    what, arguments, _ = str(error).partition("; pass token=")
-    if arguments:
-        return f"{what}; {_SIGN_IN[auth]}"
-    return what.replace("pass the secret as token= or password=", "leave it out, and type the secret below")
+def _in_a_form(text: object, auth: str = "token") -> str:
+    """Return what went wrong, with what to do here: a form has fields, not arguments."""
+    return _ARGUMENTS.sub(f"; {_SIGN_IN[auth]}", str(text)).replace(
+        "pass the secret as token= or password=", "leave it out, and type the secret below"
+    )
 
 
 def _gateway(options: Mapping[str, str], secret: str | None) -> Gateway:

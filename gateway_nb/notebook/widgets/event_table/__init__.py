@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PUSHED_ROWS = 500
+_PUSHED_SUMMARIES = 60
+"""Those that may be in sight: the others are asked for if they come to be."""
 _SLOW_ROWS = 50
 _SHOWN_NAMES = 40
 _CHIP_TEXT = 120
@@ -232,7 +234,7 @@ class EventTable(LiveWidget):
             self._pushed = self._matches.end
             # In another order the newest rows are not at the end: views ask for what they show.
             if self.watched and start < self._matches.end and not self._matches.query.sort:
-                body = {**body, "rows": self._window(start, self._matches.end)}
+                body = {**body, "rows": self._window(start, self._matches.end, _PUSHED_SUMMARIES)}
         self.post("push", body)
 
     def opened(self, view: str) -> None:
@@ -271,10 +273,10 @@ class EventTable(LiveWidget):
         names = self._log.redactor.starts([name for name, _ in counts], _CHIP_TEXT)
         return [(name[:_CHIP_TEXT], count) for name, (_, count) in zip(names, counts, strict=True)]
 
-    def _window(self, start: int, stop: int) -> dict[str, Any]:
+    def _window(self, start: int, stop: int, summaries: int = PUSHED_ROWS) -> dict[str, Any]:
         start = max(start, self._matches.first)
         ids, table = self._rows.take(self._matches.ids(start, stop))
-        return preview(start, ids, table, self._columns, self._log.redactor)
+        return preview(start, ids, table, self._columns, self._log.redactor, summaries)
 
     # From the browser
 

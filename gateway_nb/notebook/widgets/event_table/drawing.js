@@ -128,7 +128,7 @@ export class Drawing {
     let missing = false;
     for (let i = 0; i < shown; i++) {
       const row = state.rowAt(state.top + i);
-      missing ||= !row;
+      missing ||= !row || row.summary === null;
       this.#fill(body.children[i], row, state.top + i);
     }
     if (missing) this.onmissing(state.top, fit);
@@ -284,6 +284,6 @@ function textOf(row, name, cell) {
   if (name === "seq") return row.seq === null ? "" : String(row.seq);
   if (name === "epoch") return String(row.epoch);
   if (name === "event") return row.name ?? row.kind;
-  if (name === "summary") return row.summary;
+  if (name === "summary") return row.summary || row.text; // there is none, or it comes when the kernel is asked for it
   return row.size > row.text.length ? `${row.text}…` : row.text;
 }

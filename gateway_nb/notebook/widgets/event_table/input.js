@@ -10,18 +10,21 @@ export function listen(drawing, state, ask) {
   const { ui } = drawing;
   let typing = 0;
 
+  const seconds = (input) => (input.value ? new Date(input.value).getTime() / 1000 : null);
+  const fields = () => ({ text: ui.search.value, path: ui.path.value.trim(), start: seconds(ui.from), end: seconds(ui.to) });
+
   function filter(change) {
+    if (typing) change = { ...fields(), ...change }; // what was typed last waits for a pause no longer
+    clearTimeout(typing);
+    typing = 0;
     state.filter(change);
     state.awaiting = ask("query", { query: state.query });
     drawing.drawAll();
   }
 
-  const seconds = (input) => (input.value ? new Date(input.value).getTime() / 1000 : null);
   const typed = () => {
     clearTimeout(typing);
-    typing = setTimeout(() => filter({
-      text: ui.search.value, path: ui.path.value.trim(), start: seconds(ui.from), end: seconds(ui.to),
-    }), TYPING_MS);
+    typing = setTimeout(() => filter({}), TYPING_MS);
   };
   for (const input of [ui.search, ui.path, ui.from, ui.to]) input.addEventListener("input", typed);
   for (const input of [ui.path, ui.column]) input.addEventListener("focus", () => ask("paths"));

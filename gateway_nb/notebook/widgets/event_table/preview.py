@@ -11,7 +11,7 @@ import pyarrow.compute as compute
 
 from ....client.redaction.redactor import Redactor
 from ....events.paths import decoded, paths_in, value_at
-from ....events.summary import summary
+from ....events.summary import LARGEST, summary
 from ..rows import Numbers
 from .query import steps
 
@@ -23,7 +23,9 @@ _PATHS, _PATH_STEPS = 100, 4
 _WORDS = {"start": "● connected", "stop": "○ closed", "reconnect": "↻ reconnected"}
 
 
-def preview(start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], redactor: Redactor) -> dict[str, Any]:
+def preview(
+    start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], redactor: Redactor, summaries: int
+) -> dict[str, Any]:
     """Return what a browser gets of rows: columns, cut short, without secrets.
 
     Args:
@@ -32,23 +34,27 @@ def preview(start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], red
         table: the rows.
         paths: columns out of the payloads.
         redactor: what knows the secrets.
+        summaries: of how many of the last rows; the others have ``None``.
 
     Returns:
         Lists of equal length: `ids`, `t` (microseconds since 1970), `seq`, `epoch`, `name`, `kind`, `summary` (what an
-        event says, or a marker means), `text` (the first 160 bytes of the payload), `size` (bytes of the payload);
-        `cells` has a list per path. `at` is `start`.
+        event says, empty where it says nothing, or what a marker means), `text` (the first 160 bytes of the payload),
+        `size` (bytes of the payload); `cells` has a list per path. `at` is `start`.
     """
     payload = table.column("payload")
-    texts = payload.to_pylist()
+    size = compute.binary_length(payload)
     events = table.column("event").to_pylist()
     kinds = [kind or "" for kind in _names(table.column("kind").to_pylist(), redactor)]
+    plain = max(len(events) - summaries, 0)
+    # A large payload is not even made a Python object.
+    readable = compute.if_else(compute.less_equal(size, LARGEST), payload, "").slice(plain).to_pylist()
     longest = _SUMMARY + redactor.overlap + 1
     lines = [
         summary(event, text, longest) if kind == "event" else marker(kind, text)
-        for event, kind, text in zip(events, kinds, texts, strict=True)
+        for event, kind, text in zip(events[plain:], kinds[plain:], readable, strict=True)
     ]
     columns = [steps(path) for path in paths]
-    payloads = [decoded(text) for text in texts] if columns else []
+    payloads = [decoded(text) for text in payload.to_pylist()] if columns else []
     starts = compute.utf8_slice_codeunits(payload, 0, PREVIEW_BYTES + redactor.overlap + 1).to_pylist()
     return {
         "at": start,
@@ -58,9 +64,9 @@ def preview(start: int, ids: Numbers, table: pa.Table, paths: Sequence[str], red
         "epoch": table.column("epoch").to_pylist(),
         "name": _names(events, redactor),
         "kind": kinds,
-        "summary": _cells(lines, _SUMMARY, redactor),
+        "summary": [None] * plain + _cells(lines, _SUMMARY, redactor),
         "text": [_cut(text) for text in redactor.starts(starts, PREVIEW_BYTES, json=True)],
-        "size": compute.binary_length(payload).to_pylist(),
+        "size": size.to_pylist(),
         "cells": [_cells([value_at(value, path) for value in payloads], _CELL, redactor) for path in columns],
     }
 

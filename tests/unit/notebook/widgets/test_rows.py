@@ -201,11 +201,12 @@ def test_what_a_browser_gets() -> None:
     log.extend([event(0, name="n" * 500, payload={"a": {"b": "é" * 5000}, "deep": [1, {}]})])
     log.extend([event(1, payload=None, seq=None)])
     rows.follow(*log.pieces())
-    data = preview(7, *rows.take(np.array([0, 1, 99])), ["a.b", "deep", "none"], Redactor())
+    data = preview(7, *rows.take(np.array([0, 1, 99])), ["a.b", "deep", "none"], Redactor(), 1)
     assert data["at"] == 7
     assert data["ids"] == [0, 1]
     assert len(data["text"][0].encode()) <= PREVIEW_BYTES < data["size"][0]
     assert data["seq"] == [0, None]
+    assert data["summary"] == [None, "n=1"]
     assert len(data["name"][0]) < 200
     assert [len(cells) for cells in data["cells"]] == [2, 2, 2]
     assert data["cells"][1][0] == "[1, {}]"

@@ -266,6 +266,35 @@ def test_what_is_saved(log: EventLog) -> None:
     table.close()
 
 
+def test_what_is_displayed(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The widget and its picture are two outputs: an exporter shows the picture, a live view hides it by its id."""
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(live, "publish_display_data", shown.append)
+    log.extend([event(0, "chat", {"sessionKey": "main", "state": "final", "message": {"content": "a\x1b[31mb"}})])
+    table = EventTable(log, "test")
+    heard = Heard(table)
+    heard.say("open")
+    table._ipython_display_()
+    widget, picture = shown
+    assert set(widget) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
+    assert f'id="{heard.of("live")[0]}"' in picture["text/html"]
+    assert "main · final · a" in picture["text/html"]
+    assert "main · final · a" in picture["text/plain"]
+    assert "\x1b" not in picture["text/plain"]
+    table.close()
+
+
+def test_paths_are_offered(table: Heard, log: EventLog) -> None:
+    """A browser is offered the paths of plain values that payloads have, the most frequent first."""
+    log.extend([event(0, payload={"runId": "r", "data": {"phase": "end", "list": [{"a.b": 1}]}})])
+    log.extend([event(1, payload={"runId": "r"})])
+    table.say("open")
+    table.say("paths")
+    assert table.of("paths") == [["runId", "data.phase", 'data.list[0]["a.b"]']]
+    for path in table.of("paths")[0]:
+        table.widget.expand(path)
+
+
 @pytest.mark.parametrize("widget", WIDGETS, ids=lambda widget: widget.__name__)
 def test_scripts(widget: type[live.LiveWidget]) -> None:
     """A script is small, fetches nothing, and never takes text for markup."""
