@@ -29,9 +29,9 @@ _PROOFS = {
         "gateway_nb/protocol/frames.py decode_payload: len(raw) > _LARGE_PAYLOAD -> (len(raw) >= _LARGE_PAYLOAD)",
     ),
     "The size of a cache, one more: what is in it is what would be computed again.": (
-        "gateway_nb/client/handlers.py _NAMES_KEPT: 1024 -> (1025)",
-        "gateway_nb/client/handlers.py _pattern: 256 -> (257)",
-        "gateway_nb/client/handlers.py matches: 4096 -> (4097)",
+        "gateway_nb/client/feed.py _NAMES_KEPT: 1024 -> (1025)",
+        "gateway_nb/client/feed.py _pattern: 256 -> (257)",
+        "gateway_nb/client/feed.py matches: 4096 -> (4097)",
         "gateway_nb/client/redaction/shapes.py _is_secret_name: 1024 -> (1025)",
         "gateway_nb/events/frame.py _FRAMES_KEPT: 256 -> (257)",
     ),
