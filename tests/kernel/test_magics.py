@@ -269,7 +269,7 @@ def test_a_run_that_fails(shared: Kernel) -> None:
         assert re.match(r"RunFailedError: run \S+ failed: LLM request failed", outcome.error[0])
     whole = shared.run("%tb")
     assert "Traceback (most recent call last)" in whole.everything
-    assert "loop_thread.py" in whole.everything
+    assert "/gateway_nb/" in whole.everything
 
 
 def test_captures_of_others(connected: Kernel, local: gnb.LocalGateway, tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_a_fault_is_said_once(shared: Kernel) -> None:
     assert refused.text == ""
     assert "unexpected property 'limti'" in refused.error[0]
     assert refused.error[0].count("limti") == 1
-    assert "did you mean limit?" in refused.error[0]
+    assert refused.error[0].count("did you mean limit?") == 1
     assert refused.error[1:] == ["    limti: 5", "           ^"]
 
 

@@ -139,7 +139,7 @@ class Running:
             payload = self._handle.result(timeout)
         except GatewayRequestError as error:
             self._end()
-            raise self._explain(error) from None
+            raise self._located(error) from None
         except TimeoutError:
             if self._handle.done():
                 self._end()
@@ -182,9 +182,8 @@ class Running:
             self.view.seconds = self.seconds
             self.view.state = self.view.state if self.view.state == "aborted" else self.state
 
-    def _explain(self, error: GatewayRequestError) -> GatewayRequestError:
-        """Say what may have been meant, and point at the place in the cell that the gateway complains of."""
-        error.args = (f"{error}{method_facts().advice(self.call.method, error.gateway_message)}",)
+    def _located(self, error: GatewayRequestError) -> GatewayRequestError:
+        """Point at the place in the cell that the gateway complains of."""
         found = _POINTER.search(error.gateway_message)
         if found is not None and not error.excerpt:
             pointer = found[1].removeprefix("root") + (f"/{found[2]}" if found[2] else "")

@@ -29,6 +29,7 @@ _WORTH = (
 """Names of columns, the most telling first; columns whose names match none come after them."""
 _OPAQUE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}")
 _ROWS, _COLUMNS, _CELL = 20, 12, 40
+_ENOUGH = 3  # columns; beyond them none is shown of ids that say nothing, and of nested values
 _WIDTH = 100  # characters of HTML: a notebook's font is wider than they are counted here
 _ALL_CELLS, _ALL_ROWS, _LONG_CELL = 2000, 400, 200
 _LINE = 160
@@ -130,7 +131,7 @@ class Table:
         self.constant.sort(key=lambda column: column.worth)
 
     def fitting(self, width: int) -> list[tuple[Column, list[str]]]:
-        """Return the first columns that fit side by side, with their texts; none that only repeats another.
+        """Return the columns that fit side by side, with their texts; none that only repeats another.
 
         Args:
             width: in characters.
@@ -140,9 +141,11 @@ class Table:
             texts = column.texts(_CELL, _ROWS)
             if any(texts == others for _, others in fitting):
                 continue  # a label that is the name again
-            width -= max(len(text) for text in (column.name, *texts)) + 2
-            if (width < 0 and fitting) or len(fitting) == _COLUMNS:
-                break
+            wide = max(len(text) for text in (column.name, *texts)) + 2
+            enough = _COLUMNS if column.worth <= len(_WORTH) else _ENOUGH
+            if fitting and (wide > width or len(fitting) >= enough):
+                continue
+            width -= wide
             fitting.append((column, texts))
         return fitting
 

@@ -114,7 +114,9 @@ COMMANDS = {
     "table": Syntax((("", "show the events, live"),), 0, (_CONNECTION,)),
     "panel": Syntax((("", "show status, events, requests and runs in tabs"),), 0, (_CONNECTION,)),
     "form": Syntax((("", "show a form to connect with"),)),
-    "config": Syntax((("", "list the settings: value, and where it is from"),)),
+    "config": Syntax(
+        (("", "list the settings, and where they are from; `%config GatewayMagics.default_timeout = 60` sets one"),)
+    ),
     "doctor": Syntax(
         (("[URL]", "find out what is in the way of a connection, and what to do; options as for connect"),),
         1,
