@@ -83,7 +83,7 @@ def _any(fields: dict[str, Any]) -> tuple[str, ...]:
     inner = next((inner for name in ("task", "request", "job") if (inner := _object(fields.get(name)))), {})
     return (
         _first(fields, "sessionKey") or _first(inner, "sessionKey"),
-        _first(fields, "phase", "state", "status", "action", "reason", "decision"),
+        _first(fields, "phase", "state", "action", "reason", "decision", "status"),
         _first(inner, "status"),
         _first(fields, "toolName", "tool"),
         _first(fields, "text", "message", "error") or _first(inner, "title", "name", "command", "question"),

@@ -59,6 +59,27 @@ def test_a_saved_notebook_stays_small(page: Page) -> None:
     rows(page, 2, '"n":99999')
 
 
+def test_enter_adds_a_column(page: Page) -> None:
+    """Enter in the table's fields is the table's: a path becomes a column, and the notebook stays as it is."""
+    page.open_cells(START, "emit(50); gw.table()")
+    page.run_all()
+    rows(page, 1, '"n":49')
+    table = page.cell(1)
+    table.get_by_text("More filters").click()
+    table.get_by_label("Column ").focus()
+    table.locator("datalist option").first.wait_for(state="attached")
+    assert table.locator("datalist option").evaluate_all("all => all.map((option) => option.value)") == [
+        "runId",
+        "data.n",
+        "data.text",
+        "bootId",
+    ]
+    table.get_by_label("Column ").fill("data.n")
+    table.get_by_label("Column ").press("Enter")
+    table.locator(".gnb-rows [data-column='data.n']", has_text="49").wait_for()
+    assert page.page.locator(".jp-CodeCell").count() == 2
+
+
 def test_a_picture(page: Page) -> None:
     """While the table is live its picture is hidden; saved, and with its kernel gone, the picture is seen."""
     path = page.open_cells(START, "emit(50); gw.table()")

@@ -311,7 +311,7 @@ async def test_the_form_keeps_a_urls_path_to_itself(monkeypatch: pytest.MonkeyPa
     """The form tells no page and no file the path of a URL, and connects to the environment's with its path."""
     said: list[Any] = []
     asked: list[str] = []
-    monkeypatch.setattr(ConnectForm, "tell", lambda self, kind, content, to=None: said.append(content))
+    monkeypatch.setattr(ConnectForm, "post", lambda self, kind, content, to=None: said.append(content))
 
     async def gateway(socket: ServerConnection) -> None:
         assert socket.request is not None

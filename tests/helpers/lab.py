@@ -93,14 +93,14 @@ class Page:
         self._lab = lab
         self.foreign: list[str] = []
         self.errors: list[str] = []
-        page.on("request", lambda request: self._look_at(request.url))
+        page.on("request", lambda request: self._check_url(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self._hear(message) if message.type == "error" else None)
 
     def _hear(self, message: Any) -> None:
         self.errors.append(f"{message.text} {message.location}")
 
-    def _look_at(self, url: str) -> None:
+    def _check_url(self, url: str) -> None:
         if not url.startswith((self._lab.url, self._lab.url.replace("http", "ws"), "data:", "blob:", "about:")):
             self.foreign.append(url)
 

@@ -25,7 +25,7 @@ const model = {
   on: (_, listener) => heard.add(listener),
   off: (_, listener) => heard.delete(listener),
 };
-window.tell = (content, text) => {
+window.deliver = (content, text) => {
   const bytes = new TextEncoder().encode("xxx" + text);  // Jupyter's buffers are views with an offset
   for (const listener of [...heard]) listener(content, [new DataView(bytes.buffer, 3)]);
 };
@@ -46,14 +46,13 @@ class Stub:
         widget: the kernel side.
 
     Attributes:
-        deaf: the kernel is busy: what the page says waits, what the kernel pushes comes.
+        deaf: the kernel is busy: messages of the page wait, those of the kernel arrive.
     """
 
     def __init__(self, page: Any, widget: Any) -> None:
         self.page = page
         self.widget = widget
         self.deaf = False
-        self.told = 0
         self._out: queue.Queue[tuple[dict[str, Any], str]] = queue.Queue()
         widget.send = lambda content, buffers: self._out.put((content, bytes(buffers[0]).decode()))
 
@@ -68,8 +67,7 @@ class Stub:
                 self.widget._receive(self.widget, content, [])
         while not self._out.empty():
             content, text = self._out.get()
-            self.told += 1
-            self.page.evaluate("([content, text]) => window.tell(content, text)", [content, text])
+            self.page.evaluate("([content, text]) => window.deliver(content, text)", [content, text])
 
     def until(self, expression: str, seconds: float = 10.0) -> None:
         """Carry messages until a JavaScript expression is true."""

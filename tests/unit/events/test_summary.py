@@ -66,7 +66,7 @@ S = {"runId": "4da7c354", "sessionKey": "agent:main:x"}
         ),
         (
             "sessions.changed",
-            {"sessionKey": "agent:main:x", "reason": "create", "session": {"key": 1}},
+            {"sessionKey": "agent:main:x", "reason": "create", "status": "running", "session": {"key": 1}},
             "agent:main:x · create",
         ),
         (

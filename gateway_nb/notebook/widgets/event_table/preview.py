@@ -47,7 +47,7 @@ def preview(
     kinds = [kind or "" for kind in _names(table.column("kind").to_pylist(), redactor)]
     plain = max(len(events) - summaries, 0)
     # A large payload is not even made a Python object.
-    readable = compute.if_else(compute.less_equal(size, LARGEST), payload, "").slice(plain).to_pylist()
+    readable = compute.if_else(compute.less_equal(size.slice(plain), LARGEST), payload.slice(plain), "").to_pylist()
     longest = _SUMMARY + redactor.overlap + 1
     lines = [
         summary(event, text, longest) if kind == "event" else marker(kind, text)

@@ -213,6 +213,19 @@ def test_what_a_browser_gets() -> None:
     assert data["t"][0] == 1_000_000_000_000_000
 
 
+def test_large_payloads_have_no_summary() -> None:
+    """A row of megabytes costs no more than any other: its summary is empty, and its beginning is shown."""
+    log, rows = EventLog(), LogRows()
+    log.extend(
+        [event(0, "chat", {"sessionKey": "main", "text": "x" * 1_000_000}), event(1, "chat", {"sessionKey": "main"})]
+    )
+    rows.follow(*log.pieces())
+    data = preview(0, *rows.take(np.array([0, 1])), [], Redactor(), 2)
+    assert data["summary"] == ["", "main"]
+    assert data["text"][0].startswith('{"sessionKey":"main"')
+    assert data["size"][0] > 1_000_000
+
+
 @pytest.mark.long
 def test_rates() -> None:
     """The sparkline starts with what came in the last minute."""
