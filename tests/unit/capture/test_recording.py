@@ -276,8 +276,11 @@ def test_what_fell_out_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
         capture.answered("1", True, b"{}")
     disk.gate.set()
     capture.stop()
-    kinds = [line.kind for line in gnb.load(tmp_path / "run.jsonl").lines()]
-    assert kinds == ["start", "dropped", next_line.replace("mark", "gap"), "stop"]
+    lines = list(gnb.load(tmp_path / "run.jsonl").lines())
+    assert [line.kind for line in lines] == ["start", "dropped", next_line.replace("mark", "gap"), "stop"]
+    of_a_connection = next_line in ("event", "mark")
+    assert [line.epoch for line in lines] == [0, 0, int(of_a_connection), 0]
+    assert capture.stats.dropped == gnb.load(tmp_path / "run.jsonl").stats.dropped == 1
 
 
 def test_calls_that_a_slow_disk_keeps_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,6 +381,13 @@ def test_rotating(tmp_path: Path, name: str) -> None:
     files = sorted(tmp_path.iterdir())
     assert len(files) > 2
     assert files[0].name == name.replace("run", "run-00001")
+    marks = [line for file in files for line in gnb.load(file).lines() if line.event is None]
+    numbers = range(2, len(files) + 1)
+    assert [(line.kind, line.epoch, msgspec.json.decode(line.raw)) for line in marks] == [
+        ("start", 0, {}),
+        *(mark for number in numbers for mark in (("stop", 0, {"next": True}), ("start", 0, {"number": number}))),
+        ("stop", 0, {}),
+    ]
     assert list(gnb.load(tmp_path).df["seq"].dropna()) == list(range(100))
     with pytest.raises(gnb.CaptureError, match="exists"):
         Capture(tmp_path / name, rotate="2KB")

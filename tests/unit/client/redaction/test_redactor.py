@@ -142,7 +142,10 @@ def test_names_of_other_things(name: str) -> None:
     [
         ("it is Bearer abc.def-123, ok", "it is Bearer [secret], ok"),
         ("Basic dXNlcjpwYXNz and Basic Authentication", "Basic [secret] and Basic Authentication"),
-        ("Basic bWU6cGFz, Basic eW91OnBhc3M= or Basic bWU6cGFzcw==", "Basic [secret], Basic [secret] or Basic [secret]"),
+        (
+            "Basic bWU6cGFz, Basic eW91OnBhc3M= or Basic bWU6cGFzcw==",
+            "Basic [secret], Basic [secret] or Basic [secret]",
+        ),
         ("Basic bWU6cGFzcw without padding", "Basic [secret] without padding"),
         ("run --token abc --max-tokens 5", "run --token [secret] --max-tokens 5"),
         ("run --api-key=abc -x", "run --api-key=[secret] -x"),
