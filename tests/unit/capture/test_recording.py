@@ -139,11 +139,12 @@ def test_patterns_that_are_none(tmp_path: Path, events: Any) -> None:
     assert not (tmp_path / "run.jsonl").exists()
 
 
-def test_lines_stay_lines(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line_break", [b"\n", b"\r", b"\r\n"])
+def test_lines_stay_lines(tmp_path: Path, line_break: bytes) -> None:
     """A payload with line breaks between its tokens is still one line."""
     with Capture(tmp_path / "run.jsonl") as capture:
-        capture.extend([Event(1.0, 1, 'na"me\n', None, msgspec.Raw(b'{\r\n "a":\n "b\\nc"}'))])
-    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+        capture.extend([Event(1.0, 1, 'na"me\n', None, msgspec.Raw(b'{%b "a":%b "b\\nc"}' % (line_break, line_break)))])
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_bytes().splitlines()]
     assert lines[1] == {"t": 1.0, "epoch": 1, "event": 'na"me\n', "payload": {"a": "b\nc"}}
 
 
