@@ -194,7 +194,7 @@ async def test_retries() -> None:
 
 @async_test
 async def test_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that the gateway asks to repeat, not saying when, is repeated after 0.1 s, and twice that, up to 5 s."""
+    """A busy gateway that does not say when is asked again after 0.1 s, then after twice as long, up to 5 s."""
     asked, pauses = 0, list[float]()
     sleep = asyncio.sleep
 
