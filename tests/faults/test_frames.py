@@ -7,7 +7,6 @@ import contextlib
 import gc
 import json
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -347,10 +346,11 @@ async def test_an_upgrade_that_nobody_waits_for(greeting: bytes) -> None:
     assert complaints == []
 
 
-def test_a_flood_leaves_turns_to_others(each_transport: str) -> None:
-    """While a gateway sends more than can be read, other tasks of the event loop have their turns."""
+@pytest.mark.usefixtures("each_transport")
+@async_test
+async def test_a_flood_leaves_turns_to_others() -> None:
+    """What a gateway sends faster than it can be read is taken in bit by bit: other tasks have turns in between."""
     count = 100_000
-    most = {"picows": 0.06, "websockets": 0.15}[each_transport]  # the latter takes in 32 KiB of frames at once
 
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await welcome_by_hand(reader, writer)
@@ -359,26 +359,16 @@ def test_a_flood_leaves_turns_to_others(each_transport: str) -> None:
         await writer.drain()
         await reader.read()
 
-    async def longest_turn(last: asyncio.Task[gnb.Event]) -> float:
-        longest = 0.0
+    async with (
+        raw_server(flood) as port,
+        gnb.AsyncGateway(f"ws://127.0.0.1:{port}", device_identity=None) as agw,
+    ):
+        last = asyncio.create_task(agw.wait_for("last", timeout=60))
+        with pytest.raises(gnb.GatewayError):
+            await agw.request("go", timeout=0.01)
+        seen = {agw.status.counters.malformed}
         while not last.done():
-            began = time.thread_time()  # of this thread's work alone: the machine may be busy
             await asyncio.sleep(0)
-            longest = max(longest, time.thread_time() - began)
-        return longest
-
-    @async_test
-    async def body() -> None:
-        async with (
-            raw_server(flood) as port,
-            gnb.AsyncGateway(f"ws://127.0.0.1:{port}", device_identity=None) as agw,
-        ):
-            last = asyncio.create_task(agw.wait_for("last", timeout=60))
-            turns = asyncio.create_task(longest_turn(last))
-            with pytest.raises(gnb.GatewayError):
-                await agw.request("go", timeout=0.01)
-            await last
-            assert await turns < most
-            assert agw.status.counters.malformed == count
-
-    body()
+            seen.add(agw.status.counters.malformed)
+        assert len(seen) > 10
+        assert agw.status.counters.malformed == count

@@ -193,6 +193,32 @@ async def test_retries() -> None:
 
 
 @async_test
+async def test_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy gateway that does not say when is asked again after 0.1 s, then after twice as long, up to 5 s."""
+    asked, pauses = 0, list[float]()
+    sleep = asyncio.sleep
+
+    async def busy(socket: ServerConnection) -> None:
+        nonlocal asked
+        await welcome(socket)
+        async for data in socket:
+            asked += 1
+            answer = {"type": "res", "id": json.loads(data)["id"], "ok": asked == 9}
+            error = {"code": "UNAVAILABLE", "message": "busy", "retryable": True}
+            await socket.send(json.dumps(answer if answer["ok"] else {**answer, "error": error}))
+
+    async def skipped(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    async with socket_server(busy) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        with monkeypatch.context() as patch:
+            patch.setattr("asyncio.sleep", skipped)
+            await agw.request("x", timeout=None)
+    assert [pause for pause in pauses if 0 < pause <= 5] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+@async_test
 async def test_a_rate_limit_beyond_the_deadline() -> None:
     """A pause longer than the deadline is said at once, with its length."""
 

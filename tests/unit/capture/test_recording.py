@@ -140,11 +140,12 @@ def test_patterns_that_are_none(tmp_path: Path, events: Any) -> None:
     assert not (tmp_path / "run.jsonl").exists()
 
 
-def test_lines_stay_lines(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line_break", [b"\n", b"\r", b"\r\n"])
+def test_lines_stay_lines(tmp_path: Path, line_break: bytes) -> None:
     """A payload with line breaks between its tokens is still one line."""
     with Capture(tmp_path / "run.jsonl") as capture:
-        capture.extend([Event(1.0, 1, 'na"me\n', None, msgspec.Raw(b'{\r\n "a":\n "b\\nc"}'))])
-    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+        capture.extend([Event(1.0, 1, 'na"me\n', None, msgspec.Raw(b'{%b "a":%b "b\\nc"}' % (line_break, line_break)))])
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_bytes().splitlines()]
     assert lines[1] == {"t": 1.0, "epoch": 1, "event": 'na"me\n', "payload": {"a": "b\nc"}}
 
 
@@ -277,8 +278,11 @@ def test_what_fell_out_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
         capture.answered("1", True, b"{}")
     disk.gate.set()
     capture.stop()
-    kinds = [line.kind for line in gnb.load(tmp_path / "run.jsonl").lines()]
-    assert kinds == ["start", "dropped", next_line.replace("mark", "gap"), "stop"]
+    lines = list(gnb.load(tmp_path / "run.jsonl").lines())
+    assert [line.kind for line in lines] == ["start", "dropped", next_line.replace("mark", "gap"), "stop"]
+    of_a_connection = next_line in ("event", "mark")
+    assert [line.epoch for line in lines] == [0, 0, int(of_a_connection), 0]
+    assert capture.stats.dropped == gnb.load(tmp_path / "run.jsonl").stats.dropped == 1
 
 
 def test_calls_that_a_slow_disk_keeps_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,6 +383,13 @@ def test_rotating(tmp_path: Path, name: str) -> None:
     files = sorted(tmp_path.iterdir())
     assert len(files) > 2
     assert files[0].name == name.replace("run", "run-00001")
+    marks = [line for file in files for line in gnb.load(file).lines() if line.event is None]
+    numbers = range(2, len(files) + 1)
+    assert [(line.kind, line.epoch, msgspec.json.decode(line.raw)) for line in marks] == [
+        ("start", 0, {}),
+        *(mark for number in numbers for mark in (("stop", 0, {"next": True}), ("start", 0, {"number": number}))),
+        ("stop", 0, {}),
+    ]
     assert list(gnb.load(tmp_path).df["seq"].dropna()) == list(range(100))
     with pytest.raises(gnb.CaptureError, match="exists"):
         Capture(tmp_path / name, rotate="2KB")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -11,24 +12,32 @@ from gateway_nb.sync.loop_thread import loop_thread, stop_loop_thread
 from tests.helpers.support import until
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("main", [True, False], ids=["in the main thread", "in another"])
 def test_waiting_for_a_handle(main: bool) -> None:
-    """A handle's result is waited for in any thread, and whoever asked to be called when it ends is called once."""
+    """A handle's result is waited for in any thread, at no cost; whoever asked to be called at its end is called."""
     thread, results, called = loop_thread(), list[int](), list[object]()
+    seconds = list[float]()
 
     async def work() -> int:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
         return 7
+
+    def wait() -> None:
+        began = time.thread_time()
+        results.append(handle.result())
+        seconds.append(time.thread_time() - began)
 
     handle = thread.submit(work(), "work")
     handle.add_done_callback(called.append)
     if main:
-        results.append(handle.result())
+        wait()
     else:
-        other = threading.Thread(target=lambda: results.append(handle.result()))
+        other = threading.Thread(target=wait)
         other.start()
         other.join()
     assert results == [7]
+    assert seconds[0] < 0.1
     until(lambda: called)
     assert called == [handle]
     assert (handle.done(), handle.cancelled(), handle.cancel()) == (True, False, False)
