@@ -246,7 +246,9 @@ class GatewayMagics(Magics):
 
     def _doctor(self, command: Command) -> None:
         url = command.words[0] if command.words else None
-        display(doctor(url, **_arguments(dict(command.options))))
+        report = doctor(url, **_arguments(dict(command.options)))
+        findings = [replace(found, advice=found.advice and with_options(found.advice)) for found in report.findings]
+        display(replace(report, findings=tuple(findings)))
 
     def _help(self, command: Command) -> None:
         print(help_text())
