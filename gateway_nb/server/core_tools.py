@@ -9,6 +9,7 @@ from typing import Any
 
 from .asking import Asking
 from .deciding import Deciding
+from .params import Params, array, boolean, sized, string, text
 from .state.approvals import ALLOW_ALWAYS, EXEC, NO_ROUTE
 from .state.questions import TIMEOUT_MS
 from .state.results import ToolResult, text_result
@@ -18,6 +19,13 @@ from .tools import Caller, CoreTool
 GUARDED = "guarded"
 """The permission mode of sessions in which ``exec`` asks."""
 _APPROVAL_MS = 1_800_000
+_OPTION = Params({"label": text}, ("label",), open=True)
+_QUESTION = Params(
+    {"id": text, "header": string, "question": text, "options": array(_OPTION), "multiSelect": boolean},
+    ("id", "header", "question", "options"),
+    open=True,
+)
+_ASK_USER = Params({"questions": sized(_QUESTION, 1, 3)}, ("questions",), open=True)
 
 
 class CoreTools:
@@ -62,20 +70,19 @@ class CoreTools:
         return text_result(f"the embedded gateway runs no commands: {command}")
 
     async def _ask_user(self, args: dict[str, Any], caller: Caller) -> ToolResult:
-        try:
-            questions = [
-                {
-                    "questionId": question["id"],
-                    "header": question["header"],
-                    "question": question["question"],
-                    "options": [{"label": option["label"]} for option in question["options"]],
-                    **({"multiSelect": True} if question.get("multiSelect") else {}),
-                    "isOther": True,
-                }
-                for question in args["questions"]
-            ]
-        except (KeyError, TypeError):
-            return text_result("ask_user needs questions with id, header, question and options", is_error=True)
+        if faults := "; ".join(_ASK_USER(args, "")):
+            return text_result(f"ask_user: {faults}", is_error=True)
+        questions = [
+            {
+                "questionId": question["id"],
+                "header": question["header"],
+                "question": question["question"],
+                "options": [{"label": option["label"]} for option in question["options"]],
+                **({"multiSelect": True} if question.get("multiSelect") else {}),
+                "isOther": True,
+            }
+            for question in args["questions"]
+        ]
         given = {"id": f"ask_{uuid.uuid4().hex}", "questions": questions, **_asker(caller)}
         record = self._asking.ask(given, TIMEOUT_MS)
         try:

@@ -26,18 +26,16 @@ from typing import Any
 from ...protocol.scopes import APPROVALS
 from ..answers import LATER, Refusal, fault
 from ..deciding import Deciding
-from ..params import NOTHING, Params, boolean, choice, integer, text
+from ..params import NOTHING, Params, array, boolean, choice, integer, nullable, string, text
 from ..state.approvals import DECISIONS, DEFAULT_HISTORY, DENY, EXEC, KINDS, PLUGIN, Approval
 from .method import Call, Method, Table
 
 DEFAULT_TIMEOUT_MS = 120_000
 _ID = Params({"id": text}, ("id",))
-_EXEC = Params({"id": text, "command": text, "timeoutMs": integer(1), "twoPhase": boolean}, open=True)
-_PLUGIN = Params(
-    {"title": text, "description": text, "timeoutMs": integer(1), "twoPhase": boolean},
-    ("title", "description"),
-    open=True,
-)
+_ASKER = dict.fromkeys(("agentId", "sessionKey", "sessionId", "runId", "toolCallId"), nullable(string))
+_SHARED = {"id": text, "timeoutMs": integer(1), "twoPhase": boolean, **_ASKER}
+_EXEC = Params({"command": text, "unavailableDecisions": array(string), **_SHARED}, open=True)
+_PLUGIN = Params({"title": text, "description": text, **_SHARED}, ("title", "description"), open=True)
 _RESOLVE = Params({"id": text, "decision": text}, ("id", "decision"))
 _RESOLVE_ANY = Params({"id": text, "kind": choice(*KINDS), "decision": choice(*DECISIONS)}, ("id", "kind", "decision"))
 _HISTORY = Params({"kind": choice(*KINDS), "limit": integer(1, 100), "cursor": text})

@@ -29,7 +29,8 @@ from .method import Call, Method, Table
 
 _PAYLOAD = Params({"kind": choice("agentTurn"), "message": text}, ("kind", "message"), open=True)
 _REQUIRED = ("name", "schedule", "sessionTarget", "wakeMode", "payload")
-_ADD = Params({"name": text, "schedule": anything, "payload": _PAYLOAD}, _REQUIRED, open=True)
+_OPTIONS = ("description", "enabled", "agentId", "delivery", "deleteAfterRun")
+_ADD = Params({"name": text, **dict.fromkeys((*_REQUIRED[1:], *_OPTIONS), anything), "payload": _PAYLOAD}, _REQUIRED)
 _ID = Params({"id": text}, ("id",))
 _RUN = Params({"id": text, "mode": choice("due", "force", "if-enabled")}, ("id",))
 _LIST = Params({"limit": integer(1, 200), "offset": integer(0), "includeDisabled": anything})

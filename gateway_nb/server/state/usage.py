@@ -80,7 +80,10 @@ class Usage(list[Entry]):
             first = min((entry.at for entry in self), default=now_ms())
             return Span(datetime.datetime.fromtimestamp(first / 1000, zone).date(), today, zone)
         days = params.get("days", _RANGES.get(params.get("range", ""), DEFAULT_DAYS))
-        return Span(today - datetime.timedelta(days=days - 1), today, zone)
+        try:
+            return Span(today - datetime.timedelta(days=days - 1), today, zone)
+        except OverflowError:
+            raise fault(f"invalid days: {days}") from None
 
     def within(self, span: Span, agent: str | None) -> list[Entry]:
         """Return what happened in a span, of one agent or of all."""
@@ -233,7 +236,10 @@ def _zone(params: dict[str, Any]) -> datetime.tzinfo:
             raise fault(f"invalid timeZone: {params['timeZone']}") from None
     hours, _, minutes = params.get("utcOffset", "UTC+0").removeprefix("UTC").partition(":")
     sign = -1 if hours.startswith("-") else 1
-    return datetime.timezone(datetime.timedelta(hours=int(hours), minutes=sign * int(minutes or 0)))
+    try:
+        return datetime.timezone(datetime.timedelta(hours=int(hours), minutes=sign * int(minutes or 0)))
+    except ValueError:  # a day or more
+        raise fault(f"invalid utcOffset: {params['utcOffset']}") from None
 
 
 def _date(text: str) -> datetime.date:

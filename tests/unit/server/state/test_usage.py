@@ -81,6 +81,9 @@ def test_days_until_today(params: dict[str, Any], count: int) -> None:
         ({"startDate": "2026-01-01", "endDate": "2026-02-31"}, "invalid date: 2026-02-31"),
         ({"mode": "specific", "timeZone": "Nowhere/Land"}, "invalid timeZone: Nowhere/Land"),
         ({"mode": "specific", "timeZone": "../etc"}, "invalid timeZone"),
+        ({"mode": "specific", "utcOffset": "UTC+24"}, r"invalid utcOffset: UTC\+24"),
+        ({"days": 10**9}, "invalid days: 1000000000"),
+        ({"days": 10**12}, "invalid days: 1000000000000"),
     ],
 )
 def test_no_span(params: dict[str, Any], words: str) -> None:
