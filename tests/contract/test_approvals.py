@@ -79,8 +79,8 @@ async def test_a_decision(gateway: AnyGateway, kind: str) -> None:
         await asyncio.sleep(0)
         decision = {"id": event["id"], "decision": "allow-once"}
         assert await deciding.request(f"{kind}.approval.resolve", decision) == {"ok": True}
-        told = (await resolved).payload
-        assert (told["decision"], told["resolvedBy"], told["request"]) == (
+        outcome = (await resolved).payload
+        assert (outcome["decision"], outcome["resolvedBy"], outcome["request"]) == (
             "allow-once",
             "gateway_nb",
             event["request"],
@@ -159,8 +159,8 @@ async def test_time_over(gateway: AnyGateway) -> None:
         resolved = asyncio.create_task(deciding.wait_for("exec.approval.resolved", timeout=10))
         async with pending(asking, deciding, "exec", timeoutMs=300) as (event, asked):
             assert (await asked)["decision"] is None
-        told = (await resolved).payload
-        assert (told["id"], told["decision"], told["resolvedBy"]) == (event["id"], "deny", None)
+        outcome = (await resolved).payload
+        assert (outcome["id"], outcome["decision"], outcome["resolvedBy"]) == (event["id"], "deny", None)
         kept = (await asking.request("approval.get", {"id": event["id"]}))["approval"]
         assert (kept["status"], kept["reason"], "decision" in kept) == ("expired", "timeout", False)
         waited = await asking.request("exec.approval.waitDecision", {"id": event["id"]})

@@ -25,7 +25,7 @@ from typing import Any
 
 from ...protocol.scopes import APPROVALS
 from ..answers import LATER, Refusal, fault
-from ..deciding import Deciding
+from ..approvals import ApprovalQueue
 from ..params import NOTHING, Params, array, boolean, choice, integer, nullable, string, text
 from ..state.approvals import DECISIONS, DEFAULT_HISTORY, DENY, EXEC, KINDS, PLUGIN, Approval
 from .method import Call, Method, Table
@@ -45,12 +45,12 @@ class ApprovalMethods:
     """The methods.
 
     Args:
-        deciding: the approvals, and who waits for them.
+        queue: the approvals, and who waits for them.
     """
 
-    def __init__(self, deciding: Deciding) -> None:
-        self._deciding = deciding
-        self._approvals = deciding.approvals
+    def __init__(self, queue: ApprovalQueue) -> None:
+        self._queue = queue
+        self._approvals = queue.approvals
 
     def table(self) -> Table:
         """Return the methods by name."""
@@ -75,7 +75,7 @@ class ApprovalMethods:
             if kind == EXEC and "command" not in call.params:
                 raise fault("command is required")
             timeout_ms = call.params.get("timeoutMs", DEFAULT_TIMEOUT_MS)
-            approval = self._deciding.ask(kind, call.params, timeout_ms, asker=call.peer)
+            approval = self._queue.ask(kind, call.params, timeout_ms, asker=call.peer)
             if call.params.get("twoPhase") is True:
                 call.peer.answer(call.id, {"status": "accepted", **approval.times})
             call.peer.spawn(self._answer_decision(call, approval))
@@ -96,7 +96,7 @@ class ApprovalMethods:
                 reason = "APPROVAL_NOT_FOUND"
                 raise fault("unknown or expired approval id", reason=reason, remediation=remediation)
             resolver = {"kind": "runtime", "id": call.peer.name}
-            self._deciding.resolve(approval, call.params["decision"], call.peer, resolver)
+            self._queue.resolve(approval, call.params["decision"], call.peer, resolver)
             return {"ok": True}
 
         return resolve
@@ -118,7 +118,7 @@ class ApprovalMethods:
         device = call.peer.device_id
         resolver = {"kind": "device", "id": device} if device else {"kind": "runtime", "id": call.peer.name}
         offered = decision if decision in approval.decisions else DENY
-        self._deciding.resolve(approval, offered, call.peer, resolver)
+        self._queue.resolve(approval, offered, call.peer, resolver)
         return {"applied": True, "approval": approval.record()}
 
     def _history(self, call: Call) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class ApprovalMethods:
         return approval
 
     async def _answer_decision(self, call: Call, approval: Approval, *, with_reason: bool = False) -> None:
-        decision = await self._deciding.decided(approval)
+        decision = await self._queue.decided(approval)
         if approval.status == "pending":
             call.peer.refuse(call.id, Refusal("UNAVAILABLE", "gateway is restarting"))
             return
