@@ -37,7 +37,14 @@ def tool_call(argument: str) -> tuple[str, dict[str, Any]]:
         ('sales', {'month': 3})
     """
     name, _, given = argument.partition(":")
-    arguments = json.loads(given or "{}")
+    try:
+        arguments = json.loads(given or "{}", parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("a tool's arguments are nested too deeply") from None
     if not isinstance(arguments, dict):
         raise ValueError("a tool's arguments must be a JSON object")
     return name, arguments
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

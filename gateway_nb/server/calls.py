@@ -52,8 +52,8 @@ class NodeCalls:
     """The nodes that are connected, and what they were asked.
 
     Args:
-        peers: who hears of approvals.
-        admission: who forgets the device of a node that is removed.
+        peers: the clients that have connected.
+        admission: the devices, of which a removed node's is dropped.
 
     Attributes:
         nodes: what each declared, and what of it was approved.
@@ -67,7 +67,7 @@ class NodeCalls:
         self._pending: dict[str, _Pending] = {}
 
     def connect(self, peer: Peer) -> None:
-        """Take in a node that has connected; of two with one key the newer counts."""
+        """Register a node that has connected; of two with one key the newer counts."""
         client, node_id = peer.client, peer.device_id
         assert client is not None
         assert node_id is not None
@@ -99,7 +99,7 @@ class NodeCalls:
         return self.nodes[node_id]
 
     def settled(self, request_id: str, node_id: str, decision: str) -> None:
-        """Tell the node and who may approve how its request was decided."""
+        """Notify the node and clients with operator.pairing of how its request was decided."""
         resolved = {"requestId": request_id, "nodeId": node_id, "decision": decision, "ts": now_ms()}
         self._peers.broadcast("node.pair.resolved", resolved, scope=PAIRING)
         if peer := self._connected.get(node_id):
@@ -122,7 +122,7 @@ class NodeCalls:
         self.settled("", node_id, "removed")
 
     def check(self, node_id: str, command: str) -> None:
-        """Raise what stands in the way of asking a node for something.
+        """Check that a node can be asked for a command.
 
         Raises:
             Refusal: it is unknown or not approved, or the command is not one that nodes may have.
@@ -177,7 +177,7 @@ class NodeCalls:
         return answer
 
     def answer(self, node: Node, params: dict[str, Any]) -> bool:
-        """Take a node's answer; return whether somebody still waits for it."""
+        """Pass on a node's answer; return whether something still waits for it."""
         pending = self._pending.get(params["id"])
         if pending is None or pending.node_id != node.node_id or pending.answer.done():
             return False

@@ -1,4 +1,4 @@
-"""Sessions, their messages and what they cost; who subscribed hears of them."""
+"""Sessions, their messages and what they cost; subscribers are notified of changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Conversations:
         self.usage = Usage()
 
     def changed(self, row: dict[str, Any], **what: Any) -> None:
-        """Tell who subscribed to sessions that one changed.
+        """Notify the subscribers of sessions that one changed.
 
         Args:
             row: the session's, as it is now.
@@ -41,8 +41,8 @@ class Conversations:
             payload["session"] = row
         self._peers.broadcast("sessions.changed", payload, to=[peer for peer in self._peers if peer.session_events])
 
-    def say(self, key: str, message: dict[str, Any], run_id: str | None = None) -> None:
-        """Keep a message, and tell who subscribed to its session's messages."""
+    def add_message(self, key: str, message: dict[str, Any], run_id: str | None = None) -> None:
+        """Keep a message, and notify the subscribers of its session's messages."""
         kept = self.transcripts.append(key, message, run_id)
         self.usage.add(self.sessions.touch(key), kept)
         listening = [peer for peer in self._peers if key in peer.message_keys]
@@ -50,7 +50,7 @@ class Conversations:
             self._peers.broadcast("session.message", self.message_event(key, kept), to=listening)
 
     def message_event(self, key: str, message: dict[str, Any]) -> dict[str, Any]:
-        """Return how a message is told: as ``session.message`` and in the delta of ``chat.history``."""
+        """Return the payload of ``session.message``, which is also an item of a delta of ``chat.history``."""
         row, about = self.sessions.touch(key), message["__openclaw"]
         ids = {"sessionKey": key, "agentId": row["agentId"], "messageId": about["id"], "messageSeq": about["seq"]}
         return {**ids, "message": message, "session": row}

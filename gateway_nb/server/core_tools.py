@@ -7,8 +7,9 @@ import json
 import uuid
 from typing import Any
 
-from .asking import Asking
-from .deciding import Deciding
+from .approvals import ApprovalQueue
+from .params import Params, array, boolean, sized, string, text
+from .questions import QuestionQueue
 from .state.approvals import ALLOW_ALWAYS, EXEC, NO_ROUTE
 from .state.questions import TIMEOUT_MS
 from .state.results import ToolResult, text_result
@@ -18,6 +19,13 @@ from .tools import Caller, CoreTool
 GUARDED = "guarded"
 """The permission mode of sessions in which ``exec`` asks."""
 _APPROVAL_MS = 1_800_000
+_OPTION = Params({"label": text}, ("label",), open=True)
+_QUESTION = Params(
+    {"id": text, "header": string, "question": text, "options": array(_OPTION), "multiSelect": boolean},
+    ("id", "header", "question", "options"),
+    open=True,
+)
+_ASK_USER = Params({"questions": sized(_QUESTION, 1, 3)}, ("questions",), open=True)
 
 
 class CoreTools:
@@ -25,14 +33,14 @@ class CoreTools:
 
     Args:
         sessions: which of them are guarded.
-        deciding: who allows commands.
-        asking: who answers questions.
+        approvals: where commands wait to be allowed.
+        questions: where questions wait for answers.
     """
 
-    def __init__(self, sessions: Sessions, deciding: Deciding, asking: Asking) -> None:
+    def __init__(self, sessions: Sessions, approvals: ApprovalQueue, questions: QuestionQueue) -> None:
         self._sessions = sessions
-        self._deciding = deciding
-        self._asking = asking
+        self._approvals = approvals
+        self._questions = questions
 
     def all(self) -> list[CoreTool]:
         """Return them."""
@@ -48,11 +56,11 @@ class CoreTools:
         if self._sessions.get(caller.session, {}).get("permissionMode") == GUARDED:
             given: dict[str, Any] = {"command": command, "host": "gateway", "security": "allowlist", "ask": "on-miss"}
             given |= {"unavailableDecisions": [ALLOW_ALWAYS], **_asker(caller), "toolCallId": caller.key}
-            approval = self._deciding.ask(EXEC, given, _APPROVAL_MS)
+            approval = self._approvals.ask(EXEC, given, _APPROVAL_MS)
             try:
-                decision = await self._deciding.decided(approval)
+                decision = await self._approvals.decided(approval)
             except asyncio.CancelledError:
-                self._deciding.cancel(approval)
+                self._approvals.cancel(approval)
                 raise
             if approval.reason == NO_ROUTE:
                 return text_result("exec denied: no client that decides approvals is connected", is_error=True)
@@ -62,27 +70,26 @@ class CoreTools:
         return text_result(f"the embedded gateway runs no commands: {command}")
 
     async def _ask_user(self, args: dict[str, Any], caller: Caller) -> ToolResult:
-        try:
-            questions = [
-                {
-                    "questionId": question["id"],
-                    "header": question["header"],
-                    "question": question["question"],
-                    "options": [{"label": option["label"]} for option in question["options"]],
-                    **({"multiSelect": True} if question.get("multiSelect") else {}),
-                    "isOther": True,
-                }
-                for question in args["questions"]
-            ]
-        except (KeyError, TypeError):
-            return text_result("ask_user needs questions with id, header, question and options", is_error=True)
+        if faults := "; ".join(_ASK_USER(args, "")):
+            return text_result(f"ask_user: {faults}", is_error=True)
+        questions = [
+            {
+                "questionId": question["id"],
+                "header": question["header"],
+                "question": question["question"],
+                "options": [{"label": option["label"]} for option in question["options"]],
+                **({"multiSelect": True} if question.get("multiSelect") else {}),
+                "isOther": True,
+            }
+            for question in args["questions"]
+        ]
         given = {"id": f"ask_{uuid.uuid4().hex}", "questions": questions, **_asker(caller)}
-        record = self._asking.ask(given, TIMEOUT_MS)
+        record = self._questions.ask(given, TIMEOUT_MS)
         try:
-            await self._asking.ended(record)
+            await self._questions.ended(record)
         except asyncio.CancelledError:
             if record["status"] == "pending":
-                self._asking.cancel(record, resolvedBy="requester-inactive")
+                self._questions.cancel(record, resolvedBy="requester-inactive")
             raise
         outcome = {name: record[name] for name in ("status", "answers") if name in record}
         answers = record.get("answers", {}).get("answers", {})

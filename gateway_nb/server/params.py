@@ -109,7 +109,7 @@ def word(pattern: str) -> Shape:
     def shape(value: Any, path: str) -> Iterator[str]:
         if not isinstance(value, str):
             yield _at(path, "must be string")
-        elif not re.search(pattern, value):
+        elif not re.fullmatch(pattern, value):
             yield _at(path, f'must match pattern "{pattern}"')
 
     return shape

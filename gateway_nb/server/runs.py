@@ -113,7 +113,7 @@ class Runs:
         self._records.run_started(row, run_id, title or message, runtime)
         self._conversations.changed(row, phase="start", runId=run_id)
         prompt = {"role": "user", "content": message, "idempotencyKey": f"{run_id}:user"}
-        self._conversations.say(session_key, prompt)
+        self._conversations.add_message(session_key, prompt)
         run.task = asyncio.get_running_loop().create_task(self._live(run))
         return run
 
@@ -122,7 +122,7 @@ class Runs:
         assert run.task is not None
         run.task.cancel()
         if run.text:
-            self._say(run, [{"type": "text", "text": run.text}], no_usage(), "stop", **_INJECTED)
+            self._add_answer(run, [{"type": "text", "text": run.text}], no_usage(), "stop", **_INJECTED)
         self._chat_event(run, "aborted", stopReason="rpc", message=_message(run.text))
         self._lifecycle(run, "end", status="cancelled", aborted=True, stopReason="rpc")
         self._end(run, "killed", {"runId": run.run_id, "status": "timeout", "summary": "aborted", "stopReason": "rpc"})
@@ -146,7 +146,7 @@ class Runs:
             argument = await self._call_tool(run, argument)
             prompt = f"{prompt} {argument}"
             self._lifecycle(run, "model", provider=PROVIDER, model=MODEL)
-        async for piece in _count(argument) if kind == "count" else _speak(argument):
+        async for piece in _count(argument) if kind == "count" else _words(argument):
             run.text += piece
             self._agent_event(run, "assistant", {"text": run.text, "delta": piece})
             self._chat_event(run, "delta", deltaText=piece, message=_message(run.text))
@@ -177,18 +177,22 @@ class Runs:
         status = "failed" if failed and status == "completed" else status
         self._agent_event(run, "item", {**item, "phase": "end", "status": status, "endedAt": now_ms()})
         message = {"role": "toolResult", "toolCallId": call_id, "toolName": name, "content": result.content}
-        self._conversations.say(run.session_key, {**message, "isError": failed}, run.run_id)
+        self._conversations.add_message(run.session_key, {**message, "isError": failed}, run.run_id)
         self._records.tool_ended(run.run_id, name, call_id, failed=failed)
         return result.text()
 
     def _model_answered(self, run: Run, content: list[dict[str, Any]], usage: dict[str, Any], reason: str) -> None:
         run.usage.append(usage)
         self._agent_event(run, "usage", {"outputTokens": run_usage(run.usage)["output"]})
-        self._say(run, content, usage, reason)
+        self._add_answer(run, content, usage, reason)
 
-    def _say(self, run: Run, content: list[dict[str, Any]], usage: dict[str, Any], reason: str, **more: Any) -> None:
+    def _add_answer(
+        self, run: Run, content: list[dict[str, Any]], usage: dict[str, Any], reason: str, **more: Any
+    ) -> None:
         model = {"api": "local", "provider": PROVIDER, "model": MODEL, "usage": usage, "stopReason": reason}
-        self._conversations.say(run.session_key, {"role": "assistant", "content": content, **model, **more}, run.run_id)
+        self._conversations.add_message(
+            run.session_key, {"role": "assistant", "content": content, **model, **more}, run.run_id
+        )
 
     def _end_well(self, run: Run) -> None:
         reply = {"disposition": "visible", "text": run.text}
@@ -212,7 +216,7 @@ class Runs:
         self._lifecycle(run, "finishing", error=why, aborted=False, endedAt=now_ms())
         self._lifecycle(run, "error", startedAt=run.started_at, endedAt=now_ms(), error=why)
         self._chat_event(run, "error", errorMessage=why)
-        self._say(run, [{"type": "text", "text": why}], no_usage(), "error", errorMessage=why)
+        self._add_answer(run, [{"type": "text", "text": why}], no_usage(), "error", errorMessage=why)
         run.error = Refusal("UNAVAILABLE", why)
         self._end(run, "failed", {"runId": run.run_id, "status": "error", "summary": why})
 
@@ -257,7 +261,7 @@ async def _count(argument: str) -> AsyncIterator[str]:
         await asyncio.sleep(int(pause or 0) / 1000)
 
 
-async def _speak(text: str) -> AsyncIterator[str]:
+async def _words(text: str) -> AsyncIterator[str]:
     for index, word in enumerate(text.split(" ")):
         yield f"{' ' if index else ''}{word}"
         await asyncio.sleep(0)

@@ -14,7 +14,7 @@ import pytest
 import gateway_nb as gnb
 from tests.helpers.nodes import owner
 from tests.helpers.real import AnyGateway
-from tests.helpers.support import async_test
+from tests.helpers.support import async_test, comes_true
 
 EXEC = {
     "command": "echo hi",
@@ -79,8 +79,8 @@ async def test_a_decision(gateway: AnyGateway, kind: str) -> None:
         await asyncio.sleep(0)
         decision = {"id": event["id"], "decision": "allow-once"}
         assert await deciding.request(f"{kind}.approval.resolve", decision) == {"ok": True}
-        told = (await resolved).payload
-        assert (told["decision"], told["resolvedBy"], told["request"]) == (
+        outcome = (await resolved).payload
+        assert (outcome["decision"], outcome["resolvedBy"], outcome["request"]) == (
             "allow-once",
             "gateway_nb",
             event["request"],
@@ -159,8 +159,8 @@ async def test_time_over(gateway: AnyGateway) -> None:
         resolved = asyncio.create_task(deciding.wait_for("exec.approval.resolved", timeout=10))
         async with pending(asking, deciding, "exec", timeoutMs=300) as (event, asked):
             assert (await asked)["decision"] is None
-        told = (await resolved).payload
-        assert (told["id"], told["decision"], told["resolvedBy"]) == (event["id"], "deny", None)
+        outcome = (await resolved).payload
+        assert (outcome["id"], outcome["decision"], outcome["resolvedBy"]) == (event["id"], "deny", None)
         kept = (await asking.request("approval.get", {"id": event["id"]}))["approval"]
         assert (kept["status"], kept["reason"], "decision" in kept) == ("expired", "timeout", False)
         waited = await asking.request("exec.approval.waitDecision", {"id": event["id"]})
@@ -306,3 +306,24 @@ async def test_scopes(gateway: AnyGateway) -> None:
                     continue
                 with pytest.raises(gnb.MissingScopeError):
                     await agw.request(method)
+
+
+@async_test
+async def test_a_restart(gateway: AnyGateway) -> None:
+    """What waits does not outlive the gateway: after a restart it is not listed, and can't be decided any more."""
+    async with owner(gateway) as asking, owner(gateway, caps=["approvals"]) as deciding:
+        requested = asyncio.create_task(deciding.wait_for("exec.approval.requested"))
+        await asyncio.sleep(0)
+        asked = asyncio.create_task(asking.request("exec.approval.request", EXEC, expect_final=True))
+        event = (await requested).payload
+        await asyncio.to_thread(gateway.restart)
+        with pytest.raises(gnb.GatewayError):
+            await asked
+
+        async def back() -> bool:
+            return deciding.status.state == "connected" and deciding.status.epoch == 2
+
+        await comes_true(back, 60)
+        assert event["id"] not in [each["id"] for each in await deciding.request("exec.approval.list")]
+        with pytest.raises(gnb.GatewayRequestError):
+            await deciding.request("exec.approval.resolve", {"id": event["id"], "decision": "allow-once"})

@@ -84,13 +84,13 @@ async def test_many_calls(gateway: AnyGateway) -> None:
     gate = asyncio.Semaphore(8)
     async with owner(gateway) as admin, offering(gateway, admin, lambda r: text(r["paramsJSON"]), "sales") as received:
 
-        async def one(number: int) -> str:
+        async def call(number: int) -> str:
             async with gate:
                 answer = await admin.request("tools.invoke", {"name": "sales", "args": {"month": number}})
             shown: str = answer["output"]["content"][0]["text"]
             return shown
 
-        answers = await asyncio.gather(*(one(number) for number in range(50)))
+        answers = await asyncio.gather(*(call(number) for number in range(50)))
         assert [json.loads(answer)["arguments"]["month"] for answer in answers] == list(range(50))
         assert len({request["id"] for request in received}) == len(received) == 50
 

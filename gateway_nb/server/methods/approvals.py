@@ -25,19 +25,17 @@ from typing import Any
 
 from ...protocol.scopes import APPROVALS
 from ..answers import LATER, Refusal, fault
-from ..deciding import Deciding
-from ..params import NOTHING, Params, boolean, choice, integer, text
+from ..approvals import ApprovalQueue
+from ..params import NOTHING, Params, array, boolean, choice, integer, nullable, string, text
 from ..state.approvals import DECISIONS, DEFAULT_HISTORY, DENY, EXEC, KINDS, PLUGIN, Approval
 from .method import Call, Method, Table
 
 DEFAULT_TIMEOUT_MS = 120_000
 _ID = Params({"id": text}, ("id",))
-_EXEC = Params({"id": text, "command": text, "timeoutMs": integer(1), "twoPhase": boolean}, open=True)
-_PLUGIN = Params(
-    {"title": text, "description": text, "timeoutMs": integer(1), "twoPhase": boolean},
-    ("title", "description"),
-    open=True,
-)
+_ASKER = dict.fromkeys(("agentId", "sessionKey", "sessionId", "runId", "toolCallId"), nullable(string))
+_SHARED = {"id": text, "timeoutMs": integer(1), "twoPhase": boolean, **_ASKER}
+_EXEC = Params({"command": text, "unavailableDecisions": array(string), **_SHARED}, open=True)
+_PLUGIN = Params({"title": text, "description": text, **_SHARED}, ("title", "description"), open=True)
 _RESOLVE = Params({"id": text, "decision": text}, ("id", "decision"))
 _RESOLVE_ANY = Params({"id": text, "kind": choice(*KINDS), "decision": choice(*DECISIONS)}, ("id", "kind", "decision"))
 _HISTORY = Params({"kind": choice(*KINDS), "limit": integer(1, 100), "cursor": text})
@@ -47,12 +45,12 @@ class ApprovalMethods:
     """The methods.
 
     Args:
-        deciding: the approvals, and who waits for them.
+        queue: the approvals, and who waits for them.
     """
 
-    def __init__(self, deciding: Deciding) -> None:
-        self._deciding = deciding
-        self._approvals = deciding.approvals
+    def __init__(self, queue: ApprovalQueue) -> None:
+        self._queue = queue
+        self._approvals = queue.approvals
 
     def table(self) -> Table:
         """Return the methods by name."""
@@ -77,7 +75,7 @@ class ApprovalMethods:
             if kind == EXEC and "command" not in call.params:
                 raise fault("command is required")
             timeout_ms = call.params.get("timeoutMs", DEFAULT_TIMEOUT_MS)
-            approval = self._deciding.ask(kind, call.params, timeout_ms, asker=call.peer)
+            approval = self._queue.ask(kind, call.params, timeout_ms, asker=call.peer)
             if call.params.get("twoPhase") is True:
                 call.peer.answer(call.id, {"status": "accepted", **approval.times})
             call.peer.spawn(self._answer_decision(call, approval))
@@ -98,7 +96,7 @@ class ApprovalMethods:
                 reason = "APPROVAL_NOT_FOUND"
                 raise fault("unknown or expired approval id", reason=reason, remediation=remediation)
             resolver = {"kind": "runtime", "id": call.peer.name}
-            self._deciding.resolve(approval, call.params["decision"], call.peer, resolver)
+            self._queue.resolve(approval, call.params["decision"], call.peer, resolver)
             return {"ok": True}
 
         return resolve
@@ -120,7 +118,7 @@ class ApprovalMethods:
         device = call.peer.device_id
         resolver = {"kind": "device", "id": device} if device else {"kind": "runtime", "id": call.peer.name}
         offered = decision if decision in approval.decisions else DENY
-        self._deciding.resolve(approval, offered, call.peer, resolver)
+        self._queue.resolve(approval, offered, call.peer, resolver)
         return {"applied": True, "approval": approval.record()}
 
     def _history(self, call: Call) -> dict[str, Any]:
@@ -134,7 +132,7 @@ class ApprovalMethods:
         return approval
 
     async def _answer_decision(self, call: Call, approval: Approval, *, with_reason: bool = False) -> None:
-        decision = await self._deciding.decided(approval)
+        decision = await self._queue.decided(approval)
         if approval.status == "pending":
             call.peer.refuse(call.id, Refusal("UNAVAILABLE", "gateway is restarting"))
             return

@@ -29,7 +29,8 @@ from .method import Call, Method, Table
 
 _PAYLOAD = Params({"kind": choice("agentTurn"), "message": text}, ("kind", "message"), open=True)
 _REQUIRED = ("name", "schedule", "sessionTarget", "wakeMode", "payload")
-_ADD = Params({"name": text, "schedule": anything, "payload": _PAYLOAD}, _REQUIRED, open=True)
+_OPTIONS = ("description", "enabled", "agentId", "delivery", "deleteAfterRun")
+_ADD = Params({"name": text, **dict.fromkeys((*_REQUIRED[1:], *_OPTIONS), anything), "payload": _PAYLOAD}, _REQUIRED)
 _ID = Params({"id": text}, ("id",))
 _RUN = Params({"id": text, "mode": choice("due", "force", "if-enabled")}, ("id",))
 _LIST = Params({"limit": integer(1, 200), "offset": integer(0), "includeDisabled": anything})
@@ -80,13 +81,13 @@ class CronMethods:
 
     def _add(self, call: Call) -> dict[str, Any]:
         job = self._cron.add(call.params)
-        self._tell(job, "added")
+        self._notify(job, "added")
         return job
 
     def _remove(self, call: Call) -> dict[str, Any]:
         job = self._cron.find(call.params["id"])
         self._cron.remove(job["id"])
-        self._tell(job, "removed")
+        self._notify(job, "removed")
         return {"ok": True, "removed": True}
 
     def _run(self, call: Call) -> dict[str, Any]:
@@ -97,7 +98,7 @@ class CronMethods:
 
     async def _until_end(self, job: dict[str, Any], run_id: str) -> None:
         began, key = now_ms(), f"agent:{MAIN_AGENT}:cron:{job['id']}"
-        self._tell(job, "started", runAtMs=began)
+        self._notify(job, "started", runAtMs=began)
         label = f"Automation: {job['name']}"
         run = self._runs.start(run_id, key, job["payload"]["message"], runtime="cron", title=job["name"], label=label)
         await run.done.wait()
@@ -110,5 +111,5 @@ class CronMethods:
         entry = self._cron.ended(job, run_id, began, outcome)
         self._peers.broadcast("cron", entry)
 
-    def _tell(self, job: dict[str, Any], action: str, **more: Any) -> None:
+    def _notify(self, job: dict[str, Any], action: str, **more: Any) -> None:
         self._peers.broadcast("cron", {"jobId": job["id"], "action": action, **more})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ...protocol.frames import RequestFrame
 from ..admission import Admission
 from ..answers import LATER, Refusal, fault
-from ..asking import Asking
+from ..approvals import ApprovalQueue
 from ..calls import NodeCalls
 from ..conversations import Conversations
 from ..core_tools import CoreTools
-from ..deciding import Deciding
 from ..peer import Peer
 from ..peers import Peers
+from ..questions import QuestionQueue
 from ..runs import Runs
 from ..spawning import Tasks
 from ..state.cron import Cron
@@ -78,15 +78,15 @@ class Methods:
     def __init__(self, peers: Peers, admission: Admission) -> None:
         self._tasks, self._log = Tasks(), Log()
         self.nodes = NodeCalls(peers, admission)
-        self._deciding, self._asking = Deciding(peers), Asking(peers)
+        self._approval_queue, self._question_queue = ApprovalQueue(peers), QuestionQueue(peers)
         conversations = Conversations(peers)
-        core_tools = CoreTools(conversations.sessions, self._deciding, self._asking)
+        core_tools = CoreTools(conversations.sessions, self._approval_queue, self._question_queue)
         tools = Tools(self.nodes, core_tools.all())
         records = Records()
         self.agents = Runs(peers, conversations, tools, records)
         domains = (
             System(conversations.sessions),
-            SessionMethods(conversations, self._deciding.approvals),
+            SessionMethods(conversations, self._approval_queue.approvals),
             Talk(peers),
             Agents(self.agents),
             TranscriptMethods(conversations, self.agents),
@@ -95,8 +95,8 @@ class Methods:
             CronMethods(peers, self.agents, Cron(), self._tasks),
             ToolMethods(tools, conversations.sessions, self._tasks),
             NodeMethods(self.nodes),
-            ApprovalMethods(self._deciding),
-            QuestionMethods(self._asking),
+            ApprovalMethods(self._approval_queue),
+            QuestionMethods(self._question_queue),
             Pairing(peers, admission),
         )
         self._table: Table = {name: method for domain in domains for name, method in domain.table().items()}
@@ -136,6 +136,6 @@ class Methods:
     def stop(self) -> None:
         """End what still runs."""
         self.agents.stop()
-        self._deciding.stop()
-        self._asking.stop()
+        self._approval_queue.stop()
+        self._question_queue.stop()
         self._tasks.cancel()

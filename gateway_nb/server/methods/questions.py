@@ -16,8 +16,8 @@ from typing import Any
 
 from ...protocol.scopes import QUESTIONS
 from ..answers import LATER
-from ..asking import Asking
 from ..params import NOTHING, Params, array, boolean, constant, integer, mapping, sized, string, text, word
+from ..questions import QuestionQueue
 from ..state.questions import TIMEOUT_MS
 from .method import Call, Method, Table
 
@@ -59,12 +59,12 @@ class QuestionMethods:
     """The methods.
 
     Args:
-        asking: the questions, and who waits for their answers.
+        queue: the questions, and who waits for their answers.
     """
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-        self._questions = asking.questions
+    def __init__(self, queue: QuestionQueue) -> None:
+        self._queue = queue
+        self._questions = queue.questions
 
     def table(self) -> Table:
         """Return the methods by name."""
@@ -78,7 +78,7 @@ class QuestionMethods:
 
     def _request(self, call: Call) -> dict[str, Any]:
         given = {name: value for name, value in call.params.items() if name != "timeoutMs"}
-        record = self._asking.ask(given, call.params.get("timeoutMs", TIMEOUT_MS))
+        record = self._queue.ask(given, call.params.get("timeoutMs", TIMEOUT_MS))
         return {"id": record["id"], "expiresAtMs": record["expiresAtMs"]}
 
     def _wait(self, call: Call) -> Any:
@@ -88,15 +88,15 @@ class QuestionMethods:
         return LATER
 
     async def _answer_wait(self, call: Call, record: dict[str, Any], timeout: float | None) -> None:
-        await self._asking.ended(record, timeout)
+        await self._queue.ended(record, timeout)
         call.peer.answer(call.id, _outcome(record))
 
     def _resolve(self, call: Call) -> dict[str, Any]:
         record = self._questions.find(call.params["id"])
         if "cancel" in call.params:
-            self._asking.cancel(record)
+            self._queue.cancel(record)
         else:
-            self._asking.answer(record, call.params["answers"]["answers"])
+            self._queue.answer(record, call.params["answers"]["answers"])
         return _outcome(record)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import urllib.parse
 import uuid
@@ -12,6 +11,7 @@ from typing import Any
 
 from ..answers import fault
 from ..clock import now_ms
+from ..params import parse
 
 ALLOW_ONCE, ALLOW_ALWAYS, DENY = DECISIONS = ("allow-once", "allow-always", "deny")
 EXEC, PLUGIN = KINDS = ("exec", "plugin")
@@ -167,7 +167,7 @@ def _cursor(approval: Approval) -> str:
 
 def _position(cursor: str) -> tuple[int, str]:
     try:
-        at, approval_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        at, approval_id = parse(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return int(at), str(approval_id)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError):
         raise fault("invalid approval.history cursor") from None

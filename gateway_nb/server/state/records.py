@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from typing import Any
 
 from ..answers import fault
 from ..clock import now_ms
 
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _STATUS = {"done": "completed", "failed": "failed", "killed": "cancelled"}
 _OUTCOME = {"done": "succeeded", "failed": "failed", "killed": "cancelled"}
 
@@ -73,7 +75,7 @@ class Records:
             Refusal: the cursor is none.
         """
         cursor = params.get("cursor")
-        if cursor is not None and not cursor.isdecimal():
+        if cursor is not None and not _NUMBER.fullmatch(cursor):
             raise fault("invalid audit.activity.list range or cursor")
         wanted = {name: params[name] for name in ("agentId", "sessionKey", "runId", "kind", "status") if name in params}
         after, before = params.get("after", 0), params.get("before", float("inf"))
@@ -98,7 +100,7 @@ class Records:
         offset = 0
         if "cursor" in params:
             at, _, of = params["cursor"].partition(".")
-            if of != str(version) or not at.isdecimal():
+            if of != str(version) or not _NUMBER.fullmatch(at):
                 raise fault("invalid or expired tasks.list cursor; restart pagination without a cursor")
             offset = int(at)
         statuses = params.get("status")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import copy
 import json
 import uuid
@@ -11,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..clock import now_ms
+from ..params import parse
 
 DISPLAY_CHARS = 8000
 _CUT = "\n...(truncated)..."
@@ -72,10 +72,11 @@ class Transcripts:
     def since(self, key: str, cursor: str) -> list[dict[str, Any]] | None:
         """Return the messages after a cursor, ``None`` if it is of other messages than there are."""
         try:
-            session, generation, count = json.loads(base64.urlsafe_b64decode(cursor))
-        except (ValueError, TypeError, binascii.Error):
+            session, generation, count = parse(base64.urlsafe_b64decode(cursor))
+        except (ValueError, TypeError):
             return None
-        return self.of(key)[count:] if (session, generation) == (key, self._generation(key)) else None
+        same = (session, generation) == (key, self._generation(key)) and isinstance(count, int)
+        return self.of(key)[count:] if same else None
 
     def search(self, query: str, keys: Iterable[str] | None, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """Return the messages of users and agents that contain a text, the newest first, and whether there are more."""

@@ -52,7 +52,7 @@ class Span:
 
 
 class Usage(list[Entry]):
-    """Every message that was ever said."""
+    """Every message that was ever kept."""
 
     def add(self, row: dict[str, Any], message: dict[str, Any]) -> None:
         """Count a message of a session."""
@@ -80,7 +80,10 @@ class Usage(list[Entry]):
             first = min((entry.at for entry in self), default=now_ms())
             return Span(datetime.datetime.fromtimestamp(first / 1000, zone).date(), today, zone)
         days = params.get("days", _RANGES.get(params.get("range", ""), DEFAULT_DAYS))
-        return Span(today - datetime.timedelta(days=days - 1), today, zone)
+        try:
+            return Span(today - datetime.timedelta(days=days - 1), today, zone)
+        except OverflowError:
+            raise fault(f"invalid days: {days}") from None
 
     def within(self, span: Span, agent: str | None) -> list[Entry]:
         """Return what happened in a span, of one agent or of all."""
@@ -107,8 +110,8 @@ def sessions_usage(span: Span, entries: list[Entry], rows: dict[str, dict[str, A
         limit: of rows.
     """
     sessions = [
-        _session(key, session_id, said, rows.get(key, {}), span)
-        for (key, session_id), said in _grouped(entries, lambda entry: (entry.key, entry.session_id)).items()
+        _session(key, session_id, group, rows.get(key, {}), span)
+        for (key, session_id), group in _grouped(entries, lambda entry: (entry.key, entry.session_id)).items()
     ]
     sessions.sort(key=lambda session: session["updatedAt"], reverse=True)
     return {
@@ -151,38 +154,38 @@ def by_model(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     calls = [entry for entry in entries if "usage" in entry.message]
     groups = _grouped(calls, lambda entry: (entry.message["provider"], entry.message["model"]))
     return [
-        {"provider": provider, "model": model, "count": len(said), "totals": totals(said)}
-        for (provider, model), said in groups.items()
+        {"provider": provider, "model": model, "count": len(group), "totals": totals(group)}
+        for (provider, model), group in groups.items()
     ]
 
 
-def _session(key: str, session_id: str, said: list[Entry], row: dict[str, Any], span: Span) -> dict[str, Any]:
-    first, last = said[0].at, said[-1].at
+def _session(key: str, session_id: str, group: list[Entry], row: dict[str, Any], span: Span) -> dict[str, Any]:
+    first, last = group[0].at, group[-1].at
     times = {"firstActivity": first, "lastActivity": last, "durationMs": last - first}
-    messages = {"messageCounts": counts(said), "toolUsage": _tool_usage(said), "modelUsage": by_model(said)}
-    usage = {**totals(said), "sessionId": session_id, **times, **messages}
-    usage["activityDates"] = sorted({span.day(entry.at) for entry in said})
+    messages = {"messageCounts": counts(group), "toolUsage": _tool_usage(group), "modelUsage": by_model(group)}
+    usage = {**totals(group), "sessionId": session_id, **times, **messages}
+    usage["activityDates"] = sorted({span.day(entry.at) for entry in group})
     about = {name: row[name] for name in ("label", "modelProvider", "model") if row.get(name) is not None}
-    ids = {"key": key, "sessionId": session_id, "agentId": said[0].agent, "scope": "instance"}
+    ids = {"key": key, "sessionId": session_id, "agentId": group[0].agent, "scope": "instance"}
     return {**ids, "updatedAt": row.get("updatedAt", last), **about, "usage": usage}
 
 
 def _aggregates(entries: list[Entry], span: Span, sessions: int) -> dict[str, Any]:
     days = sorted(_grouped(entries, lambda entry: span.day(entry.at)).items())
-    model_days = [(day, model) for day, said in days for model in by_model(said)]
+    model_days = [(day, model) for day, group in days for model in by_model(group)]
     return {
         "sessionCount": sessions,
         "messages": counts(entries),
         "tools": _tool_usage(entries),
         "byModel": by_model(entries),
         "byProvider": [
-            {"provider": provider, "count": sum("usage" in entry.message for entry in said), "totals": totals(said)}
-            for provider, said in _grouped(entries, lambda entry: entry.message.get("provider")).items()
+            {"provider": provider, "count": sum("usage" in entry.message for entry in group), "totals": totals(group)}
+            for provider, group in _grouped(entries, lambda entry: entry.message.get("provider")).items()
             if provider is not None
         ],
         "byAgent": [
-            {"agentId": agent, "totals": totals(said)}
-            for agent, said in _grouped(entries, lambda entry: entry.agent).items()
+            {"agentId": agent, "totals": totals(group)}
+            for agent, group in _grouped(entries, lambda entry: entry.agent).items()
         ],
         "modelDaily": [
             {
@@ -195,12 +198,12 @@ def _aggregates(entries: list[Entry], span: Span, sessions: int) -> dict[str, An
             }
             for day, model in model_days
         ],
-        "daily": [{"date": day, **_day(said)} for day, said in days],
+        "daily": [{"date": day, **_day(group)} for day, group in days],
     }
 
 
-def _day(said: list[Entry]) -> dict[str, Any]:
-    used, number = totals(said), counts(said)
+def _day(group: list[Entry]) -> dict[str, Any]:
+    used, number = totals(group), counts(group)
     about = {"messages": number["total"], "toolCalls": number["toolCalls"], "errors": number["errors"]}
     return {"tokens": used["totalTokens"], "cost": used["totalCost"], **about}
 
@@ -216,10 +219,10 @@ def _tool_names(messages: Iterable[dict[str, Any]]) -> list[str]:
     return [block["name"] for block in blocks if block["type"] == "toolCall"]
 
 
-def _grouped(entries: Iterable[Entry], group: Callable[[Entry], Hashable]) -> dict[Any, list[Entry]]:
+def _grouped(entries: Iterable[Entry], key: Callable[[Entry], Hashable]) -> dict[Any, list[Entry]]:
     groups: defaultdict[Any, list[Entry]] = defaultdict(list)
     for entry in entries:
-        groups[group(entry)].append(entry)
+        groups[key(entry)].append(entry)
     return groups
 
 
@@ -233,7 +236,10 @@ def _zone(params: dict[str, Any]) -> datetime.tzinfo:
             raise fault(f"invalid timeZone: {params['timeZone']}") from None
     hours, _, minutes = params.get("utcOffset", "UTC+0").removeprefix("UTC").partition(":")
     sign = -1 if hours.startswith("-") else 1
-    return datetime.timezone(datetime.timedelta(hours=int(hours), minutes=sign * int(minutes or 0)))
+    try:
+        return datetime.timezone(datetime.timedelta(hours=int(hours), minutes=sign * int(minutes or 0)))
+    except ValueError:  # a day or more
+        raise fault(f"invalid utcOffset: {params['utcOffset']}") from None
 
 
 def _date(text: str) -> datetime.date:

@@ -37,8 +37,8 @@ def test_a_tool_call(argument: str, expected: tuple[str, Any]) -> None:
     assert tool_call(argument) == expected
 
 
-@pytest.mark.parametrize("argument", ["a:[1]", "a:{", "a:nothing"])
+@pytest.mark.parametrize("argument", ["a:[1]", "a:{", "a:nothing", 'a:{"b": NaN}', "a:" + "[" * 100_000])
 def test_no_tool_call(argument: str) -> None:
     """Arguments that are not a JSON object are refused."""
-    with pytest.raises(ValueError, match=r"JSON|Expecting|property"):
+    with pytest.raises(ValueError, match=r"JSON|Expecting|property|nested too deeply"):
         tool_call(argument)

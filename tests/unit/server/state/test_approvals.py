@@ -47,7 +47,7 @@ def test_pages_of_history() -> None:
     assert approvals.history(PLUGIN, 2, None) == {"items": []}
 
 
-@pytest.mark.parametrize("cursor", ["none", "", "W10", "eyJhIjoxfQ", "\x00", "é"])
+@pytest.mark.parametrize("cursor", ["none", "", "W10", "eyJhIjoxfQ", "\x00", "é", "W0luZmluaXR5LDFd", "W1tb" * 50_000])
 def test_a_cursor_that_is_none(cursor: str) -> None:
     """What can't be a cursor is refused."""
     with pytest.raises(Refusal, match=r"invalid approval\.history cursor"):

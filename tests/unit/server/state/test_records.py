@@ -42,6 +42,16 @@ def test_a_tasks_cursor_expires() -> None:
         records.tasks({"cursor": cursor}, 2)
 
 
+@pytest.mark.parametrize("cursor", ["none", "-1", "9" * 5000, "٣"])
+def test_cursors_that_are_none(cursor: str) -> None:
+    """What can't be a cursor is refused."""
+    records = of_runs("done")
+    with pytest.raises(Refusal, match="cursor"):
+        records.audit({"cursor": cursor}, 2, KINDS)
+    with pytest.raises(Refusal, match="cursor"):
+        records.tasks({"cursor": cursor}, 2)
+
+
 def test_audit_by_time() -> None:
     """Rows are told of a span of time."""
     records = of_runs("done")

@@ -44,7 +44,7 @@ def test_a_cursor() -> None:
     assert transcripts.since(KEY, cursor) is None
 
 
-@pytest.mark.parametrize("cursor", ["", "none", "bnVsbA==", "W10=", "é"])
+@pytest.mark.parametrize("cursor", ["", "none", "bnVsbA==", "W10=", "é", "W1tb" * 50_000])
 def test_a_cursor_that_is_none(cursor: str) -> None:
     """Anything else than a cursor gives nothing."""
     assert of(1).since(KEY, cursor) is None

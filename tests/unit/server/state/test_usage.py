@@ -19,7 +19,7 @@ def at(text: str) -> int:
     return int(datetime.datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def said(when: str, prompt: str = "a b", answer: str = "c", **more: Any) -> dict[str, Any]:
+def message(when: str, prompt: str = "a b", answer: str = "c", **more: Any) -> dict[str, Any]:
     model = {"provider": "local", "model": "m", "usage": usage_of(prompt, answer), "content": []}
     return {"role": "assistant", "timestamp": at(when), **model, **more}
 
@@ -33,7 +33,7 @@ def usage(*messages: tuple[dict[str, Any], dict[str, Any]]) -> Usage:
 
 def test_totals_are_sums() -> None:
     """Totals are the sums over the messages' own, also where there are none."""
-    both = usage((ROW, said("2026-01-01T00:00Z")), (ROW, said("2026-01-01T00:00Z", "a", "b c d")))
+    both = usage((ROW, message("2026-01-01T00:00Z")), (ROW, message("2026-01-01T00:00Z", "a", "b c d")))
     sums = totals(both)
     assert (sums["input"], sums["output"], sums["totalTokens"]) == (3, 4, 7)
     assert sums["totalCost"] == pytest.approx(sums["inputCost"] + sums["outputCost"])
@@ -46,12 +46,12 @@ def test_what_is_counted() -> None:
     call = {"type": "toolCall", "id": "1", "name": "sales", "arguments": {}}
     messages = [
         {"role": "user", "timestamp": 0, "content": "hello"},
-        said("2026-01-01T00:00Z", content=[call]),
+        message("2026-01-01T00:00Z", content=[call]),
         {"role": "toolResult", "timestamp": 0, "content": [], "isError": True},
-        said("2026-01-01T00:00Z", usage=no_usage(), stopReason="error"),
+        message("2026-01-01T00:00Z", usage=no_usage(), stopReason="error"),
     ]
     expected = {"total": 3, "user": 1, "assistant": 2, "toolCalls": 1, "toolResults": 1, "errors": 2}
-    assert counts(usage(*((ROW, message) for message in messages))) == expected
+    assert counts(usage(*((ROW, each) for each in messages))) == expected
 
 
 SPANS: list[tuple[dict[str, Any], list[str]]] = [
@@ -81,6 +81,9 @@ def test_days_until_today(params: dict[str, Any], count: int) -> None:
         ({"startDate": "2026-01-01", "endDate": "2026-02-31"}, "invalid date: 2026-02-31"),
         ({"mode": "specific", "timeZone": "Nowhere/Land"}, "invalid timeZone: Nowhere/Land"),
         ({"mode": "specific", "timeZone": "../etc"}, "invalid timeZone"),
+        ({"mode": "specific", "utcOffset": "UTC+24"}, r"invalid utcOffset: UTC\+24"),
+        ({"days": 10**9}, "invalid days: 1000000000"),
+        ({"days": 10**12}, "invalid days: 1000000000000"),
     ],
 )
 def test_no_span(params: dict[str, Any], words: str) -> None:
@@ -107,17 +110,17 @@ def test_time_zones(zone: dict[str, str], day: str) -> None:
 
 def test_sessions_and_agents() -> None:
     """Rows stop at the limit, totals do not; one agent's figures are its own."""
-    counted = usage((ROW, said("2026-01-01T00:00Z")), (OTHER, said("2026-01-02T00:00Z")))
+    counted = usage((ROW, message("2026-01-01T00:00Z")), (OTHER, message("2026-01-02T00:00Z")))
     span = counted.span({"startDate": "2026-01-01", "endDate": "2026-01-02"})
-    told = sessions_usage(span, counted.within(span, None), {}, limit=1)
-    assert [row["key"] for row in told["sessions"]] == [OTHER["key"]]
-    assert (told["totals"]["totalTokens"], told["aggregates"]["sessionCount"]) == (6, 2)
-    assert [each["date"] for each in told["aggregates"]["daily"]] == ["2026-01-01", "2026-01-02"]
+    payload = sessions_usage(span, counted.within(span, None), {}, limit=1)
+    assert [row["key"] for row in payload["sessions"]] == [OTHER["key"]]
+    assert (payload["totals"]["totalTokens"], payload["aggregates"]["sessionCount"]) == (6, 2)
+    assert [each["date"] for each in payload["aggregates"]["daily"]] == ["2026-01-01", "2026-01-02"]
     assert [entry.key for entry in counted.within(span, "second")] == [OTHER["key"]]
 
 
 def test_a_deleted_session_stays_counted() -> None:
     """What a deleted session used is told under its id."""
-    counted = usage((ROW, said("2026-01-01T00:00Z")))
+    counted = usage((ROW, message("2026-01-01T00:00Z")))
     counted.rename(ROW)
     assert [entry.key for entry in counted] == ["agent:main:1"]

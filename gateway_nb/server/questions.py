@@ -10,7 +10,7 @@ from .peers import Peers
 from .state.questions import Questions, check_pending
 
 
-class Asking:
+class QuestionQueue:
     """The questions, and who waits for their answers.
 
     Args:

@@ -1,4 +1,4 @@
-"""Approvals as they happen: who is asked, who hears what was decided, and when nobody decides."""
+"""Approvals as they happen: whom they are sent to, who waits for the decision, and when nobody decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CAPS = {EXEC: ("approvals", "exec-approvals"), PLUGIN: ("approvals",)}
 """By kind: the capabilities of clients that decide."""
 
 
-class Deciding:
+class ApprovalQueue:
     """The approvals, and who waits for them.
 
     Args:
@@ -44,7 +44,7 @@ class Deciding:
             return approval
         timer = asyncio.get_running_loop().call_later(timeout_ms / 1000, self._expire, approval)
         self._waiting[approval.id] = (asyncio.Event(), timer)
-        self._tell_session(approval, "pending")
+        self._notify_session(approval, "pending")
         self._peers.broadcast(f"{kind}.approval.requested", approval.entry, scope=APPROVALS, to=deciding)
         return approval
 
@@ -96,7 +96,7 @@ class Deciding:
         event, timer = self._waiting.pop(approval.id)
         timer.cancel()
         event.set()
-        self._tell_session(approval, "terminal")
+        self._notify_session(approval, "terminal")
         resolved = {
             "id": approval.id,
             "decision": approval.decision or DENY,
@@ -107,7 +107,7 @@ class Deciding:
         deciding = self._deciding(approval.kind)
         self._peers.broadcast(f"{approval.kind}.approval.resolved", resolved, scope=APPROVALS, to=deciding)
 
-    def _tell_session(self, approval: Approval, phase: str) -> None:
+    def _notify_session(self, approval: Approval, phase: str) -> None:
         key = approval.session
         payload = {"sessionKey": key, "sourceSessionKey": key, "updatedAtMs": now_ms(), "phase": phase}
         listening = [peer for peer in self._peers if key in peer.approval_keys]
