@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from ..errors import GatewayError
-from ..protocol.auth import DEFAULT_ROLE, ROLES, SCOPES, Credentials, secret
+from ..protocol.auth import DEFAULT_ROLE, ROLES, Credentials, secret
 from ..protocol.endpoint import Endpoint
 from ..protocol.frames import LONGEST_TIMER
 from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, PROTOCOL_RANGE, ClientInfo, HelloOk, platform_name
 from ..protocol.names import closest
+from ..protocol.scopes import SCOPES
 from ..protocol.session import CHALLENGE_TIMEOUT
 from . import environment
 

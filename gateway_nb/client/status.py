@@ -85,35 +85,55 @@ class Status:
             return None
         return f"nothing heard for {self.silence:.0f} s"
 
+    @property
+    def server(self) -> str | None:
+        """The gateway's version and protocol, in words; ``None`` before the first hello-ok."""
+        if self.server_version is None:
+            return None
+        return f"OpenClaw {self.server_version}, protocol {self.protocol}"
+
+    @property
+    def state_text(self) -> str:
+        """The state, with the seconds until the next attempt if there will be one."""
+        return self.state if self.retry_in is None else f"{self.state} in {self.retry_in:.0f} s"
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """Everything there is to show, by label; what there is nothing to say of is left out."""
+        counters = self.counters
+        missed = f", {counters.missed:,} events missed" if counters.missed else ""
+        queued = f", {counters.queued:,} queued" if counters.queued else ""
+        rows = {
+            "State": self.state_text,
+            "Why": self.reason,
+            "Warning": self.warning,
+            "Problem": " · ".join(self.problems),
+            "Gateway": self.url,
+            "Server": self.server,
+            "Role and scopes": self.role and f"{self.role}: {', '.join(self.scopes) or 'none'}",
+            "Round trip": self.rtt and f"{self.rtt * 1000:.1f} ms",
+            "Events": f"{counters.events:,}",
+            "Gaps": f"{counters.gaps:,}{missed}",
+            "Jumps": f"{counters.jumps:,}" if counters.jumps else None,
+            "Reconnects": f"{counters.reconnects:,}",
+            "Requests in flight": f"{counters.in_flight:,}{queued}",
+            "Requests repeated": f"{counters.retries:,}" if counters.retries else None,
+            "Malformed frames": f"{counters.malformed:,}" if counters.malformed else None,
+            "Errors in handlers": f"{counters.handler_errors:,}" if counters.handler_errors else None,
+            "Calls of handlers left out": f"{counters.handler_missed:,}" if counters.handler_missed else None,
+        }
+        return {label: text for label, text in rows.items() if text}
+
     def __str__(self) -> str:
         """One line: state, url, server, round trip."""
-        parts = [self.state if self.retry_in is None else f"{self.state} in {self.retry_in:.0f} s", self.url]
-        if self.server_version is not None:
-            parts.append(f"OpenClaw {self.server_version}, protocol {self.protocol}")
+        parts = [self.state_text, self.url, self.server]
         if self.rtt is not None:
             parts.append(f"round trip {self.rtt * 1000:.1f} ms")
-        parts += [text for text in (self.warning, self.reason) if text is not None]
-        parts += self.problems
-        return " · ".join(parts)
+        return " · ".join(part for part in (*parts, self.warning, self.reason, *self.problems) if part)
 
     def _repr_html_(self) -> str:
-        counters = self.counters
-        rows = {
-            "state": self.state if self.retry_in is None else f"{self.state} in {self.retry_in:.0f} s",
-            "why": self.reason,
-            "warning": self.warning,
-            "problem": " · ".join(self.problems),
-            "url": self.url,
-            "server": self.server_version and f"OpenClaw {self.server_version}, protocol {self.protocol}",
-            "role and scopes": self.role and f"{self.role}: {', '.join(self.scopes) or 'none'}",
-            "round trip": self.rtt and f"{self.rtt * 1000:.1f} ms",
-            "events": f"{counters.events:,}" + (f", {counters.missed:,} missed" if counters.missed else ""),
-            "handlers": f"{counters.handler_missed:,} calls left out: too slow" if counters.handler_missed else None,
-            "reconnects": f"{counters.reconnects:,}" if counters.reconnects else None,
-        }
         cells = "".join(
-            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
-            for name, text in rows.items()
-            if text
+            f"<tr><th style='text-align:left'>{label}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
+            for label, text in self.rows.items()
         )
         return f"<table>{cells}</table>"

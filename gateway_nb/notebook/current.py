@@ -34,9 +34,6 @@ def adopt(gateway: Gateway) -> None:
     use(gateway)
 
 
-made = adopt
-
-
 def close_all() -> None:
     """Close what magics and forms have opened; where nothing is connected then, the thread that served it ends, too."""
     global _embedded

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from ..errors import GatewayConnectError, detail_code
 from . import close_codes
 from .scopes import ADMIN, allows
-from .scopes import SCOPES as SCOPES
 
 DEFAULT_ROLE = "operator"
 DEFAULT_SCOPES = (ADMIN,)

@@ -19,6 +19,7 @@ from ...client.run import ABORT_SECONDS, FINISH, STARTED, run_of
 from ...errors import GatewayError, GatewayRequestError, RunAbortedError, one_line, printable
 from ...faces.gateway import Gateway
 from ...protocol.frames import encode_request
+from ...protocol.scopes import allows
 from ...schema.facts import method_facts
 from ...sync.handle import RequestHandle
 from .. import current
@@ -368,7 +369,7 @@ def dry_run(call: Call, params: dict[str, Any] | None, scopes: tuple[str, ...], 
     facts = method_facts()
     method = facts.methods.get(call.method)
     needed = method.scope if method is not None and method.scope else "unknown"
-    granted = "granted" if needed in scopes or "operator.admin" in scopes else "NOT granted"
+    granted = "granted" if allows(scopes, needed) else "NOT granted"
     lines = [
         f"would send: {redactor.json(encode_request('(a new id)', call.method, params), guess=True).decode()}",
         f"scope: needs {needed}" + (f", {granted}" if needed != "unknown" else ""),

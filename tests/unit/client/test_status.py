@@ -36,16 +36,16 @@ def test_lines(fields: dict[str, Any], line: str) -> None:
 
 
 ROWS: list[tuple[dict[str, Any], set[tuple[str, str]]]] = [
-    ({}, {("events", "0")}),
-    ({"retry_in": 3.0, "reason": "<b>"}, {("state", "closed in 3 s"), ("why", "&lt;b&gt;")}),
-    ({"silence": 20.0, "problems": ("a", "b")}, {("warning", "nothing heard for 20 s"), ("problem", "a · b")}),
-    ({"server_version": "1", "protocol": 3, "rtt": 0.5}, {("server", "OpenClaw 1, protocol 3")}),
-    ({"rtt": 0.5}, {("round trip", "500.0 ms")}),
-    ({"role": "node"}, {("role and scopes", "node: none")}),
-    ({"role": "operator", "scopes": ("a", "b")}, {("role and scopes", "operator: a, b")}),
-    ({"counters": Counters(events=1234, missed=5)}, {("events", "1,234, 5 missed")}),
-    ({"counters": Counters(handler_missed=1000)}, {("handlers", "1,000 calls left out: too slow")}),
-    ({"counters": Counters(reconnects=2)}, {("reconnects", "2")}),
+    ({}, {("Events", "0")}),
+    ({"retry_in": 3.0, "reason": "<b>"}, {("State", "closed in 3 s"), ("Why", "&lt;b&gt;")}),
+    ({"silence": 20.0, "problems": ("a", "b")}, {("Warning", "nothing heard for 20 s"), ("Problem", "a · b")}),
+    ({"server_version": "1", "protocol": 3, "rtt": 0.5}, {("Server", "OpenClaw 1, protocol 3")}),
+    ({"rtt": 0.5}, {("Round trip", "500.0 ms")}),
+    ({"role": "node"}, {("Role and scopes", "node: none")}),
+    ({"role": "operator", "scopes": ("a", "b")}, {("Role and scopes", "operator: a, b")}),
+    ({"counters": Counters(events=1234, missed=5)}, {("Gaps", "0, 5 events missed"), ("Events", "1,234")}),
+    ({"counters": Counters(handler_missed=1000)}, {("Calls of handlers left out", "1,000")}),
+    ({"counters": Counters(reconnects=2)}, {("Reconnects", "2")}),
 ]
 
 

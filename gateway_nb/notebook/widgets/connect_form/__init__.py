@@ -191,7 +191,7 @@ class ConnectForm(LiveWidget):
             while not stop.is_set():
                 try:
                     self._names.replace(gateway, gateway.connect)
-                    current.made(gateway)
+                    current.adopt(gateway)
                     break
                 except PairingRequiredError as error:
                     if not stop.is_set():

@@ -6,6 +6,7 @@ import time
 from typing import Any, TypeGuard
 
 from ....faces.gateway import Gateway
+from ....protocol.units import span
 from ...current import latest
 from ..live import LiveWidget, bundle
 
@@ -57,45 +58,20 @@ class StatusView(LiveWidget):
 
     def _describe(self) -> dict[str, Any]:
         gateway = latest(self._gateway)
-        status, counters = gateway.status, gateway.status.counters
+        status = gateway.status
+        rows = {label: text for label, text in status.rows.items() if label != "State"}
+        rows["Events"] += f" · {self._rate:,.0f}/s"
         snapshot = (gateway.hello or {}).get("snapshot")
-        up = snapshot.get("uptimeMs") if isinstance(snapshot, dict) else None
-        server = f"OpenClaw {status.server_version}, protocol {status.protocol}" if status.server_version else None
-        missed = f", {counters.missed:,} events missed" if counters.missed else ""
-        rows = {
-            "Why": status.reason,
-            "Warning": status.warning,
-            "Problem": " · ".join(status.problems),
-            "Gateway": status.url,
-            "Server": server,
-            "Uptime when connected": _span(up / 1000) if _is_time(up) else None,
-            "Role and scopes": status.role and f"{status.role}: {', '.join(status.scopes) or 'none'}",
-            "Round trip": status.rtt and f"{status.rtt * 1000:.1f} ms",
-            "Events": f"{counters.events:,} · {self._rate:,.0f}/s",
-            "Gaps": f"{counters.gaps:,}{missed}",
-            "Jumps": f"{counters.jumps:,}" if counters.jumps else None,
-            "Reconnects": f"{counters.reconnects:,}",
-            "Requests in flight": f"{counters.in_flight:,}"
-            + (f", {counters.queued:,} queued" if counters.queued else ""),
-            "Requests repeated": f"{counters.retries:,}" if counters.retries else None,
-            "Malformed frames": f"{counters.malformed:,}" if counters.malformed else None,
-            "Errors in handlers": f"{counters.handler_errors:,}" if counters.handler_errors else None,
-            "Calls of handlers left out": f"{counters.handler_missed:,}" if counters.handler_missed else None,
-        }
-        state = status.state if status.retry_in is None else f"{status.state} in {status.retry_in:.0f} s"
+        uptime = snapshot.get("uptimeMs") if isinstance(snapshot, dict) else None
+        if _is_time(uptime):
+            rows["Uptime when connected"] = span(uptime / 1000)
         return {
             "state": status.state,
-            "text": state,
-            "rows": [[name, text] for name, text in rows.items() if text],
+            "text": status.state_text,
+            "rows": list(map(list, rows.items())),
             "log": gateway.log[-_LOG_LINES:],
         }
 
 
 def _is_time(milliseconds: Any) -> TypeGuard[float]:
     return isinstance(milliseconds, (int, float)) and 0 <= milliseconds < _LONGEST_TIME
-
-
-def _span(seconds: float) -> str:
-    minutes = int(seconds // 60)
-    days, hours = minutes // 1440, minutes // 60 % 24
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

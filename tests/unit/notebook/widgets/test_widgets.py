@@ -191,7 +191,7 @@ def test_a_status_of_odd_times(up: Any) -> None:
         gw.hello["snapshot"]["uptimeMs"] = up
         widget = StatusView(gw)
         rows = dict(widget._describe()["rows"])
-        assert rows.get("Uptime when connected") == ("1 min" if up == 90_000 else None)
+        assert rows.get("Uptime when connected") == ("1 min 30 s" if up == 90_000 else None)
         assert rows["Gateway"] == local.url
         widget.close()
 
