@@ -12,7 +12,7 @@ import pytest
 from gateway_nb.client.options import portable, resolve, timeout
 from gateway_nb.errors import InsecureUrlError
 from gateway_nb.identity.device import DeviceIdentity
-from gateway_nb.protocol.auth import SCOPES
+from gateway_nb.protocol.scopes import SCOPES
 from gateway_nb.schema.facts import method_facts
 
 WRONG_TYPES: list[tuple[str, Any]] = [

@@ -56,8 +56,9 @@ def test_tables(fields: dict[str, Any], rows: set[tuple[str, str]]) -> None:
     cells = [cell.partition("<")[0] for cell in shown.split("left'>")[1:]]
     found = set(zip(cells[::2], cells[1::2], strict=True))
     assert found >= rows
-    assert {name for name, _ in found} == {"state", "url", "events"} | {name for name, _ in rows} | (
-        {"round trip"} if "rtt" in fields else set()
+    always = {"State", "Gateway", "Events", "Gaps", "Reconnects", "Requests in flight"}
+    assert {name for name, _ in found} == always | {name for name, _ in rows} | (
+        {"Round trip"} if "rtt" in fields else set()
     )
 
 
