@@ -25,8 +25,8 @@ def playground() -> Gateway:
         GatewayConnectError: the environment's gateway can't be reached, or refuses; see `connect`.
 
     Example:
-        >>> gw = gnb.playground()                            # doctest: +SKIP
-        >>> gw.run("count:3").result().text                  # doctest: +SKIP
+        >>> gw = gnb.playground()
+        >>> gw.run("count:3").result().text
         '1 2 3'
     """
     if (shell := get_ipython()) is not None:

@@ -14,6 +14,7 @@ import gateway_nb as gnb
 from gateway_nb.identity import files
 from gateway_nb.notebook import current
 from gateway_nb.notebook.widgets.connect_form import FILE_NAME, ConnectForm
+from gateway_nb.server.admission import _ROLE
 from tests.helpers.stub import Stub, stub
 
 SECRET = "a-secret-typed-into-a-form"
@@ -218,7 +219,7 @@ def must_pair(local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def pair(params: Any, device: Any, role: str, scopes: Any) -> None:
         if device.device_id not in admission.devices:
-            raise admission._pairing_required(device, params["client"], role, scopes)
+            raise admission._pairing_required(_ROLE, device, params["client"], role, scopes)
 
     monkeypatch.setattr(admission, "_pair", pair)
 

@@ -12,12 +12,13 @@ from tests.helpers.lab import SECRET, Lab, Page, fill, output, state
 
 START = f"""
 import gateway_nb as gnb
+from gateway_nb.server.admission import _ROLE
 local = gnb.LocalGateway(token="-".join({SECRET.split("-")!r})).start()
 admission, approved = local.admission, []
 
 def pair(params, device, role, scopes):
     if device.device_id not in admission.devices:
-        raise admission._pairing_required(device, params["client"], role, scopes)
+        raise admission._pairing_required(_ROLE, device, params["client"], role, scopes)
 """
 
 
