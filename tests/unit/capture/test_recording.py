@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,28 @@ def test_what_fell_out_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
     of_a_connection = next_line in ("event", "mark")
     assert [line.epoch for line in lines] == [0, 0, int(of_a_connection), 0]
     assert capture.stats.dropped == gnb.load(tmp_path / "run.jsonl").stats.dropped == 1
+
+
+def test_nothing_comes_after_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What arrives while a capture stops is not written behind its end."""
+    disk = SlowDisk(monkeypatch)
+
+    def attach(capture: Capture) -> Callable[[], object]:
+        def detach() -> None:
+            capture.extend([event(2)])
+            capture.mark("gap", 1, {"expected": 1, "received": 2})
+            capture.asked("1", "m", b"{}")
+            capture.answered("1", True, b"{}")
+            disk.gate.set()
+
+        return detach
+
+    capture = Capture(tmp_path / "run.jsonl", attach=attach)
+    assert disk.asked.wait(10)
+    capture.extend([event(1)])
+    assert capture.stop().events == 1
+    assert [line.kind for line in gnb.load(tmp_path / "run.jsonl").lines()] == ["start", "event", "stop"]
+    assert capture.stop().events == 1
 
 
 def test_calls_that_a_slow_disk_keeps_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
