@@ -11,6 +11,7 @@ import pytest
 
 from gateway_nb.client.event import Event
 from gateway_nb.client.run import AsyncRun
+from gateway_nb.errors import RunFailedError
 from gateway_nb.protocol.frames import encode
 from tests.helpers.support import async_test
 
@@ -61,3 +62,20 @@ async def test_pieces(deltas: list[Delta], final: str, printed: str) -> None:
     run = AsyncRun(gateway, "hi", agent="main", session=None, timeout=None)
     assert "".join([piece async for piece in run]) == printed
     assert run.text == (await run.result()).text == final
+
+
+@pytest.mark.parametrize(("size", "kept"), [(1024 * 1024, True), (1024 * 1024 + 1, False)])
+@async_test
+async def test_what_a_failed_run_tells(size: int, kept: bool) -> None:
+    """Of a run that failed the gateway's details are there up to 1 MiB; of more only how much it is."""
+    final = {"status": "error", "summary": "no", "more": ""}
+    final["more"] = "x" * (size - len(encode(final)))
+
+    class Failing(FakeGateway):
+        async def request_raw(self, method: str, params: dict[str, Any], **_: Any) -> bytes:
+            return encode(final)
+
+    gateway: Any = Failing([], "")
+    with pytest.raises(RunFailedError, match="ended with error: no") as failed:
+        await AsyncRun(gateway, "hi", agent="main", session=None, timeout=None).result()
+    assert failed.value.details == (final if kept else "1,048,577 bytes, left out")
