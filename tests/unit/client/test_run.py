@@ -75,6 +75,9 @@ async def test_what_a_failed_run_tells(size: int, kept: bool) -> None:
         async def request_raw(self, method: str, params: dict[str, Any], **_: Any) -> bytes:
             return encode(final)
 
+        def clean(self, error: RunFailedError) -> RunFailedError:
+            return error
+
     gateway: Any = Failing([], "")
     with pytest.raises(RunFailedError, match="ended with error: no") as failed:
         await AsyncRun(gateway, "hi", agent="main", session=None, timeout=None).result()
