@@ -347,14 +347,15 @@ def test_a_disk_that_is_slow_at_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     assert capture.stop().events == 2
 
 
-def test_a_bug_in_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever ends the writing is told by stop(), by stats and to whoever listens: nobody believes it goes on."""
+def test_a_bug_in_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever ends the writing is told by stop(), by stats, by the log and to whoever listens."""
     monkeypatch.setattr("gateway_nb.capture.journal._lines", lambda events: events.no_such_thing)
     told: list[gnb.CaptureError] = []
     capture = Capture(tmp_path / "run.jsonl", on_error=told.append)
     capture.extend([event(1)])
     until(lambda: told)
     assert "no_such_thing" in str(capture.stats.error)
+    assert "a bug in the writing of captures" in caplog.text
     with pytest.raises(gnb.CaptureError, match="no_such_thing"):
         capture.stop()
 
