@@ -282,6 +282,18 @@ def test_odd_files(tmp_path: Path, make: Callable[[Path], None], why: str) -> No
         DeviceIdentity.load(tmp_path / "file.json")
 
 
+def test_the_largest_file(tmp_path: Path) -> None:
+    """A key file of a million bytes is read, and one that is larger is refused."""
+    path = tmp_path / "key.json"
+    identity = DeviceIdentity.load_or_create(path)
+    document = path.read_bytes()
+    path.write_bytes(document.ljust(1_000_000))
+    assert DeviceIdentity.load(path).device_id == identity.device_id
+    path.write_bytes(document.ljust(1_000_001))
+    with pytest.raises(IdentityError, match="larger than 1,000,000 bytes"):
+        DeviceIdentity.load(path)
+
+
 def test_a_file_that_is_open_to_others() -> None:
     """A key that others may read is closed to them, and so is our folder, with a line for each; once is enough."""
     DeviceIdentity.load_or_create()
