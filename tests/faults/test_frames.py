@@ -197,6 +197,7 @@ async def test_late_answers_are_counted_as_such() -> None:
             await agw.request("first", timeout=0.05)
         await agw.request("second")
         assert (agw.status.counters.late, agw.status.counters.malformed) == (1, 0)
+        assert any("an answer came after its request was given up" in line for line in agw.log)
         await agw.close()
 
 

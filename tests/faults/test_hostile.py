@@ -349,6 +349,21 @@ def test_what_a_recording_keeps(tmp_path: Path) -> None:
     assert "pass/word" not in text
 
 
+@pytest.mark.parametrize("params", [{"n": float("nan")}, {"n": object()}, [1]])
+def test_what_is_not_sent_is_not_recorded(tmp_path: Path, params: Any) -> None:
+    """A request that can't be sent is in no recording."""
+    with (
+        gnb.LocalGateway() as local,
+        gnb.connect(local.url, token=local.token, device_identity=None) as gw,
+        gw.capture(tmp_path / "run.jsonl", requests=True),
+    ):
+        with pytest.raises(gnb.BadParamsError):
+            gw.request("health", params)
+        gw.request("health")
+    kinds = [line.kind for line in gnb.load(tmp_path / "run.jsonl").lines() if line.event is None]
+    assert kinds == ["start", "request", "answer", "stop"]
+
+
 def test_handlers_that_exit() -> None:
     """A handler that calls sys.exit ends nothing but itself."""
     with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw:

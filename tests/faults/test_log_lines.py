@@ -116,6 +116,39 @@ async def test_a_subscription_that_is_refused() -> None:
 
 
 @async_test
+async def test_what_was_wrong_with_frames() -> None:
+    """The log names missed events, numbers that jump, frames of no use, and why the connection ended."""
+
+    async def odd(socket: ServerConnection) -> None:
+        await welcome(socket)
+        for number in (1, 4, 2):
+            await socket.send(json.dumps({"type": "event", "event": "x", "seq": number}))
+        await socket.send("nonsense")
+        await socket.close(1012, "going away for a moment")
+
+    lines = [
+        "warning: missed 2 events: expected 2, received 4",
+        "warning: the events' numbers jump: expected 5, received 2",
+        "debug: malformed frame: ",
+        "info: gateway closed (1012): going away for a moment",
+    ]
+    async with (
+        socket_server(script(odd, answer_after_welcome)) as url,
+        gnb.AsyncGateway(url, device_identity=None) as agw,
+    ):
+        await until(lambda: agw.status.epoch == 2)
+        said = [next((line for line in agw.log if line.startswith(start)), None) for start in lines]
+        assert None not in said, agw.log
+        counters = agw.status.counters
+        assert (counters.gaps, counters.missed, counters.jumps, counters.malformed) == (1, 2, 1, 1)
+
+
+async def answer_after_welcome(socket: ServerConnection) -> None:
+    await welcome(socket)
+    await answer_all(socket)
+
+
+@async_test
 async def test_requests_at_the_end() -> None:
     """Closing fails the requests that have no answer yet, in the seed's words."""
     got = asyncio.Event()

@@ -11,7 +11,17 @@ _PROOFS = {
         "gateway_nb/capture/reading.py _CHUNK_BYTES: 1024 -> (1025)",
         "gateway_nb/capture/reading.py _STEP_BYTES: 512 -> (513)",
         "gateway_nb/capture/recording.py CHUNK_ROWS: 8192 -> (8193)",
+        "gateway_nb/client/connection.py _SLICE: 256 -> (257)",
         "gateway_nb/client/redaction/sieve.py _CHUNK: 65_536 -> (65537)",
+        "gateway_nb/client/transport/interface.py READ_BYTES: 32 -> (33)",
+        "gateway_nb/client/transport/interface.py READ_BYTES: 1024 -> (1025)",
+        "gateway_nb/client/transport/picows.py _READ_BUFFER: 256 -> (257)",
+        "gateway_nb/client/transport/picows.py _READ_BUFFER: 1024 -> (1025)",
+        "gateway_nb/client/transport/picows.py _RECEIVE_BUFFER: 256 -> (257)",
+        "gateway_nb/client/transport/picows.py _RECEIVE_BUFFER: 1024 -> (1025)",
+    ),
+    "Nothing is written once more, after all is.": (
+        "gateway_nb/capture/files.py Output.write: written < len(data) -> (written <= len(data))",
     ),
     "The first capacity of an array that grows: it grows once more, or once less.": (
         "gateway_nb/events/frame.py _FIRST_CAPACITY: 8192 -> (8193)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gateway_nb as gnb
+from gateway_nb.capture import reading
 from gateway_nb.capture.journal import Capture
 from gateway_nb.client.event import Event
 from gateway_nb.protocol import frames
@@ -222,6 +224,17 @@ def test_what_a_capture_takes_is_read(tmp_path: Path) -> None:
     assert [line.event for line in deep(200)] == [None, "x", None]
     for read in READERS.values():
         read(gnb.load(tmp_path / "run.jsonl"))
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_the_end_of_a_line(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+    """A line may have so many bytes without its line break; what is longer is left out, to its last byte."""
+    monkeypatch.setattr(reading, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(reading, "_CHUNK_BYTES", 7)
+    lines = [b"a" * 100, b"b" * 101, b"c" * 107, b"d" * 108, b"", b"e"]
+    found = list(reading.texts(io.BytesIO(b"\n".join(lines) + end)))
+    assert found == [lines[0] + b"\n", None, None, None, b"\n", b"e" + end]
+    assert list(reading.texts(io.BytesIO(b"f" * 101 + end))) == [None]
 
 
 def test_a_line_without_end(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,28 @@ def test_what_fell_out_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert capture.stats.dropped == gnb.load(tmp_path / "run.jsonl").stats.dropped == 1
 
 
+def test_nothing_comes_after_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What arrives while a capture stops is not written behind its end."""
+    disk = SlowDisk(monkeypatch)
+
+    def attach(capture: Capture) -> Callable[[], object]:
+        def detach() -> None:
+            capture.extend([event(2)])
+            capture.mark("gap", 1, {"expected": 1, "received": 2})
+            capture.asked("1", "m", b"{}")
+            capture.answered("1", True, b"{}")
+            disk.gate.set()
+
+        return detach
+
+    capture = Capture(tmp_path / "run.jsonl", attach=attach)
+    assert disk.asked.wait(10)
+    capture.extend([event(1)])
+    assert capture.stop().events == 1
+    assert [line.kind for line in gnb.load(tmp_path / "run.jsonl").lines()] == ["start", "event", "stop"]
+    assert capture.stop().events == 1
+
+
 def test_calls_that_a_slow_disk_keeps_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recorded requests, answers and marks wait for a slow disk within the same bound as events, and are counted."""
     monkeypatch.setattr("gateway_nb.capture.journal._QUEUE_BYTES", 100_000)
@@ -325,14 +348,15 @@ def test_a_disk_that_is_slow_at_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     assert capture.stop().events == 2
 
 
-def test_a_bug_in_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever ends the writing is told by stop(), by stats and to whoever listens: nobody believes it goes on."""
+def test_a_bug_in_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever ends the writing is told by stop(), by stats, by the log and to whoever listens."""
     monkeypatch.setattr("gateway_nb.capture.journal._lines", lambda events: events.no_such_thing)
     told: list[gnb.CaptureError] = []
     capture = Capture(tmp_path / "run.jsonl", on_error=told.append)
     capture.extend([event(1)])
     until(lambda: told)
     assert "no_such_thing" in str(capture.stats.error)
+    assert "a bug in the writing of captures" in caplog.text
     with pytest.raises(gnb.CaptureError, match="no_such_thing"):
         capture.stop()
 

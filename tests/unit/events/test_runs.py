@@ -98,6 +98,20 @@ def test_runs_that_are_none() -> None:
     assert tool_calls_of(log.df)["tool"].str.len().tolist() == [1024]
 
 
+def test_the_longest_ids() -> None:
+    """Ids of 1,024 characters are ids."""
+    run, call = "r" * 1024, "c" * 1024
+    log = log_of((0.0, "agent", agent(run, "tool", phase="start", toolCallId=call, name="n" * 1024)))
+    assert log.runs()["run"].tolist() == [run]
+    assert tool_calls_of(log.df)["tool"].tolist() == ["n" * 1024]
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 2**63 - 1])
+def test_numbers_that_are_counts(tokens: int) -> None:
+    """Tokens are whatever a column of numbers can hold."""
+    assert log_of((0.0, "agent", agent("a", "usage", outputTokens=tokens))).runs()["tokens"].tolist() == [tokens]
+
+
 def test_calls_that_are_half_there() -> None:
     """A call ends with its result, whatever is told of it meanwhile; a result whose start was missed is no call."""
     log = log_of(

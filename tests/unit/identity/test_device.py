@@ -224,6 +224,16 @@ def test_tokens_that_are_not_kept(tmp_path: Path, token: str, scopes: list[str])
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_longest_tokens(tmp_path: Path) -> None:
+    """A token of 4,096 characters with 64 scopes of 128 is kept."""
+    tokens = DeviceTokens("d", A, tmp_path / "tokens.json")
+    scopes = tuple(f"{number:0128}" for number in range(64))
+    assert tokens.store("operator", "x" * 4096, scopes) == 0
+    kept = tokens.load("operator")
+    assert kept is not None
+    assert (kept.token, kept.scopes) == ("x" * 4096, scopes)
+
+
 def test_a_full_token_file(tmp_path: Path) -> None:
     """The file never grows beyond what is read: the oldest tokens give way, and they are counted."""
     path = tmp_path / "tokens.json"
@@ -270,6 +280,18 @@ def test_odd_files(tmp_path: Path, make: Callable[[Path], None], why: str) -> No
         DeviceTokens("d", A, tmp_path / "file.json").load("operator")
     with pytest.raises(IdentityError, match=why):
         DeviceIdentity.load(tmp_path / "file.json")
+
+
+def test_the_largest_file(tmp_path: Path) -> None:
+    """A key file of a million bytes is read, and one that is larger is refused."""
+    path = tmp_path / "key.json"
+    identity = DeviceIdentity.load_or_create(path)
+    document = path.read_bytes()
+    path.write_bytes(document.ljust(1_000_000))
+    assert DeviceIdentity.load(path).device_id == identity.device_id
+    path.write_bytes(document.ljust(1_000_001))
+    with pytest.raises(IdentityError, match="larger than 1,000,000 bytes"):
+        DeviceIdentity.load(path)
 
 
 def test_a_file_that_is_open_to_others() -> None:

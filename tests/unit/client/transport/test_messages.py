@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -81,6 +82,14 @@ async def test_the_end_of_round_trips() -> None:
     pings.end()
     with pytest.raises(TransportClosed):
         await waiting
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    pings = Pings()
+    pings.start()
+    pings.end()
+    del pings
+    gc.collect()
+    assert complaints == [], "nobody need wait for an answer"
     pings = Pings()
     answered = pings.start()
     pings.settle(pings.payload)
