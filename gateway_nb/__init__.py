@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .faces.run import Run as Run
     from .notebook.playground import playground as playground
     from .notebook.widgets.connect_form import connect_form as connect_form
-    from .server.gateway import LocalGateway as LocalGateway
+    from .server.local_gateway import LocalGateway as LocalGateway
 
     __version__: str
 
@@ -70,7 +70,7 @@ _ROOMS = {
     "diagnosis.doctor": ("doctor",),
     "faces.gateway": ("Gateway",),
     "faces.run": ("Run",),
-    "server.gateway": ("LocalGateway",),
+    "server.local_gateway": ("LocalGateway",),
     "notebook.widgets.connect_form": ("connect_form",),
     "notebook.playground": ("playground",),
     "errors": (

@@ -267,7 +267,7 @@ def suggest_methods(error: GatewayRequestError, near: Sequence[str]) -> None:
 
     Args:
         error: see `is_unknown_method`.
-        near: from `gateway_nb.protocol.names.closest`; empty leaves the error as it is.
+        near: from `gateway_nb.protocol.spelling.closest`; empty leaves the error as it is.
     """
     if near:
         error.args = (str(error).removesuffix(_METHODS_ADVICE) + f"; did you mean {' or '.join(near)}?",)

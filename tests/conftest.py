@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from gateway_nb.client.transport.opening import LIBRARIES, LIBRARY_VARIABLE
-from gateway_nb.openclaw.gateway import VERSION
+from gateway_nb.openclaw.process import VERSION
 from tests.helpers.real import RealGateway, installed
 from tests.helpers.support import SESSION_PROCESSES
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..events.rows import Row
     from ..events.widgets import EventTable
-    from ..server.gateway import LocalGateway
+    from ..server.local_gateway import LocalGateway
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 64 * 1024 * 1024

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import GatewayError, with_options
-from ..protocol.names import closest
+from ..protocol.spelling import closest
 from .output import say
 
 _MODULES = {

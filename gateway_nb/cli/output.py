@@ -84,12 +84,12 @@ def own_gateway(openclaw: bool, token: str | None = None) -> Iterator[Any]:
         token: its shared token; default: a new one.
     """
     if openclaw:
-        from ..openclaw.gateway import OpenClaw
+        from ..openclaw.process import OpenClaw
 
         with OpenClaw(token=token, report=lambda line: say(line, err=True)) as server:
             yield server
     else:
-        from ..server.gateway import LocalGateway
+        from ..server.local_gateway import LocalGateway
 
         with LocalGateway(token=token) as server:
             yield server

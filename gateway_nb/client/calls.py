@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import GatewayError, GatewayRequestError, GatewayTimeoutError, is_unknown_method, suggest_methods
 from ..protocol.frames import check_method, decode_answer
-from ..protocol.names import closest
+from ..protocol.spelling import closest
 from ..schema.facts import method_facts
 from .core import Core
 from .event import Event

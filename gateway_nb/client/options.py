@@ -18,9 +18,9 @@ from ..protocol.auth import DEFAULT_ROLE, ROLES, Credentials, secret
 from ..protocol.endpoint import Endpoint
 from ..protocol.frames import LONGEST_TIMER
 from ..protocol.handshake import CLIENT_IDS, CLIENT_MODES, PROTOCOL_RANGE, ClientInfo, HelloOk, platform_name
-from ..protocol.names import closest
 from ..protocol.scopes import SCOPES
 from ..protocol.session import CHALLENGE_TIMEOUT
+from ..protocol.spelling import closest
 from . import environment
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from ..errors import (
     RunFailedError,
 )
 from ..protocol.frames import MalformedFrame, decode_answer, encode
-from .answer import Answer
 from .core import Core
 from .event import Event
 from .redaction.redactor import EXAMINED, hidden
+from .run_text import Answer
 
 STARTED = ("accepted", "started", "in_flight")
 """The statuses of an answer that is not a run's last."""

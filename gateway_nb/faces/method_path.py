@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from ..errors import printable
-from ..protocol.names import closest
+from ..protocol.spelling import closest
 from ..schema.facts import method_facts
 
 

@@ -11,7 +11,7 @@ from ..faces.gateway import Gateway
 from ..sync.loop_thread import stop_loop_thread
 
 if TYPE_CHECKING:
-    from ..server.gateway import LocalGateway
+    from ..server.local_gateway import LocalGateway
 
 name = "default"
 """The connection that a magic or a form opened last, or that ``%gateway use`` named."""
@@ -51,7 +51,7 @@ def embedded_gateway() -> LocalGateway:
     """Return the embedded gateway to try things on, started on first use; it ends when the extension is unloaded."""
     global _embedded
     if _embedded is None:
-        from ..server.gateway import LocalGateway
+        from ..server.local_gateway import LocalGateway
 
         _embedded = LocalGateway().start()
     return _embedded

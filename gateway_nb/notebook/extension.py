@@ -15,7 +15,7 @@ from ..faces.gateway import Gateway
 from ..schema.facts import method_facts
 from . import current
 from .magics.completion import Knowledge, complete
-from .magics.gateway import GatewayMagics
+from .magics.magics import GatewayMagics
 from .magics.python import complete_python
 
 _NAME = "gateway"

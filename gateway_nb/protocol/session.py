@@ -27,7 +27,7 @@ from . import close_codes, frames
 from .effects import Acknowledged, Answered, Challenged, Close, Dropped, Effect, Failed, Gap, Jump, Late, Send, Welcomed
 from .frames import EventFrame, ResponseFrame
 from .handshake import PROTOCOL_RANGE, hello_secrets, read_challenge, read_hello
-from .requests import Pending, Requests, deadline
+from .pending import Pending, Requests, deadline
 
 CHALLENGE_TIMEOUT = 15.0
 HELLO_TIMEOUT = 15.0

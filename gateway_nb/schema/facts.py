@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import platformdirs
 
-from ..protocol.names import closest
+from ..protocol.spelling import closest
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

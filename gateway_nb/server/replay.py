@@ -19,7 +19,7 @@ from ..errors import CaptureError
 from ..protocol.frames import RequestFrame
 from ..protocol.lines import Answer, Gap, Line, Refused, Request, detail, refused
 from .answers import Refusal, fault
-from .gateway import LocalGateway
+from .local_gateway import LocalGateway
 
 if TYPE_CHECKING:
     from .peer import Peer

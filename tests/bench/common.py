@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 _SERVER = """
 import sys
-from gateway_nb.server.gateway import LocalGateway
+from gateway_nb.server.local_gateway import LocalGateway
 with LocalGateway(token="bench") as gateway:
     print(gateway.url, flush=True)
     sys.stdin.read()

@@ -23,7 +23,7 @@ from gateway_nb.client.redaction.redactor import Redactor
 from gateway_nb.notebook.widgets.event_table.matches import Matches
 from gateway_nb.notebook.widgets.event_table.preview import preview
 from gateway_nb.notebook.widgets.event_table.query import Query
-from gateway_nb.notebook.widgets.rows import LogRows
+from gateway_nb.notebook.widgets.row_ids import LogRows
 from tests.helpers.lab import CHROMIUM_OPTIONS, Lab, Page
 
 RATE = 10_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway_nb.server.gateway import LocalGateway
+from gateway_nb.server.local_gateway import LocalGateway
 
 
 @pytest.fixture(params=["local", "openclaw"])

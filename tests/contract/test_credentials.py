@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from gateway_nb.openclaw.gateway import VERSION
+from gateway_nb.openclaw.process import VERSION
 from tests.helpers.real import AnyGateway, RealGateway
 from tests.helpers.support import async_test
 

@@ -15,7 +15,7 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.capture.journal import Capture
-from gateway_nb.openclaw.gateway import VERSION
+from gateway_nb.openclaw.process import VERSION
 from tests.helpers.counting import Book
 from tests.helpers.proxy import Proxy
 from tests.helpers.real import AnyGateway, RealGateway, installed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from gateway_nb.notebook.calls.runs import RunView
+from gateway_nb.notebook.calls.run_view import RunView
 from tests.helpers.real import AnyGateway, RealGateway
 from tests.helpers.support import async_test
 

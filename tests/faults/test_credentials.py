@@ -341,7 +341,7 @@ async def test_the_form_keeps_a_urls_path_to_itself(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("url", ["wss://a.example/hush?hush", "hush"])
 def test_the_settings_table_hides_a_urls_path(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of settings says that the URL is the environment's, and shows scheme, host and port of it."""
-    from gateway_nb.notebook.magics.gateway import GatewayMagics
+    from gateway_nb.notebook.magics.magics import GatewayMagics
 
     monkeypatch.setenv("OPENCLAW_GATEWAY_URL", url)
     table = shown_settings(GatewayMagics(None))

@@ -17,7 +17,7 @@ from websockets.typing import Origin
 
 import gateway_nb as gnb
 from gateway_nb.openclaw.model import OfflineModel
-from gateway_nb.server.gateway import MAX_UNAUTHENTICATED
+from gateway_nb.server.local_gateway import MAX_UNAUTHENTICATED
 from tests.helpers.raw import answer_to, outcome, sign_in
 from tests.helpers.support import async_test
 

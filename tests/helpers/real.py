@@ -11,7 +11,7 @@ import sys
 from typing import Any, Protocol
 
 from gateway_nb.errors import OpenClawUnavailable
-from gateway_nb.openclaw.gateway import OpenClaw, install
+from gateway_nb.openclaw.process import OpenClaw, install
 from tests.helpers.support import SESSION_PROCESSES, missing
 
 

@@ -46,8 +46,8 @@ _PROOFS = {
         "gateway_nb/events/frame.py _FRAMES_KEPT: 256 -> (257)",
     ),
     "Of late answers the last thousand or so are promised to be told from unknown ones.": (
-        "gateway_nb/protocol/requests.py _LATE_KEPT: 1024 -> (1025)",
-        "gateway_nb/protocol/requests.py Requests.give_up: len(self._given_up) > _LATE_KEPT"
+        "gateway_nb/protocol/pending.py _LATE_KEPT: 1024 -> (1025)",
+        "gateway_nb/protocol/pending.py Requests.give_up: len(self._given_up) > _LATE_KEPT"
         " -> (len(self._given_up) >= _LATE_KEPT)",
     ),
     "The table has twice the room; a hash has 16 bits, and no other place of it is ever asked for.": (

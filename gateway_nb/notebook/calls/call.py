@@ -27,7 +27,7 @@ from ..display.result import Elapsed, Result
 from ..magics.body import CommandError, pointed
 from ..magics.grammar import Call
 from .results import Rows, frame_of_rows, part_at, rows_in
-from .runs import RunView
+from .run_view import RunView
 
 _POLL_SECONDS = 0.1
 _SILENT_SECONDS = 1.0

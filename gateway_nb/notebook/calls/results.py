@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...events.paths import steps_of
 from ...events.rows import typed_column
-from ...protocol.names import closest
+from ...protocol.spelling import closest
 from ..display.table import are_times
 from ..magics.body import CommandError
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...protocol.names import closest
+from ...protocol.spelling import closest
 from .body import Body, below
 
 _NAME = re.compile(r"[^\W\d]\w*")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...protocol.names import closest
+from ...protocol.spelling import closest
 from .body import Body, CommandError, parse_body
 from .commands import CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
 

@@ -16,7 +16,7 @@ from ....client.redaction.redactor import Redactor
 from ....errors import printable
 from ....events.rows import Row, frame_of, redacted
 from ..live import LiveWidget, bundle, ticker
-from ..rows import LogRows
+from ..row_ids import LogRows
 from . import export
 from .matches import Matches
 from .preview import paths_of, preview, static_row

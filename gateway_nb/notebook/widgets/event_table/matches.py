@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from ....events.paths import decoded, value_at
-from ..rows import LogRows, Numbers, Segment
+from ..row_ids import LogRows, Numbers, Segment
 from .query import SORTS, FilterError, Query, steps
 
 LARGEST_SORT = 200_000

@@ -12,7 +12,7 @@ import pyarrow.compute as compute
 from ....client.redaction.redactor import Redactor
 from ....events.paths import decoded, paths_in, value_at
 from ....events.summary import LARGEST, summary
-from ..rows import Numbers
+from ..row_ids import Numbers
 from .query import steps
 
 PREVIEW_BYTES = 160

@@ -14,7 +14,7 @@ from ....errors import printable
 from ....events.runs import RUN_EVENTS, AgentRun, take
 from ..event_table import Source
 from ..live import LiveWidget, bundle
-from ..rows import LogRows
+from ..row_ids import LogRows
 
 _SHOWN_RUNS = 50
 _KEPT_RUNS = 500

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway_nb.client.answer import LONGEST
 from gateway_nb.client.event import Event
 from gateway_nb.client.redaction.redactor import Redactor
+from gateway_nb.client.run_text import LONGEST
 from gateway_nb.notebook.calls.results import frame_of_rows, part_at, rows_in
-from gateway_nb.notebook.calls.runs import RunView
+from gateway_nb.notebook.calls.run_view import RunView
 from gateway_nb.notebook.display.result import Elapsed, Result
 from gateway_nb.notebook.magics.body import CommandError
 from gateway_nb.notebook.widgets import live

@@ -6,9 +6,9 @@ import html
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...client.answer import LONGEST, answer_after
 from ...client.event import Event
 from ...client.redaction.redactor import Redactor
+from ...client.run_text import LONGEST, answer_after
 from ...errors import printable
 from ...events.runs import AgentRun, take
 from ...protocol.frames import MalformedFrame

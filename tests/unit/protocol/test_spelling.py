@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway_nb.errors import is_unknown_method, request_error, suggest_methods
-from gateway_nb.protocol.names import closest
+from gateway_nb.protocol.spelling import closest
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from gateway_nb.client import answer
-from gateway_nb.client.answer import Answer, answer_after
+from gateway_nb.client import run_text as answer
+from gateway_nb.client.run_text import Answer, answer_after
 
 
 def pieces(whole: Answer) -> list[str]:

@@ -15,7 +15,7 @@ from gateway_nb.events.log import EventLog
 from gateway_nb.notebook.widgets.event_table.matches import Matches
 from gateway_nb.notebook.widgets.event_table.preview import PREVIEW_BYTES, marker, preview
 from gateway_nb.notebook.widgets.event_table.query import Condition, FilterError, Query
-from gateway_nb.notebook.widgets.rows import LogRows
+from gateway_nb.notebook.widgets.row_ids import LogRows
 from tests.helpers.events import event
 
 
