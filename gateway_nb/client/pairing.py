@@ -10,7 +10,8 @@ from ..errors import GatewayError, PairingRequiredError
 from ..protocol.handshake import HelloOk
 from .core import Core
 
-_PAUSE = 1.0
+PAUSE = 1.0
+"""Seconds between two attempts: a gateway does not say when a device is approved."""
 
 
 async def start_when_paired(
@@ -33,7 +34,7 @@ async def start_when_paired(
         try:
             return await core.start(limit, waits_for_owner=False)
         except PairingRequiredError as error:
-            if deadline is not None and time.monotonic() + _PAUSE > deadline:
+            if deadline is not None and time.monotonic() + PAUSE > deadline:
                 raise
             if on_pending is not None:
                 try:
@@ -41,4 +42,4 @@ async def start_when_paired(
                 except Exception as raised:  # noqa: BLE001 - the user's code; the owner may approve all the same
                     core.log.problem(GatewayError(f"on_pairing raised {type(raised).__name__}: {raised}"))
                 on_pending = None
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(PAUSE)

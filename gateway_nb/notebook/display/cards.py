@@ -1,4 +1,4 @@
-"""Cards: what the gateway's owner has to approve, and lists of names."""
+"""Lists of names and of connections."""
 
 from __future__ import annotations
 
@@ -6,34 +6,8 @@ import html
 import json
 from collections.abc import Sequence
 
-from ...errors import PairingRequiredError, printable
+from ...errors import printable
 from ...faces.gateway import Gateway
-
-
-class PairingCard:
-    """What the gateway's owner has to do, with the command to copy.
-
-    Args:
-        error: the gateway's refusal.
-        waiting: somebody waits for it.
-    """
-
-    def __init__(self, error: PairingRequiredError, *, waiting: bool = False) -> None:
-        then = "nothing more: this cell goes on by itself" if waiting else "run this cell again"
-        self._rows = {**error.rows, "then": then}
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{name}</th>"
-            f"<td style='text-align:left'><code style='user-select:all'>{html.escape(text)}</code></td></tr>"
-            for name, text in self._rows.items()
-        )
-        title = "<div><b>The gateway's owner has to approve this device</b></div>"
-        return {"text/plain": repr(self), "text/html": f"{title}<table>{cells}</table>"}
-
-    def __repr__(self) -> str:
-        rows = [f"  {name}: {text}" for name, text in self._rows.items()]
-        return printable("\n".join(["the gateway's owner has to approve this device", *rows]))
 
 
 class Listing:

@@ -26,7 +26,8 @@ from ...schema.facts import method_facts
 from .. import current
 from ..calls import call as calls
 from ..calls.call import Running
-from ..display.cards import Connections, Listing, PairingCard
+from ..display.cards import Connections, Listing
+from ..display.pairing import PairingCard
 from . import grammar
 from .binding import bind
 from .body import CommandError
@@ -283,12 +284,16 @@ def _stop(found: Iterable[Capture | DetachedCapture]) -> list[CaptureError]:
     return failures
 
 
+_NO_ARGUMENTS = {"connection", "ask", "token_env", "password_env", "wait"}
+"""Options that become other arguments, or none."""
+
+
 def _arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `connect` for the options of a magic."""
-    arguments: dict[str, Any] = dict(_credentials(options))
+    """Return the arguments of `connect` for the options of a magic; most have the same name."""
+    arguments = {name: value for name, value in options.items() if name not in _NO_ARGUMENTS}
     if "scopes" in options:
         arguments["scopes"] = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
-    return arguments | {same: options[same] for same in ("tls_fingerprint", "timeout") if same in options}
+    return arguments | _credentials(options)
 
 
 def _credentials(options: dict[str, Any]) -> dict[str, str]:

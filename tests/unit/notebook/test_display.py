@@ -21,7 +21,7 @@ from gateway_nb.diagnosis.report import Finding, Report
 from gateway_nb.errors import GatewayError, PairingRequiredError, one_line, printable
 from gateway_nb.events.log import EventLog
 from gateway_nb.faces.method_path import MethodPath
-from gateway_nb.notebook.display.cards import PairingCard
+from gateway_nb.notebook.display.pairing import PairingCard
 from gateway_nb.notebook.widgets.event_table import EventTable
 from gateway_nb.protocol.frames import encode
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ....client.environment import URL_VARIABLE, endpoint_for
+from ....client.pairing import PAUSE
 from ....errors import GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
 from ....faces import connections as connecting
 from ....faces.gateway import Gateway
@@ -18,12 +19,12 @@ from ....identity import files
 from ....protocol import endpoint
 from ....protocol.auth import DEFAULT_ROLE, DEFAULT_SCOPES, missing_scopes
 from ... import current
+from ...display.pairing import TITLE
 from ..live import LiveWidget, bundle, ticker
 
 FILE_NAME = "connect-form.json"
 AUTH_KINDS = ("token", "password", "stored", "none")
 _REMEMBERED = ("url", "auth", "role", "scopes", "pin", "name")
-_PAIRING_PAUSE = 1.0
 _WAITING = "waiting for the gateway's owner to approve this device"
 _ADVICE = {
     "reconnecting": "it tries again by itself; Disconnect ends that",
@@ -125,7 +126,12 @@ class ConnectForm(LiveWidget):
         if gateway is None:
             return state
         if pairing is not None:
-            return {**state, "state": "pairing", "text": _WAITING, "pairing": _card(pairing)}
+            return {
+                **state,
+                "state": "pairing",
+                "text": _WAITING,
+                "pairing": {"title": TITLE, "rows": list(map(list, pairing.rows.items()))},
+            }
         status = gateway.status
         state |= {
             "state": status.state,
@@ -196,7 +202,7 @@ class ConnectForm(LiveWidget):
                 except PairingRequiredError as error:
                     if not stop.is_set():
                         self._pairing = error
-                    stop.wait(_PAIRING_PAUSE)
+                    stop.wait(PAUSE)
         except (GatewayConnectError, GatewayClosedError) as error:
             failure = None if stop.is_set() else _in_a_form(error, self._options["auth"])
         except Exception as error:  # noqa: BLE001 - whatever it is, the form must not say "connecting" for ever
@@ -277,15 +283,6 @@ def _endpoint(url: str, pin: str) -> endpoint.Endpoint:
 
 def _scopes(text: str) -> tuple[str, ...]:
     return tuple(scope.strip() for scope in text.split(",") if scope.strip())
-
-
-def _card(error: PairingRequiredError) -> dict[str, Any]:
-    return {
-        "request": error.request_id,
-        "reason": error.reason or "this device is not approved",
-        "requested": ", ".join(error.requested_scopes),
-        "command": error.approve_command or "openclaw devices list",
-    }
 
 
 def _cleaned(content: Mapping[str, Any]) -> dict[str, str]:

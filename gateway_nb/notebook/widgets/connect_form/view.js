@@ -31,14 +31,12 @@ function copyable(code, title) {
 }
 
 /** Return what the gateway's owner has to do. */
-function pairingCard({ reason, requested, request, command }) {
-  const row = (term, ...value) => [el("dt", {}, term), el("dd", {}, ...value)];
+function pairingCard({ title, rows }) {
+  const command = rows.at(-1);
+  const value = (row) => (row === command ? copyable(row[1], "Copy command") : [row[1]]);
   return [
-    el("strong", {}, "The gateway's owner has to approve this device"),
-    el("dl", {},
-      ...row("Why", reason), ...(requested ? row("Asked for", requested) : []),
-      ...(request ? row("Request", el("code", {}, request)) : []),
-      ...row("On the gateway's host run", ...copyable(command, "Copy command"))),
+    el("strong", {}, title),
+    el("dl", {}, ...rows.flatMap((row) => [el("dt", {}, row[0]), el("dd", {}, ...value(row))])),
     "Nothing more to do here: it goes on by itself once that is done.",
   ];
 }
@@ -124,8 +122,9 @@ function render({ model, el: root }) {
         usage.replaceChildren("In a cell: ", ...copyable(body.code, "Copy line"));
       }
       card.hidden = !body.pairing;
-      if (body.pairing && card.dataset.request !== body.pairing.request) {
-        card.dataset.request = body.pairing.request;
+      const rows = JSON.stringify(body.pairing?.rows);
+      if (body.pairing && card.dataset.rows !== rows) {
+        card.dataset.rows = rows;
         card.replaceChildren(...pairingCard(body.pairing));
       }
     },

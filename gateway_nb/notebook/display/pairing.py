@@ -1,0 +1,35 @@
+"""What the gateway's owner has to do before this device may connect: in a cell, and in the form."""
+
+from __future__ import annotations
+
+import html
+
+from ...errors import PairingRequiredError, printable
+
+TITLE = "The gateway's owner has to approve this device"
+
+
+class PairingCard:
+    """What the gateway's owner has to do, with the command to copy.
+
+    Args:
+        error: the gateway's refusal.
+        waiting: somebody waits for it.
+    """
+
+    def __init__(self, error: PairingRequiredError, *, waiting: bool = False) -> None:
+        then = "nothing more: this cell goes on by itself" if waiting else "run this cell again"
+        self._rows = {**error.rows, "then": then}
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th>"
+            f"<td style='text-align:left'><code style='user-select:all'>{html.escape(text)}</code></td></tr>"
+            for name, text in self._rows.items()
+        )
+        title = f"<div><b>{TITLE}</b></div>"
+        return {"text/plain": repr(self), "text/html": f"{title}<table>{cells}</table>"}
+
+    def __repr__(self) -> str:
+        rows = [f"  {name}: {text}" for name, text in self._rows.items()]
+        return printable("\n".join([TITLE, *rows]))
