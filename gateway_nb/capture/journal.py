@@ -1,7 +1,7 @@
 """A capture: events as they come, one JSON line each, on disk soon enough that a crash loses next to nothing.
 
 A line is the raw frame with the receive time and the epoch in front:
-``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``. A marker has ``"kind"`` instead of ``"event"``: start,
+``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``. A mark has ``"kind"`` instead of ``"event"``: start,
 stop, gap, reconnect, dropped, and request and answer where these are kept.
 """
 
@@ -50,7 +50,7 @@ class CaptureStats:
         path: the file.
         events: events written.
         bytes: bytes written.
-        dropped: events, requests, answers and marks that the disk was too slow for; a marker in the file says where.
+        dropped: events, requests, answers and marks that the disk was too slow for; a mark in the file says where.
         error: why it stopped by itself, or ``None``.
         torn: where the torn last line of the file that was appended to is now, or ``None``.
     """
@@ -127,7 +127,7 @@ class Capture:
         self._putting = threading.Lock()
         self._error: CaptureError | None = None
         self._stopped = self._discarded = False
-        self._put(_marker("start", 0, {}))
+        self._put(_mark_line("start", 0, {}))
         self._opened: Future[Output] = Future()
         self._thread = threading.Thread(target=self._run, name="gateway_nb-capture", daemon=True)
         try:
@@ -164,16 +164,16 @@ class Capture:
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Take a note: ``gap``, ``reconnect``."""
-        self._take(_Line(_marker(kind, epoch, detail), is_call=False))
+        self._take(_Line(_mark_line(kind, epoch, detail), is_call=False))
 
     def asked(self, request_id: str, method: str, params: bytes) -> None:
         """Take a request."""
-        line = _marker("request", 0, {"id": request_id, "method": method, "params": msgspec.Raw(params)})
+        line = _mark_line("request", 0, {"id": request_id, "method": method, "params": msgspec.Raw(params)})
         self._take(_Line(line, is_call=True))
 
     def answered(self, request_id: str, ok: bool, answer: bytes) -> None:
         """Take an answer."""
-        line = _marker("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(on_one_line(answer))})
+        line = _mark_line("answer", 0, {"id": request_id, "ok": ok, "answer": msgspec.Raw(on_one_line(answer))})
         self._take(_Line(line, is_call=True))
 
     def _wants(self, name: str) -> bool:
@@ -205,7 +205,7 @@ class Capture:
     def _note_dropped(self) -> None:
         """Put down how many fell out here, before what comes after them; with the lock held."""
         if self._untold:
-            self._queue.append(_marker("dropped", 0, {"events": self._untold}))
+            self._queue.append(_mark_line("dropped", 0, {"events": self._untold}))
             self._untold = 0
 
     # Called by the user
@@ -217,7 +217,7 @@ class Capture:
             CaptureError: the disk failed, or does not take what is left within 10 s; what was written is readable.
         """
         if not self._stopped:
-            self._put(_marker("stop", 0, {}))
+            self._put(_mark_line("stop", 0, {}))
             self._stopped = True
             self._detach()
             self._wake.set()
@@ -348,10 +348,10 @@ class Capture:
 
     def _put_down(self, data: bytes) -> None:
         if self._output.is_due:
-            self._output.write(_marker("stop", 0, {"next": True}))
+            self._output.write(_mark_line("stop", 0, {"next": True}))
             self._output.rotate()
             self._files.append(self._output.path)
-            self._output.write(_marker("start", 0, {"number": len(self._files)}))
+            self._output.write(_mark_line("start", 0, {"number": len(self._files)}))
         self._output.write(data)
         self._bytes += len(data)
 
@@ -384,7 +384,7 @@ def on_one_line(piece: bytes | msgspec.Raw) -> bytes:
     return bytes(piece).replace(b"\n", b" ").replace(b"\r", b" ")
 
 
-def _marker(kind: str, epoch: int, detail: dict[str, Any]) -> bytes:
+def _mark_line(kind: str, epoch: int, detail: dict[str, Any]) -> bytes:
     return encode({"t": round(time.time(), 6), "epoch": epoch, "kind": kind, "payload": detail}) + b"\n"
 
 

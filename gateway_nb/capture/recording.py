@@ -44,7 +44,7 @@ class RecordingStats:
     """What a recording holds.
 
     Attributes:
-        rows: lines, markers included.
+        rows: lines, marks included.
         events: rows by event name.
         start: first receive time, or ``None`` if it is empty.
         end: last receive time, or ``None``.
@@ -193,7 +193,7 @@ class Recording(EventView):
     def to_parquet(self, folder: str | Path, partition_by: Iterable[str] = ("date", "event")) -> Path:
         """Write the events as Parquet, one folder per value (Hive layout), readable by pandas, DuckDB, Dask and Spark.
 
-        A marker's `event` is its kind, since folders can't be named after nothing. The first 256 names of at most 200
+        A mark's `event` is its kind, since folders can't be named after nothing. The first 256 names of at most 200
         bytes have folders of their own, the others share ``event=__other__``; the column ``event_name`` holds every
         name in full. The same goes for `kind`.
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ..errors import GatewayRequestError
-from ..protocol.frames import check_method, encode, encode_request
+from ..protocol.frames import encode, encode_request
 from .connection import Connection
 from .log import Log
 from .registry import Registry
@@ -77,7 +77,6 @@ class Requests:
         Raises:
             GatewayRequestError, GatewayTimeoutError, GatewayClosedError, BadParamsError: see `AsyncGateway.request`.
         """
-        check_method(method)
         if method in NEEDS_IDEMPOTENCY_KEY and isinstance(params, Mapping) and "idempotencyKey" not in params:
             params = {**params, "idempotencyKey": str(uuid.uuid4())}
         if not self._recorders.items:

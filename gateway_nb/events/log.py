@@ -20,7 +20,7 @@ from ..client.redaction.redactor import Redactor
 from ..errors import printable
 from ..protocol.frames import encode
 from .frame import FrameBuilder
-from .rows import EMPTY, Marker, Row, frame_of, joined, redacted, table_of
+from .rows import EMPTY, Mark, Row, frame_of, joined, redacted, table_of
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class LogStats:
     """What a log holds.
 
     Attributes:
-        rows: rows now, markers included.
+        rows: rows now, marks included.
         bytes: of the sealed chunks in memory.
         dropped: rows that gave way to newer ones.
         events: rows by event name.
@@ -58,7 +58,7 @@ class _State(NamedTuple):
 
 
 class EventLog(EventView):
-    """Events in the order in which they came, with markers where some are missing.
+    """Events in the order in which they came, with marks where some are missing.
 
     Args:
         max_rows: the oldest rows give way beyond this many.
@@ -95,7 +95,7 @@ class EventLog(EventView):
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Keep a note between the events: ``gap``, ``reconnect``, ... with its detail as the payload."""
-        self._state.tail.append(Marker(kind, time.time(), epoch, msgspec.Raw(encode(detail))))
+        self._state.tail.append(Mark(kind, time.time(), epoch, msgspec.Raw(encode(detail))))
 
     def _seal(self) -> None:
         with self._sealing:

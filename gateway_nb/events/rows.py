@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Marker(msgspec.Struct, gc=False, frozen=True):
+class Mark(msgspec.Struct, gc=False, frozen=True):
     """A note between events, with the attributes of an event.
 
     Attributes:
@@ -39,7 +39,7 @@ class Marker(msgspec.Struct, gc=False, frozen=True):
     raw: msgspec.Raw
 
 
-Row: TypeAlias = Event | Marker | Line
+Row: TypeAlias = Event | Mark | Line
 
 _REPAIRED_BYTES = 1024 * 1024
 _ASCII = bytes(range(128)) + b"?" * 128
@@ -71,7 +71,7 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
     Its columns are made of buffers: `pa.array` of a list would import pandas first, and keep the event loop for that.
 
     Args:
-        rows: events and markers, oldest first.
+        rows: events and marks, oldest first.
     """
     columns = [
         _column(nanoseconds(np.array([row.received for row in rows], "float64")), "time"),

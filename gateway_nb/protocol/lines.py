@@ -1,6 +1,6 @@
 """One line of a journal, checked: whatever passes has its place in every column, and no reader fails on it later.
 
-A line is ``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``; a marker has ``"kind"`` instead of
+A line is ``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``; a mark has ``"kind"`` instead of
 ``"event"``, and no ``"seq"``.
 """
 
@@ -143,7 +143,7 @@ def _checked(text: bytes) -> Line:
     if line.event is None:
         detail(line)
     elif line.kind != "event":
-        raise DamagedLine("it is an event and a marker at once")
+        raise DamagedLine("it is an event and a mark at once")
     return line
 
 
@@ -165,13 +165,13 @@ def _checked_with_a_whole_stack(text: bytes) -> Line:
 
 
 def detail(line: Line) -> Any:
-    """Return what a marker holds: a `Gap`, `Dropped`, `Request` or `Answer`; ``None`` for other kinds.
+    """Return what a mark holds: a `Gap`, `Dropped`, `Request` or `Answer`; ``None`` for other kinds.
 
     Raises:
         ValueError: it does not hold that.
     """
     if line.kind == "event":
-        raise DamagedLine("it is neither an event nor a marker")
+        raise DamagedLine("it is neither an event nor a mark")
     if (decoder := _DETAILS.get(line.kind)) is None:
         return None
     held = decoder.decode(line.raw)

@@ -18,7 +18,10 @@ from .handle import SLICE, RequestHandle, expected
 
 T = TypeVar("T")
 
-CLEANUP_PATIENCE = 2.0
+INTERRUPT_SECONDS = 2.0
+"""How long Ctrl-C waits for the cleanup of a call."""
+EXIT_SECONDS = 2.0
+"""How long the end of the interpreter waits for clients to close, and as long again for the thread."""
 
 
 class Stoppable(Protocol):
@@ -102,7 +105,7 @@ class LoopThread:
             waiting.wait()
         except BaseException:
             self.loop.call_soon_threadsafe(waiting.cancel)
-            waiting.wait(CLEANUP_PATIENCE)
+            waiting.wait(INTERRUPT_SECONDS)
             raise
         return expected(waiting.result)
 
@@ -117,13 +120,13 @@ class LoopThread:
                 self.loop.call_soon_threadsafe(function)
 
     def stop(self) -> None:
-        """Close every client that is left with code 1000, and end the thread; at most 2 s."""
+        """Close every client that is left with code 1000, and end the thread; see `EXIT_SECONDS`."""
         if not self.is_alive():
             return
         with contextlib.suppress(Exception):  # at exit there is nobody to tell
-            asyncio.run_coroutine_threadsafe(self._close_all(), self.loop).result(CLEANUP_PATIENCE)
+            asyncio.run_coroutine_threadsafe(self._close_all(), self.loop).result(EXIT_SECONDS)
         self.call(self.loop.stop)
-        self._thread.join(CLEANUP_PATIENCE)
+        self._thread.join(EXIT_SECONDS)
 
     async def _close_all(self) -> None:
         clients = list(self._clients.items())

@@ -354,7 +354,7 @@ def test_two_views(table: Stub, log: EventLog) -> None:
 
 @pytest.mark.parametrize("format", ["jsonl", "parquet", "csv"])
 def test_export(table: Stub, log: EventLog, format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A button writes what the filter shows, markers included, and says where; nothing is overwritten."""
+    """A button writes what the filter shows, marks included, and says where; nothing is overwritten."""
     import pandas as pd
 
     monkeypatch.chdir(tmp_path)

@@ -51,7 +51,7 @@ class Segment:
         return self.table.take(offsets)
 
     def count(self) -> Counter[str]:
-        """Count what was not counted yet; return how many more there are of each name, markers by their kind."""
+        """Count what was not counted yet; return how many more there are of each name, marks by their kind."""
         new = self.rows(self._counted, len(self))
         self._counted = len(self)
         more: Counter[str] = Counter()
@@ -68,7 +68,7 @@ class LogRows:
 
     Attributes:
         segments: its parts, oldest first; the last is the one that grows.
-        counts: rows by event name, markers by their kind.
+        counts: rows by event name, marks by their kind.
     """
 
     def __init__(self) -> None:

@@ -78,7 +78,7 @@ def test_stats(tmp_path: Path) -> None:
 
 
 def test_patterns(tmp_path: Path) -> None:
-    """Only the events that are wanted are written; markers always are."""
+    """Only the events that are wanted are written; marks always are."""
     frame = captured(tmp_path / "run.jsonl", events="e*").df
     assert set(frame["event"].dropna()) == {"even"}
     assert "gap" in set(frame["kind"])

@@ -58,7 +58,7 @@ def test_frames(count: int) -> None:
 
 @pytest.mark.usefixtures("small_chunks")
 def test_frames_that_follow_each_other() -> None:
-    """Each frame goes on where the one before it ended, through seals and markers."""
+    """Each frame goes on where the one before it ended, through seals and marks."""
     log = EventLog()
     frames = []
     for number in range(35):

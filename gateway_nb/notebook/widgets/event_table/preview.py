@@ -38,7 +38,7 @@ def preview(
 
     Returns:
         Lists of equal length: `ids`, `t` (microseconds since 1970), `seq`, `epoch`, `name`, `kind`, `summary` (what an
-        event says, empty where it says nothing, or what a marker means), `text` (the first 160 bytes of the payload),
+        event says, empty where it says nothing, or what a mark means), `text` (the first 160 bytes of the payload),
         `size` (bytes of the payload); `cells` has a list per path. `at` is `start`.
     """
     payload = table.column("payload")
@@ -50,7 +50,7 @@ def preview(
     readable = compute.if_else(compute.less_equal(size.slice(plain), LARGEST), payload.slice(plain), "").to_pylist()
     longest = _SUMMARY + redactor.overlap + 1
     lines = [
-        summary(event, text, longest) if kind == "event" else marker(kind, text)
+        summary(event, text, longest) if kind == "event" else mark_text(kind, text)
         for event, kind, text in zip(events[plain:], kinds[plain:], readable, strict=True)
     ]
     columns = [steps(path) for path in paths]
@@ -82,7 +82,7 @@ def static_row(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["time"].strftime("%H:%M:%S.%f")[:12],
         "" if row["seq"] is None else str(row["seq"]),
         row["event"] if kind == "event" else kind,
-        summary(row["event"], payload) if kind == "event" else marker(kind, payload),
+        summary(row["event"], payload) if kind == "event" else mark_text(kind, payload),
         payload if kind == "event" else "",
     )
 
@@ -103,7 +103,7 @@ def _cells(values: list[Any], longest: int, redactor: Redactor) -> list[str]:
     return [text[:longest] for text in redactor.starts(texts, longest)]
 
 
-def marker(kind: str, text: str) -> str:
+def mark_text(kind: str, text: str) -> str:
     """Return what a row between the events means, in words.
 
     Args:

@@ -32,7 +32,7 @@ class Query:
     """Which rows a table shows, and in which order.
 
     Attributes:
-        events: names to show; empty for all. Markers (gap, reconnect, ...) are always among them.
+        events: names to show; empty for all. Marks (gap, reconnect, ...) are always among them.
         text: looked for in names and payloads, in capitals or not.
         start: receive times from here, in seconds since 1970, or ``None``.
         end: up to, not including, here, or ``None``.
@@ -209,7 +209,7 @@ def _between(table: pa.Table, start: float | None, end: float | None) -> Mask:
 
 
 def _named(table: pa.Table, names: frozenset[str]) -> Mask:
-    """Rows of these names; markers have none, and always count."""
+    """Rows of these names; marks have none, and always count."""
     parts: list[Mask] = []
     for chunk in table.column("event").chunks:
         # One flag more than names: the last is that of no name, which index -1 finds.

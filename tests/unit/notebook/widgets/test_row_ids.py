@@ -13,7 +13,7 @@ import gateway_nb.events.log as log_
 from gateway_nb.client.redaction.redactor import Redactor
 from gateway_nb.events.log import EventLog
 from gateway_nb.notebook.widgets.event_table.matches import Matches
-from gateway_nb.notebook.widgets.event_table.preview import PREVIEW_BYTES, marker, preview
+from gateway_nb.notebook.widgets.event_table.preview import PREVIEW_BYTES, mark_text, preview
 from gateway_nb.notebook.widgets.event_table.query import Condition, FilterError, Query
 from gateway_nb.notebook.widgets.row_ids import LogRows
 from tests.helpers.events import event
@@ -151,7 +151,7 @@ def test_markers_pass_a_filter_by_name() -> None:
 )
 def test_words_of_markers(kind: str, detail: str, text: str) -> None:
     """What a row between the events means stands there in words, whatever its detail holds."""
-    assert marker(kind, detail) == text
+    assert mark_text(kind, detail) == text
 
 
 @pytest.mark.parametrize(
