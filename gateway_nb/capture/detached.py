@@ -291,7 +291,7 @@ def _running() -> Iterator[DetachedCapture]:
         except (OSError, ValueError) as error:
             if file not in _mentioned:
                 _mentioned.add(file)
-                _LOGGER.warning("%s is no entry of a capture, and passed over: %s", file, one_line(error))
+                _LOGGER.warning("%s is not the entry of a capture, and passed over: %s", file, one_line(error))
 
 
 def _forget(file: Path) -> None:
@@ -321,7 +321,7 @@ def _read(file: Path) -> Account:
     """
     size = file.stat().st_size
     if not file.is_file() or size > _LARGEST_ENTRY:
-        raise ValueError(f"it is no file of at most {_LARGEST_ENTRY:,} bytes")
+        raise ValueError(f"it is not a file of at most {_LARGEST_ENTRY:,} bytes")
     try:
         account = msgspec.json.decode(file.read_bytes(), type=Account)
     except RecursionError:

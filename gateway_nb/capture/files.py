@@ -1,6 +1,6 @@
 """The files that are written: a journal's, one or numbered ones, and those that are whole or not there at all.
 
-Nothing here writes over a file, or changes one that is no capture.
+Nothing here writes over a file, or changes one that is not a capture.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Output:
         rotation: when to begin another file.
 
     Raises:
-        CaptureError: it exists and is not to be continued, is no capture, is written by another one, or can't be
+        CaptureError: it exists and is not to be continued, is not a capture, is written by another one, or can't be
             written. What was there stays as it was.
 
     Attributes:
@@ -258,14 +258,14 @@ def _make_ready(path: Path, file: FileIO) -> Path | None:
         The file that a torn end was moved to, or ``None``.
 
     Raises:
-        CaptureError: it is no capture; it was not changed.
+        CaptureError: it is not a capture; it was not changed.
     """
     size = file.seek(0, os.SEEK_END)
     if size == 0:
         return None
     start = _last_line(file, size)
     if start is None or not _is_line(_first_line(file)):
-        raise CaptureError(f"{path} is no capture, and stays as it is; choose another name")
+        raise CaptureError(f"{path} is not a capture, and stays as it is; choose another name")
     file.seek(start)
     tail = file.read(size - start) or b""
     if not tail:

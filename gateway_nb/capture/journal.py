@@ -89,8 +89,8 @@ class Capture:
         on_error: called on the writer's thread with the `CaptureError` if the disk fails.
 
     Raises:
-        CaptureError: the file exists, is no capture to append to, or can't be written.
-        TypeError: the patterns are no strings.
+        CaptureError: the file exists, is not a capture to append to, or can't be written.
+        TypeError: the patterns are not strings.
         ValueError: `rotate` says no size and no time.
 
     Attributes:

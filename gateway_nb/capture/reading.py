@@ -37,7 +37,7 @@ def open_read(path: Path) -> IO[bytes]:
 
 def not_regular(path: Path) -> CaptureError:
     """Return the error for a pipe, a device or a socket in a capture's place."""
-    return CaptureError(f"{path} is no regular file; give a capture's file, a folder of them, or a pattern")
+    return CaptureError(f"{path} is not a regular file; give a capture's file, a folder of them, or a pattern")
 
 
 def without_waiting(path: str, flags: int) -> int:

@@ -18,7 +18,7 @@ _TABLE = "events"
 _SETTINGS = {
     "enable_progress_bar": "false",  # it would be in the output of whoever prints the answer
     "memory_limit": "'2GB'",
-    "python_enable_replacements": "false",  # the caller's variables are no tables
+    "python_enable_replacements": "false",  # the caller's variables are not tables
     "enable_external_access": "false",
     "lock_configuration": "true",
 }
@@ -40,7 +40,7 @@ def query(sql: str, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordB
     """
     duckdb = _duckdb()
     if any("\ud800" <= character <= "\udfff" for character in sql):
-        raise CaptureError("query: it holds half a surrogate pair, which is no character")
+        raise CaptureError("query: it holds half a surrogate pair, which is not a character")
     table = _Table(schema, batches)
     with tempfile.TemporaryDirectory(prefix="gateway-nb-") as spill, duckdb.connect() as connection:
         connection.execute("set temp_directory = ?", [spill])

@@ -34,7 +34,7 @@ def doctor(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Find out what is in the way of a connection.
+    """Find out what prevents a connection.
 
     It says what to do about each fault.
     Exit codes: 0 connecting would work and nothing is wrong, 1 something is, 2 wrong usage.

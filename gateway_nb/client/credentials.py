@@ -130,7 +130,7 @@ class DeviceCredentials:
             self._log.warning(f"the device token can't be kept on disk: {error}")
             return
         if dropped:
-            self._log.warning(f"{self._tokens.path} is full: the {dropped} oldest device tokens in it gave way")
+            self._log.warning(f"{self._tokens.path} is full: the {dropped} oldest device tokens in it were dropped")
 
     def forgets(self, error: GatewayConnectError | None, close_code: int, close_reason: str) -> bool:
         """Return whether a failed attempt shows that the stored device token is worth nothing, so `forget` it."""

@@ -23,7 +23,7 @@ def endpoint_for(url: str | None, tls_fingerprint: str | None = None) -> Endpoin
 
     Raises:
         InsecureUrlError: the URL is refused by policy.
-        ValueError: the fingerprint is no SHA-256.
+        ValueError: the fingerprint is not a SHA-256.
     """
     return endpoints.parse(
         url or os.environ.get(URL_VARIABLE, "").strip() or endpoints.DEFAULT_URL,

@@ -67,7 +67,7 @@ def size_of(events: list[Event]) -> int:
 
 
 class Dropped(Event, gc=False, frozen=True):
-    """A mark in a stream of events: here so many gave way, since they were not read fast enough.
+    """A mark in a stream of events: here so many were dropped, since they were not read fast enough.
 
     Its `kind` is ``"dropped"`` instead of ``"event"``, and its payload ``{"events": N}``.
     """

@@ -143,7 +143,7 @@ async def _time_for(method: str, run_id: str, timeout: float | None, accepted: l
     except TimeoutError as error:
         if isinstance(error, GatewayError):  # of a request within, which says for itself what was not answered
             raise
-        what = "; it goes on in the gateway" if accepted else ", and was not accepted by then"
+        what = "; it continues in the gateway" if accepted else ", and was not accepted by then"
         raise GatewayTimeoutError(f"{method}: run {run_id} did not end within {timeout:g} s{what}") from None
 
 
@@ -233,7 +233,7 @@ class AsyncRun:
     Attributes:
         run_id: the run's id, known from the start (it is the request's idempotency key).
         session: session key.
-        events: the events of this run so far; beyond 64 MiB the oldest give way.
+        events: the events of this run so far; beyond 64 MiB the oldest are dropped.
         events_dropped: how many did.
     """
 
@@ -269,7 +269,7 @@ class AsyncRun:
             GatewayRequestError: the gateway did not accept it.
             RunFailedError: it ended with an error.
             RunAbortedError: it was aborted.
-            GatewayTimeoutError: it took longer than `timeout`; it goes on in the gateway.
+            GatewayTimeoutError: it took longer than `timeout`; it continues in the gateway.
         """
         return await asyncio.shield(self.start())
 

@@ -18,7 +18,7 @@ class EventStream:
     """Events as an async iterator. It ends when the client is closed.
 
     Args:
-        limit: bytes of events kept for a reader that lags. Beyond it the oldest give way, and a `Dropped` says in
+        limit: bytes of events kept for a reader that lags. Beyond it the oldest are dropped, and a `Dropped` says in
             their place how many did.
     """
 

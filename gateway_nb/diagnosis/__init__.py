@@ -1,1 +1,1 @@
-"""What stands between this computer and a gateway: found step by step, each fault with its way out."""
+"""What stands between this computer and a gateway: found step by step, each fault with what to do about it."""

@@ -23,7 +23,7 @@ def doctor(
     timeout: float = 15.0,
     **options: Unpack[ConnectOptions],
 ) -> Report:
-    """Find out what is in the way of a connection, and what to do about it.
+    """Find out what prevents a connection, and what to do about it.
 
     It sees whether the port takes connections, connects as `connect` with the same arguments would, as often as it
     would try, and closes again. It makes no file, and shows no secret; where there is no device key yet it uses one for

@@ -259,7 +259,7 @@ def retried(error: GatewayConnectError, recovery: Recovery) -> Finding:
 
 
 def refusal(error: GatewayConnectError, settings: Settings, recovery: Recovery, temporary_key: bool) -> Finding:
-    """Return the finding for a gateway that did not let us in.
+    """Return the finding for a gateway that refused the connection.
 
     Args:
         error: what it said.

@@ -41,7 +41,7 @@ class LogStats:
     Attributes:
         rows: rows now, marks included.
         bytes: of the sealed chunks in memory.
-        dropped: rows that gave way to newer ones.
+        dropped: rows dropped for newer ones.
         events: rows by event name.
     """
 
@@ -61,7 +61,7 @@ class EventLog(EventView):
     """Events in the order in which they came, with marks where some are missing.
 
     Args:
-        max_rows: the oldest rows give way beyond this many.
+        max_rows: the oldest rows are dropped beyond this many.
         max_bytes: and beyond this many bytes.
         redactor: takes the secrets out of what is shown; the data itself is the gateway's, unchanged.
 
@@ -124,7 +124,7 @@ class EventLog(EventView):
 
     @property
     def dropped(self) -> int:
-        """Rows that gave way to newer ones."""
+        """Rows dropped for newer ones."""
         return self._state.dropped
 
     def to_arrow(self) -> pa.Table:
@@ -143,7 +143,7 @@ class EventLog(EventView):
             chunks, tail, dropped = self._state
             tail = tail[:]
             if self._builder_start != dropped:
-                self._builder, self._builder_start = FrameBuilder(), dropped  # the oldest rows gave way: begin anew
+                self._builder, self._builder_start = FrameBuilder(), dropped  # the oldest rows were dropped: begin anew
             seen_of_tail = self._builder.rows - sum(chunk.num_rows for chunk in chunks)
             self._builder.extend(pa.concat_tables([EMPTY, *chunks]).slice(self._builder.rows))
             self._builder.extend(table_of(tail[max(seen_of_tail, 0) :]))
@@ -196,7 +196,7 @@ class EventLog(EventView):
         shown = list(counts.items())[:6]
         texts = self.redactor.starts([name for name, _ in shown], _SHOWN_TEXT)
         names = ", ".join(f"{text[:_SHOWN_TEXT]}: {count:,}" for text, (_, count) in zip(texts, shown, strict=True))
-        older = f" · {self.dropped:,} older ones gave way" if self.dropped else ""
+        older = f" · {self.dropped:,} older ones were dropped" if self.dropped else ""
         return printable(f"<EventLog {len(self):,} rows{older}{' · ' + names if names else ''}>")
 
     def _repr_html_(self) -> str:

@@ -14,7 +14,7 @@ _NAME = re.compile(r"[^.\[]+")
 
 
 def decoded(text: str) -> Any:
-    """Return a payload as Python objects; ``None`` where it is no JSON."""
+    """Return a payload as Python objects; ``None`` where it is not JSON."""
     try:
         return decode_payload(text.encode())
     except MalformedFrame:
@@ -94,7 +94,7 @@ def value_at(payload: Any, steps: Sequence[str]) -> Any:
 
 
 def paths_in(payload: Any, depth: int) -> Iterator[str]:
-    """Yield a path for each value of a payload that is no object and no list; of a list, those of its first item.
+    """Yield a path for each value of a payload that is no container; of a list, those of its first item.
 
     Args:
         payload: decoded JSON.

@@ -20,7 +20,7 @@ def summary(event: str | None, payload: str, longest: int = _LONGEST) -> str:
     """Return what an event says, in one line.
 
     Args:
-        event: its name; ``None`` where it is no event of a gateway's.
+        event: its name; ``None`` where it is not an event of a gateway's.
         payload: its JSON.
         longest: characters of each part.
 

@@ -134,7 +134,7 @@ def connect(
         AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway said no.
         TlsPinError: the certificate is not the pinned one; nothing was sent.
         HandshakeTimeoutError: no hello-ok within `timeout`.
-        GatewayConnectError: nothing listens there, or it is no gateway.
+        GatewayConnectError: nothing listens there, or it is not a gateway.
 
     Example:
         >>> gw = gnb.connect()

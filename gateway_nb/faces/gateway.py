@@ -305,7 +305,7 @@ class Gateway:
             A `Capture`, a context manager; ``.stop()`` ends it. Or a `DetachedCapture`; `gateway_nb.captures` finds it.
 
         Raises:
-            CaptureError: the file exists, its folder does not, it is no capture to append to, another capture writes
+            CaptureError: the file exists, its folder does not, it is not a capture to append to, another capture writes
                 to it, or it can't be written. If the disk fails later, `status` says so.
             ValueError: `rotate` says no size and no time, or these options don't go together.
         """
@@ -388,7 +388,7 @@ class Gateway:
         return f"<Gateway {self.name!r} {status.state} {status.url}>"
 
     def _repr_html_(self) -> str:
-        title = f"<div><b>{html.escape(self.name)}</b> · rows in its log: {len(self.events):,}</div>"
+        title = f"<div><b>{html.escape(self.name)}</b> · events kept: {len(self.events):,}</div>"
         return title + self.status._repr_html_()
 
 

@@ -51,7 +51,7 @@ class Run:
         """Return the run's result.
 
         Args:
-            timeout: seconds to wait; the run goes on after it.
+            timeout: seconds to wait; the run continues after it.
 
         Raises:
             GatewayRequestError: the gateway did not accept it.
@@ -83,7 +83,7 @@ class Run:
             aborted = self._thread.run(lambda: asyncio.wait_for(self._run.abort(), ABORT_SECONDS), abort)
             done = "the gateway was asked to abort it" if aborted else "it had ended already"
         except TimeoutError:
-            done = "the gateway does not answer, and may go on with it"
+            done = "the gateway does not answer, and may continue it"
         except GatewayError as error:
             done = f"it could not be aborted: {error}"
         return KeyboardInterrupt(f"run {self.run_id}: {done}")

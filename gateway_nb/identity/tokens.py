@@ -130,7 +130,7 @@ class DeviceTokens:
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("tokens"), dict):
-            self.problem = f"{self.path} is no device-token file; it counts as empty"
+            self.problem = f"{self.path} is not a device-token file; it counts as empty"
         elif document.get("deviceId") != self._device_id:
             self.problem = f"{self.path} is another device's; it counts as empty"
         else:

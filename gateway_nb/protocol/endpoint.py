@@ -84,7 +84,7 @@ def parse(url: str, *, tls_fingerprint: str | None = None, allow_private: bool =
 
     Raises:
         InsecureUrlError: the URL is malformed, or plain text would leave this machine.
-        ValueError: the fingerprint is no SHA-256.
+        ValueError: the fingerprint is not a SHA-256.
 
     Example:
         >>> parse("ws://127.0.0.1:18789").loopback
@@ -131,7 +131,7 @@ def normalize_fingerprint(fingerprint: str) -> str:
             are ignored.
 
     Raises:
-        ValueError: it is no SHA-256.
+        ValueError: it is not a SHA-256.
     """
     if not isinstance(fingerprint, str):
         raise TypeError(f"tls_fingerprint must be a string, not {type(fingerprint).__name__}")

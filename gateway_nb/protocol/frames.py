@@ -204,7 +204,7 @@ def check_method(method: object) -> None:
     """Check that this can be a method's name.
 
     Raises:
-        BadParamsError: it is no text, or an empty one.
+        BadParamsError: it is not a string, or is empty.
     """
     if not isinstance(method, str) or not method or not method.isprintable():
         raise BadParamsError(f"method must be a non-empty string of printable characters, not {method!r}")

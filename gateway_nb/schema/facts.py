@@ -117,7 +117,7 @@ class Facts(msgspec.Struct, frozen=True):
 
         Example:
             >>> method_facts().findings("sessions.list", {"limti": 5})
-            ['/limti is no param of sessions.list; did you mean limit?']
+            ['/limti is not a param of sessions.list; did you mean limit?']
         """
         facts = self.methods.get(method)
         if facts is None or facts.params is None:
@@ -169,7 +169,7 @@ def _findings(params: Mapping[str, Param], given: dict[str, Any], at: str, owner
             if owner is not None:
                 near = closest(name, params, 1)
                 advice = f"; did you mean {near[0]}?" if near else ""
-                yield f"{at}/{name} is no param of {owner}{advice}"
+                yield f"{at}/{name} is not a param of {owner}{advice}"
         elif not _fits(value, facts.type):
             yield f"{at}/{name} is {value!r}, not {facts.type}"
         elif facts.choices and value not in facts.choices:

@@ -73,7 +73,7 @@ class LocalGateway:
         tick_interval: float = 30.0,
     ) -> None:
         if auth not in AUTH_MODES:
-            renamed = "; for a gateway that lets every program on this machine in, pass 'insecure-none'"
+            renamed = "; for a gateway that is open to every program on this machine, pass 'insecure-none'"
             raise ValueError(f"auth must be one of {', '.join(AUTH_MODES)}, not {auth!r}{renamed * (auth == 'none')}")
         if protocol not in (3, 4):
             raise ValueError(f"protocol must be 3 or 4, not {protocol!r}")

@@ -166,7 +166,7 @@ class ReplayGateway(LocalGateway):
     def _refused(self, answered: Answer, renamed: bytes) -> Refused:
         try:
             return refused(renamed)
-        except (ValueError, RecursionError):  # an id that is no text of its own, but a part of others
+        except (ValueError, RecursionError):  # an id that is not text of its own, but a part of others
             return refused(answered.answer)
 
     def _refuse_waiting(self) -> None:

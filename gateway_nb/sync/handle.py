@@ -26,7 +26,7 @@ def expected(result: Callable[[], T]) -> T:
 
 
 class RequestHandle(Generic[T]):
-    """Something that goes on in the background: wait for it, await it, or cancel it.
+    """Something that runs in the background: wait for it, await it, or cancel it.
 
     Args:
         future: its future.
@@ -47,7 +47,7 @@ class RequestHandle(Generic[T]):
         """Return the result. Ctrl-C stops the waiting, not the work; `cancel` does that.
 
         Args:
-            timeout: seconds to wait, ``None`` for no limit. The work goes on after it.
+            timeout: seconds to wait, ``None`` for no limit. The work continues after it.
 
         Raises:
             GatewayTimeoutError: it is not done yet.
@@ -66,7 +66,7 @@ class RequestHandle(Generic[T]):
             if self._future.done():  # it is the work's own, or the work ended just now
                 return wait(None)
             raise GatewayTimeoutError(
-                f"{self.name}: no result within {timeout:g} s; it goes on, and can be waited for again"
+                f"{self.name}: no result within {timeout:g} s; it continues, and can be waited for again"
             ) from None
 
     def cancel(self) -> bool:

@@ -318,7 +318,7 @@ def test_sort(table: Stub, log: EventLog) -> None:
 
 
 def test_marks(table: Stub, log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gaps, reconnects and rows that gave way can't be overlooked."""
+    """Gaps, reconnects and rows that were dropped can't be overlooked."""
     monkeypatch.setattr("gateway_nb.events.log.CHUNK_ROWS", 10)
     log._max_rows = 30
     fill(log, 0, 100)
@@ -329,7 +329,7 @@ def test_marks(table: Stub, log: EventLog, monkeypatch: pytest.MonkeyPatch) -> N
     assert table.page.locator("[data-kind=gap]").count() == 1
     table.page.locator(".gnb-view").press("Home")
     table.until("!document.querySelector('.gnb-gone').hidden")
-    assert f"{log.dropped} older rows gave way" in table.text(".gnb-gone")
+    assert f"{log.dropped} older rows were dropped" in table.text(".gnb-gone")
 
 
 def test_two_views(table: Stub, log: EventLog) -> None:

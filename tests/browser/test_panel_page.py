@@ -138,7 +138,7 @@ def test_yaml(request_box: Stub) -> None:
 
 
 def test_requests_that_fail(request_box: Stub) -> None:
-    """What the gateway refuses, what is no method, and what is cancelled is said in a line."""
+    """What the gateway refuses, what is not a method, and what is cancelled is said in a line."""
     page = request_box.page
     method, params = page.get_by_label("Method", exact=True), page.get_by_label("Params")
     method.fill("sessions.list")

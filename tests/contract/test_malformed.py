@@ -235,7 +235,7 @@ async def test_later_frames(gateway: AnyGateway, frame: str, answered_id: object
 
 @async_test
 async def test_later_frames_that_are_no_json(gateway: AnyGateway) -> None:
-    """A frame that is no JSON is passed over; one with an id that is no text is answered."""
+    """A frame that is not JSON is passed over; one with an id that is not text is answered."""
     async with await signed_in(gateway.url, gateway.token) as socket, asyncio.timeout(60):
         await socket.send("{")
         await socket.send(b'{"type":"req","id":"\\ud800","method":"health","params":"x"}')

@@ -317,7 +317,7 @@ async def test_a_gateway_that_is_stuck_after_a_run(timeout: float | None, monkey
 
 @async_test
 async def test_a_final_answer_that_is_unreadable() -> None:
-    """An answer that is no JSON after all is an error of ours, for a run as for any method."""
+    """An answer that is not JSON after all is an error of ours, for a run as for any method."""
 
     async def unreadable(socket: ServerConnection) -> None:
         await welcome(socket)

@@ -415,8 +415,8 @@ async def test_token_files_that_cannot_be_used(tmp_path: Any, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("nonsense", "is no device-token file"),
-        ("[]", "is no device-token file"),
+        ("nonsense", "is not a device-token file"),
+        ("[]", "is not a device-token file"),
         ('{"deviceId": "other", "tokens": {}}', "is another device's"),
     ],
 )

@@ -49,7 +49,7 @@ async def test_a_full_token_file() -> None:
     document["newer"] = "x" * (files.MAX_BYTES - len(json.dumps(document, indent=2)) - 1)
     tokens.path.write_text(json.dumps(document))
     async with socket_server(gives_a_token) as url, gnb.AsyncGateway(url) as agw:
-        said = f"{tokens.path} is full: the 1 oldest device tokens in it gave way"
+        said = f"{tokens.path} is full: the 1 oldest device tokens in it were dropped"
         await until(lambda: any(said in line for line in agw.log))
         kept = json.loads(tokens.path.read_text())["gateways"]
         assert [number for number in range(9) if f"wss://{number}" not in kept] == [0]

@@ -294,7 +294,7 @@ def test_odd_entries(local: gnb.LocalGateway, tmp_path: Path, caplog: pytest.Log
     for _ in range(2):
         (failed,) = gnb.captures()
     assert failed.stats.error == "the disk failed"
-    named = [record.getMessage() for record in caplog.records if "is no entry of a capture" in record.getMessage()]
+    named = [record.getMessage() for record in caplog.records if "is not the entry of a capture" in record.getMessage()]
     assert len(named) == len(ODD_ENTRIES) + 1
     with gnb.connect(local.url, token=local.token) as gw:
         gw.capture(tmp_path / "run.jsonl", detached=True).stop()

@@ -139,7 +139,7 @@ def test_a_dry_run(shared: Kernel, shared_local: gnb.LocalGateway) -> None:
     assert shared.run("print(gw.status.counters.frames)").text == before
     assert '"method":"sessions.list","params":{"limti":5,"search":"[secret]","password":"[secret]"}' in said
     assert "scope: needs operator.read, granted" in said
-    assert "looks wrong: /limti is no param of sessions.list; did you mean limit?" in said
+    assert "looks wrong: /limti is not a param of sessions.list; did you mean limit?" in said
     assert said.count("/limti") == 1
 
 

@@ -173,7 +173,7 @@ class Redactor:
 
 
 class _JsonPass:
-    """One pass over the tokens of JSON, however deep; what is no string stays as it was written."""
+    """One pass over the tokens of JSON, however deep; what is not a string stays as it was written."""
 
     def __init__(self, needles: Needles, heads: list[str], guess: bool, nested: int = 0) -> None:
         self._needles = needles

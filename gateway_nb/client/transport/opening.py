@@ -52,7 +52,7 @@ async def open_transport(
         on_secure: called with the state of TLS when it is up, before anything is sent over it.
 
     Raises:
-        GatewayConnectError: nothing listens there, or it is no WebSocket server.
+        GatewayConnectError: nothing listens there, or it is not a WebSocket server.
         TlsPinError: the certificate is not the pinned one; nothing was sent.
         HandshakeTimeoutError: no answer in time.
     """

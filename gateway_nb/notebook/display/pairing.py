@@ -18,7 +18,7 @@ class PairingCard:
     """
 
     def __init__(self, error: PairingRequiredError, *, waiting: bool = False) -> None:
-        then = "nothing more: this cell goes on by itself" if waiting else "run this cell again"
+        then = "nothing more: this cell continues by itself" if waiting else "run this cell again"
         self._rows = {**error.rows, "then": then}
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:

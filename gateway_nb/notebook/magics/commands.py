@@ -118,7 +118,7 @@ COMMANDS = {
         (("", "list the settings, and where they are from; `%config GatewayMagics.default_timeout = 60` sets one"),)
     ),
     "doctor": Syntax(
-        (("[URL]", "find out what is in the way of a connection, and what to do; options as for connect"),),
+        (("[URL]", "find out what prevents a connection, and what to do; options as for connect"),),
         1,
         _CONNECTING,
     ),

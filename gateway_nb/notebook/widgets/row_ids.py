@@ -77,7 +77,7 @@ class LogRows:
 
     @property
     def first(self) -> int:
-        """Id of the oldest row, which is also the number of rows that gave way."""
+        """Id of the oldest row, which is also the number of rows that were dropped."""
         return self.segments[0].first
 
     @property
@@ -115,7 +115,7 @@ class LogRows:
         self.segments = self.segments[len(segments) :] or [Segment(end)]
 
     def take(self, ids: Numbers) -> tuple[Numbers, pa.Table]:
-        """Return rows by their ids, in that order, without those that gave way.
+        """Return rows by their ids, in that order, without those that were dropped.
 
         Returns:
             The ids that are there, and their rows.

@@ -121,11 +121,11 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize("cut", range(len(line(0))))
 def test_a_cut_in_the_first_line(tmp_path: Path, cut: int) -> None:
-    """A file that ends within its first line is no capture, and stays as it is; an empty or a whole one goes on."""
+    """A file that ends within its first line is not a capture, and stays as it is; an empty or a whole one goes on."""
     path = tmp_path / "run.jsonl"
     path.write_bytes(line(0)[:cut])
     if 0 < cut < len(line(0)) - 1:
-        with pytest.raises(gnb.CaptureError, match="is no capture, and stays as it is"):
+        with pytest.raises(gnb.CaptureError, match="is not a capture, and stays as it is"):
             Output(path, append=True)
         assert path.read_bytes() == line(0)[:cut]
     else:

@@ -41,7 +41,7 @@ FOREIGN = {
 @pytest.mark.parametrize("through_a_link", [False, True])
 @pytest.mark.parametrize("content", [pytest.param(content, id=name) for name, content in FOREIGN.items()])
 def test_what_is_no_capture(tmp_path: Path, content: bytes, through_a_link: bool) -> None:
-    """A file that is no capture is refused for appending, and not a byte, its time of change or its mode is touched."""
+    """A file that is not a capture is refused for appending, and not a byte, its time or its mode changes."""
     path = tmp_path / "diary.jsonl"
     path.write_bytes(content)
     path.chmod(0o755)
@@ -50,7 +50,9 @@ def test_what_is_no_capture(tmp_path: Path, content: bytes, through_a_link: bool
     if through_a_link:
         asked = tmp_path / "link.jsonl"
         asked.symlink_to(path)
-    with pytest.raises(gnb.CaptureError, match=r"diary\.jsonl is no capture, and stays as it is; choose another name"):
+    with pytest.raises(
+        gnb.CaptureError, match=r"diary\.jsonl is not a capture, and stays as it is; choose another name"
+    ):
         Capture(asked, append=True)
     assert path.read_bytes() == content
     assert path.stat().st_mtime_ns == 10**18
@@ -137,7 +139,7 @@ def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
     """A pipe or a folder in the file's place is refused at once."""
     path = tmp_path / "run.jsonl"
     make(path)
-    with pytest.raises(gnb.CaptureError, match="is no regular file"):
+    with pytest.raises(gnb.CaptureError, match="is not a regular file"):
         Capture(path, append=True)
 
 

@@ -347,7 +347,7 @@ def test_what_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: 
     monkeypatch.chdir(tmp_path)
     make(Path(name))
     for asked in (name, ".", "*.jsonl*"):
-        with pytest.raises(gnb.CaptureError, match=r"run\.jsonl.* is no regular file; give a capture's file"):
+        with pytest.raises(gnb.CaptureError, match=r"run\.jsonl.* is not a regular file; give a capture's file"):
             gnb.load(asked)
 
 
@@ -358,7 +358,7 @@ def test_a_file_that_becomes_a_pipe(tmp_path: Path) -> None:
     recording = gnb.load(path)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(gnb.CaptureError, match="is no regular file"):
+    with pytest.raises(gnb.CaptureError, match="is not a regular file"):
         _ = recording.df
 
 

@@ -15,7 +15,7 @@ def event(number: int, size: int = 1000) -> Event:
 
 
 def test_a_stream_says_what_it_lost() -> None:
-    """A reader that lags gets a mark with the number of events that gave way, where they are missing."""
+    """A reader that lags gets a mark with the number of events that were dropped, where they are missing."""
 
     async def read() -> list[Event]:
         stream = EventStream(limit=10 * event(0).size)

@@ -96,7 +96,7 @@ def test_a_users_change_stays_the_users(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("small_chunks")
 def test_bounds() -> None:
-    """Beyond the bounds the oldest rows give way, and are counted."""
+    """Beyond the bounds the oldest rows are dropped, and are counted."""
     log = filled(95, max_rows=30)
     assert numbers(log.df) == list(range(60, 95))
     assert log.stats.dropped == 60
@@ -106,7 +106,7 @@ def test_bounds() -> None:
     assert by_size.stats.bytes <= 2000
     assert by_size.stats.dropped + len(by_size) == 100
     assert numbers(by_size.df)[-1] == 99
-    assert f"{log.dropped:,} older ones gave way" in repr(log)
+    assert f"{log.dropped:,} older ones were dropped" in repr(log)
 
 
 def test_steps() -> None:
@@ -269,7 +269,7 @@ def test_paths_that_are_none(path: Any) -> None:
 
 
 def test_a_payload_that_is_none() -> None:
-    """A payload that is no JSON gives nulls, not an exception."""
+    """A payload that is not JSON gives nulls, not an exception."""
     log = EventLog()
     log.extend([Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":1'))])
     assert log.expand("a")["a"].isna().all()

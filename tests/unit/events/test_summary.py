@@ -95,7 +95,7 @@ def test_kinds(event: str, payload: Any, line: str) -> None:
     "payload", ["", "{", '{"a": 1', "[" * 2000, "\ud800", '{"sessionKey": "' + "x" * 300_000 + '"}']
 )
 def test_what_cannot_be_read(payload: str) -> None:
-    """What is no JSON, or too large to be decoded for a line about it, says nothing."""
+    """What is not JSON, or too large to be decoded for a line about it, says nothing."""
     assert summary("agent", payload) == ""
 
 

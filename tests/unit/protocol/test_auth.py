@@ -276,6 +276,6 @@ def test_blank_credentials_are_absent(value: Any, expected: Secret | None) -> No
 
 
 def test_a_credential_of_the_wrong_type() -> None:
-    """A credential that is no string is a TypeError that names the option, not the value."""
+    """A credential that is not a string is a TypeError that names the option, not the value."""
     with pytest.raises(TypeError, match="password must be a string or None, not int"):
         secret(1234, "password")  # type: ignore[arg-type]

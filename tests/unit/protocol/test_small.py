@@ -132,7 +132,7 @@ def test_a_method_that_is_none(method: Any) -> None:
 
 
 def test_a_payload_that_is_none() -> None:
-    """A payload that is no JSON is malformed."""
+    """A payload that is not JSON is malformed."""
     with pytest.raises(MalformedFrame):
         decode_payload(b"[" * 100_000)
 

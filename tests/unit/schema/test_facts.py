@@ -36,8 +36,8 @@ TABLE = Facts(
     [
         ("m", {"name": "x", "n": 1, "kind": "a", "any": [1], "maybe": None, "deep": {"x": 1.5}}, []),
         ("m", None, ["/name is missing"]),
-        ("m", {"name": "x", "nam": 1}, ["/nam is no param of m; did you mean name?"]),
-        ("m", {"name": "x", "zzzz": 1}, ["/zzzz is no param of m"]),
+        ("m", {"name": "x", "nam": 1}, ["/nam is not a param of m; did you mean name?"]),
+        ("m", {"name": "x", "zzzz": 1}, ["/zzzz is not a param of m"]),
         ("m", {"name": 5}, ["/name is 5, not string"]),
         ("m", {"name": "x", "n": True}, ["/n is True, not integer"]),
         ("m", {"name": "x", "kind": "c"}, ["/kind is 'c', not one of 'a', 'b'"]),

@@ -29,12 +29,12 @@ def test_failure_delay() -> None:
     ],
 )
 def test_parse(text: str | bytes, value: Any) -> None:
-    """JSON is read as JavaScript reads it: whole numbers are integers, and what is no text becomes U+FFFD."""
+    """JSON is read as JavaScript reads it: whole numbers are integers, and what is not text becomes U+FFFD."""
     assert parse(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "[" * 100_000])
 def test_parse_what_is_no_json(text: str) -> None:
-    """What is no JSON is a ValueError, however deep."""
+    """What is not JSON is a ValueError, however deep."""
     with pytest.raises(ValueError, match=r"."):
         parse(text)

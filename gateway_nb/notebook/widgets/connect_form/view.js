@@ -37,7 +37,7 @@ function pairingCard({ title, rows }) {
   return [
     el("strong", {}, title),
     el("dl", {}, ...rows.flatMap((row) => [el("dt", {}, row[0]), el("dd", {}, ...value(row))])),
-    "Nothing more to do here: it goes on by itself once that is done.",
+    "Nothing more to do here: the connection is made as soon as that is done.",
   ];
 }
 

@@ -57,7 +57,7 @@ class Source(Protocol):
 
     @property
     def dropped(self) -> int:
-        """Rows that gave way."""
+        """Rows that were dropped."""
 
     @property
     def df(self) -> pd.DataFrame:

@@ -167,7 +167,7 @@ export class Drawing {
     ui.sortNewer.hidden = !counts.later;
     put(ui.sortNewer, `Sort ${count(counts.later)} newer row${counts.later === 1 ? "" : "s"} in`);
     ui.older.hidden = !counts.dropped || state.top > low || Boolean(local);
-    put(ui.older, `▲ ${count(counts.dropped)} older rows gave way to newer ones`);
+    put(ui.older, `▲ ${count(counts.dropped)} older rows were dropped for newer ones`);
     const filtered = JSON.stringify({ ...query, sort: "", descending: false }) !== JSON.stringify(NO_FILTER);
     ui.clear.hidden = !filtered;
     ui.empty.hidden = shown > 0 || counts.done !== null;

@@ -54,7 +54,7 @@ class Matches:
         return self.end - left + (int(np.searchsorted(self._found[0], self._log.first)) if self._found else 0)
 
     def forget(self) -> bool:
-        """Leave out of a sorted order the rows that gave way; return whether the others have other positions now."""
+        """Leave out of a sorted order the rows that were dropped; return whether positions changed."""
         if self._order is None or not len(self._order) or self._order.min() >= self._log.first:
             return False
         self._order = self._order[self._order >= self._log.first]

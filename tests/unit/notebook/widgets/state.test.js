@@ -88,7 +88,7 @@ test("a filter that the kernel refuses leaves the rows of before", () => {
   assert.equal(shown(state).length, 30);
 });
 
-test("rows of another filter, or that gave way, are not shown", () => {
+test("rows of another filter, or that were dropped, are not shown", () => {
   const state = table(30);
   state.window({ v: 7, rows: rows(0, 10, 50) });
   assert.equal(state.rowAt(50), undefined);

@@ -236,7 +236,7 @@ def test_rates() -> None:
 
 
 def test_a_sorted_order_forgets() -> None:
-    """Rows that gave way leave a sorted order, and the others close up: a position is a row that is there."""
+    """Rows that were dropped leave a sorted order, and the others close up: a position is a row that is there."""
     log, rows = EventLog(max_rows=20), LogRows()
     append(log, 0, 20)
     rows.follow(*log.pieces())
