@@ -182,18 +182,22 @@ class Core:
 
     async def lost(self, epoch: int) -> None:
         """Wait until the connection of this number is no longer there."""
-        while self._status.state == "connected" and self.feed.epoch == epoch:
+        while self._connection is not None and self.feed.epoch == epoch:
             await self._changed.wait()
 
     async def returned(self) -> bool:
         """Wait until it is connected, at most two minutes; return whether it is."""
         try:
             async with asyncio.timeout(_RECONNECT_PATIENCE):
-                while self._status.state not in ("connected", "closed", "paused"):
+                while self._connection is None and self._may_connect:
                     await self._changed.wait()
         except TimeoutError:
             return False
-        return self._status.state == "connected"
+        return self._connection is not None
+
+    @property
+    def _may_connect(self) -> bool:
+        return not self._stopping and self._status.state not in ("closed", "paused")
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         if (state, reason) != (self._status.state, self._status.reason):
@@ -225,6 +229,8 @@ class Core:
             return f"paused: {status.reason}; mend that and connect again"
         if status.retry_in is not None:
             return f"{status.state}, next attempt in {status.retry_in:.1f} s: {status.reason}"
+        if self._stopping:
+            return "it was closed; connect again"
         return "connect first" if status.state == "closed" else status.state
 
     # Its life

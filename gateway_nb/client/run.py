@@ -196,13 +196,20 @@ async def _result_after_reconnect(core: Core, run_id: str, session: str) -> dict
             )
             active = _dict(history.get("sessionInfo")).get("activeRunIds")
             lost = isinstance(active, list) and run_id not in active
-        except GatewayClosedError:
+        except GatewayClosedError as error:
             if not await core.returned():
-                raise
+                why = f"run {run_id} may continue in the gateway, but its result can't be fetched: {error}"
+                raise GatewayClosedError(why, method=error.method) from None
 
 
 async def _ask(core: Core, method: str, params: dict[str, Any], limit: float | None) -> dict[str, Any]:
     return _dict(decode_answer(method, await core.requests.ask(method, params, limit)))
+
+
+def _mark_retrieved(task: asyncio.Task[Any]) -> None:
+    """Nobody has to ask for the result of a run, and asyncio would complain of an error that nobody asked for."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _judged(final: dict[str, Any], run_id: str, text_so_far: str) -> RunResult:
@@ -260,6 +267,7 @@ class AsyncRun:
         """Start the run if it is not started; return the task whose result is the run's."""
         if self._task is None:
             self._task = asyncio.create_task(self._live())
+            self._task.add_done_callback(_mark_retrieved)
         return self._task
 
     async def result(self) -> RunResult:

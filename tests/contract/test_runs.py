@@ -12,7 +12,7 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.notebook.calls.run_view import RunView
 from tests.helpers.real import AnyGateway, RealGateway
-from tests.helpers.support import async_test
+from tests.helpers.support import async_test, until
 
 
 def session() -> str:
@@ -147,7 +147,7 @@ async def test_a_run_that_takes_too_long(gateway: AnyGateway) -> None:
     """A run's timeout is an error that says that the run goes on."""
     async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
         run = agw.run("count:50:60", session=session(), timeout=0.3)
-        with pytest.raises(gnb.GatewayTimeoutError, match="goes on"):
+        with pytest.raises(gnb.GatewayTimeoutError, match="continues"):
             await run.result()
         await run.abort()
 
@@ -202,7 +202,7 @@ async def test_agent_to_its_end(gateway: AnyGateway) -> None:
         with pytest.raises(gnb.RunAbortedError, match="was aborted"):
             await asked
         slow = {"message": "count:100:60", "sessionKey": key, "idempotencyKey": str(uuid.uuid4())}
-        with pytest.raises(gnb.GatewayTimeoutError, match="goes on in the gateway"):
+        with pytest.raises(gnb.GatewayTimeoutError, match="continues in the gateway"):
             await agw.request("agent", slow, expect_final=True, timeout=0.3)
         await agw.request("chat.abort", {"sessionKey": key, "runId": slow["idempotencyKey"]})
 
@@ -241,3 +241,39 @@ async def test_event_fields(gateway: AnyGateway) -> None:
         chats = [event.payload for event in run.events if event.event == "chat"]
         assert {chat["state"] for chat in chats} == {"delta", "final"}
         assert all({"runId", "sessionKey", "seq", "state"} <= set(chat) for chat in chats)
+
+
+ENDS: dict[str, Callable[[gnb.Gateway, AnyGateway], object]] = {
+    "close": lambda gw, gateway: gw.close(),
+    "connect again": lambda gw, gateway: gnb.connect(gateway.url, token=gateway.token),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("reads", [False, True], ids=["started", "reading"])
+def test_closing_while_a_run_goes_on(gateway: AnyGateway, end: str, reads: bool) -> None:
+    """A connection closes at once while a run goes on, and the run says that its result can't be fetched."""
+    gw = gnb.connect(gateway.url, token=gateway.token)
+    run = gw.run("count:200:50")
+    if reads:
+        next(iter(run))
+    else:
+        until(lambda: gw.status.counters.in_flight)
+    ENDS[end](gw, gateway)
+    assert gw.status.state == "closed"
+    with pytest.raises(gnb.GatewayClosedError, match=r"may continue in the gateway.*it was closed; connect again"):
+        run.result(10)
+    for left in gnb.connections().values():
+        left.close()
+
+
+@async_test
+async def test_leaving_while_a_run_goes_on(gateway: AnyGateway) -> None:
+    """Who stops reading a run's answer can leave: the client closes, and nothing complains of the run."""
+    async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
+        run = agw.run("count:200:50")
+        async for _ in run:
+            break
+    assert agw.status.state == "closed"
+    with pytest.raises(gnb.GatewayClosedError):
+        await run.result()

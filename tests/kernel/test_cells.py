@@ -87,7 +87,7 @@ def test_pairing(local: gnb.LocalGateway, kernel: Kernel, tmp_path: Path) -> Non
         admin.call.device.pair.approve(requestId=admin.call.device.pair.list()["pending"][-1]["requestId"])
     outcome = kernel.outcome(cell)
     assert outcome.status == "ok"
-    assert "this cell goes on by itself" in outcome.displays[0]["text/html"]
+    assert "this cell continues by itself" in outcome.displays[0]["text/html"]
     assert "connected" in outcome.displays[-1]["text/html"]
 
 
