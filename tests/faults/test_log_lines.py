@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 
@@ -146,6 +147,37 @@ async def test_what_was_wrong_with_frames() -> None:
 async def answer_after_welcome(socket: ServerConnection) -> None:
     await welcome(socket)
     await answer_all(socket)
+
+
+@async_test
+async def test_what_is_left_of_requests() -> None:
+    """Of requests that were answered, refused by their deadline or cancelled nothing is kept."""
+
+    async def half(socket: ServerConnection) -> None:
+        await welcome(socket)
+        async for data in socket:
+            if json.loads(data)["method"] == "answered":
+                await answer_one(socket, data)
+
+    def futures() -> int:
+        gc.collect()
+        return sum(isinstance(thing, asyncio.Future) for thing in gc.get_objects())
+
+    async with socket_server(half) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        await agw.request("answered")
+        before = futures()
+        for _ in range(50):
+            await agw.request("answered", {"x": 1})
+            with pytest.raises(gnb.GatewayTimeoutError):
+                await agw.request("silent", timeout=0.001)
+            task = asyncio.create_task(agw.request("silent", expect_final=True))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        del task
+        assert futures() < before + 20
+        counters = agw.status.counters
+        assert (counters.in_flight, counters.queued) == (0, 0)
 
 
 @async_test

@@ -23,6 +23,9 @@ _PROOFS = {
     "Nothing is written once more, after all is.": (
         "gateway_nb/capture/files.py Output.write: written < len(data) -> (written <= len(data))",
     ),
+    "Pings are told apart by their numbers, wherever these begin.": (
+        "gateway_nb/client/transport/messages.py Pings.__init__: 1 -> (2)",
+    ),
     "The first capacity of an array that grows: it grows once more, or once less.": (
         "gateway_nb/events/frame.py _FIRST_CAPACITY: 8192 -> (8193)",
         "gateway_nb/events/frame.py _Column.reserve: 2 -> (3)",
