@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -190,6 +191,53 @@ async def test_retries() -> None:
     async with socket_server(busy_twice) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
         assert await agw.request("x", timeout=5) == 3
         assert agw.status.counters.retries == 2
+
+
+@async_test
+async def test_connecting_again_begins_with_short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between attempts grow, and begin anew when the user connects again."""
+    longest: list[float] = []
+
+    def drawn(_: random.Random, low: float, high: float) -> float:
+        longest.append(high)
+        return 0.01
+
+    async def restarting(socket: ServerConnection) -> None:
+        await socket.close(1012, "restarting")
+
+    monkeypatch.setattr("random.Random.uniform", drawn)
+    async with socket_server(restarting) as url:
+        agw = gnb.AsyncGateway(url, device_identity=None, timeout=1.0)
+        for _ in range(2):
+            before = len(longest)
+            with pytest.raises(gnb.GatewayConnectError, match="restarting"):
+                await agw.connect()
+            assert longest[before : before + 3] == [1, 2, 4]
+        await agw.close()
+
+
+@pytest.mark.parametrize(
+    ("final", "error", "said"),
+    [
+        ({"status": "error", "summary": "no"}, gnb.RunFailedError, "run my-key ended with error: no"),
+        ({"status": "timeout", "summary": "aborted"}, gnb.RunAbortedError, "run my-key was aborted"),
+    ],
+)
+@async_test
+async def test_a_method_that_starts_a_run(final: dict[str, Any], error: type[gnb.RunFailedError], said: str) -> None:
+    """Where a run is started as a method, its error names it by the key that it was given."""
+
+    async def agent(socket: ServerConnection) -> None:
+        await welcome(socket)
+        request = json.loads(await socket.recv())
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": final}))
+        await answer_all(socket)
+
+    async with socket_server(agent) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        params = {"message": "x", "sessionKey": "s", "idempotencyKey": "my-key"}
+        with pytest.raises(error, match=said) as failed:
+            await agw.request("agent", params, expect_final=True)
+        assert failed.value.run_id == "my-key"
 
 
 @async_test
