@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from collections.abc import Callable
@@ -214,6 +215,43 @@ async def test_connecting_again_begins_with_short_pauses(monkeypatch: pytest.Mon
                 await agw.connect()
             assert longest[before : before + 3] == [1, 2, 4]
         await agw.close()
+
+
+async def hang_up(socket: ServerConnection) -> None:
+    await socket.close(1011, "no reason")
+
+
+async def welcome_and_hang_up(socket: ServerConnection) -> None:
+    await welcome(socket)
+    await socket.close(1011, "enough")
+
+
+@pytest.mark.parametrize(
+    ("step", "heard"),
+    [
+        (refuse("AUTH_TOKEN_MISSING", 1008), ["on_connect_error AuthenticationError"]),
+        (hang_up, ["on_close 1011 no reason"]),
+        (welcome_and_hang_up, ["on_hello_ok", "on_close 1011 enough"]),
+    ],
+    ids=["refused", "closed before hello-ok", "closed after it"],
+)
+@async_test
+async def test_what_callbacks_hear(step: Step, heard: list[str]) -> None:
+    """A refusal is for on_connect_error, a connection that was closed for on_close, be it before or after hello-ok."""
+    calls: list[str] = []
+    async with socket_server(step) as url:
+        agw = gnb.AsyncGateway(
+            url,
+            device_identity=None,
+            on_hello_ok=lambda hello: calls.append("on_hello_ok"),
+            on_connect_error=lambda error: calls.append(f"on_connect_error {type(error).__name__}"),
+            on_close=lambda code, reason: calls.append(f"on_close {code} {reason}"),
+        )
+        with contextlib.suppress(gnb.GatewayConnectError):
+            await agw.connect()
+        await until(lambda: len(calls) >= len(heard))
+        await agw.close()
+        assert calls[: len(heard)] == heard
 
 
 @pytest.mark.parametrize(
