@@ -217,6 +217,28 @@ async def test_connecting_again_begins_with_short_pauses(monkeypatch: pytest.Mon
         await agw.close()
 
 
+@async_test
+async def test_coming_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a connection is lost the client comes back, with the next number for its connection."""
+    monkeypatch.setattr("random.Random.uniform", lambda _, low, high: low)  # no pauses
+    hellos: list[dict[str, Any]] = []
+    steps = script(*[welcome_and_drop] * 4, welcome_and_answer)
+    async with (
+        socket_server(steps) as url,
+        gnb.AsyncGateway(url, device_identity=None, on_hello_ok=hellos.append) as agw,
+    ):
+        await until(lambda: agw.status.epoch == 5)
+        assert await agw.request("echo", {"x": 1}) == {"x": 1}
+        status = agw.status
+        assert (status.state, status.reason, status.retry_in, status.counters.reconnects) == (
+            "connected",
+            None,
+            None,
+            4,
+        )
+        assert len(hellos) == 5
+
+
 async def hang_up(socket: ServerConnection) -> None:
     await socket.close(1011, "no reason")
 
