@@ -47,7 +47,7 @@ async def test_a_full_token_file() -> None:
     tokens = DeviceTokens(device.device_id, "ws://127.0.0.1:1")
     entries = {f"wss://{number}": {"operator": {"token": "x" * 4000, "updatedAtMs": number}} for number in range(9)}
     document = {"version": 1, "deviceId": device.device_id, "tokens": {}, "gateways": entries, "newer": ""}
-    document["newer"] = "x" * (files.MAX_BYTES - len(json.dumps(document, indent=2)) - 1)
+    document["newer"] = "x" * (files.MAX_BYTES - len(json.dumps(document)) - 1)
     tokens.path.write_text(json.dumps(document))
     async with socket_server(gives_a_token) as url, gnb.AsyncGateway(url) as agw:
         said = f"{tokens.path} is full: the 1 oldest device tokens in it gave way"

@@ -56,6 +56,11 @@ _PROOFS = {
     "The table has twice the room; a hash has 16 bits, and no other place of it is ever asked for.": (
         "gateway_nb/client/redaction/sieve.py Sieve.__init__: 1 -> (2)",
     ),
+    "The hash only says where to compare in full: with another one more, or fewer, places are compared in vain.": (
+        "gateway_nb/client/redaction/sieve.py _BITS: 16 -> (17)",
+        "gateway_nb/client/redaction/sieve.py _FACTOR: 2_654_435_761 -> (2654435762)",
+        "gateway_nb/client/redaction/sieve.py _hashed: 32 -> (33)",
+    ),
 }
 EQUIVALENT: dict[str, str] = {name: proof for proof, names in _PROOFS.items() for name in names}
 """A mutant's name -> why no test can tell it from the code as it is."""
