@@ -118,7 +118,7 @@ class DeviceIdentity:
             "privateKeyPem": private.decode(),
             "createdAtMs": created_at_ms if isinstance(created_at_ms, int) else int(time.time() * 1000),
         }
-        files.write_private(path, json.dumps(document, indent=2).encode() + b"\n")
+        files.write_private(path, json.dumps(document).encode() + b"\n")
 
 
 def default_path() -> Path:

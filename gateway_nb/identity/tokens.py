@@ -168,7 +168,7 @@ def _drop_oldest(gateways: dict[str, Any], kept: dict[str, Any]) -> None:
 
 
 def _encoded(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, indent=2).encode() + b"\n"
+    return json.dumps(document).encode() + b"\n"
 
 
 def _mapping(document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import random
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -190,6 +192,112 @@ async def test_retries() -> None:
     async with socket_server(busy_twice) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
         assert await agw.request("x", timeout=5) == 3
         assert agw.status.counters.retries == 2
+
+
+@async_test
+async def test_connecting_again_begins_with_short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between attempts grow, and begin anew when the user connects again."""
+    longest: list[float] = []
+
+    def drawn(_: random.Random, low: float, high: float) -> float:
+        longest.append(high)
+        return 0.01
+
+    async def restarting(socket: ServerConnection) -> None:
+        await socket.close(1012, "restarting")
+
+    monkeypatch.setattr("random.Random.uniform", drawn)
+    async with socket_server(restarting) as url:
+        agw = gnb.AsyncGateway(url, device_identity=None, timeout=1.0)
+        for _ in range(2):
+            before = len(longest)
+            with pytest.raises(gnb.GatewayConnectError, match="restarting"):
+                await agw.connect()
+            assert longest[before : before + 3] == [1, 2, 4]
+        await agw.close()
+
+
+@async_test
+async def test_coming_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a connection is lost the client comes back, with the next number for its connection."""
+    monkeypatch.setattr("random.Random.uniform", lambda _, low, high: low)  # no pauses
+    hellos: list[dict[str, Any]] = []
+    steps = script(*[welcome_and_drop] * 4, welcome_and_answer)
+    async with (
+        socket_server(steps) as url,
+        gnb.AsyncGateway(url, device_identity=None, on_hello_ok=hellos.append) as agw,
+    ):
+        await until(lambda: agw.status.epoch == 5)
+        assert await agw.request("echo", {"x": 1}) == {"x": 1}
+        status = agw.status
+        assert (status.state, status.reason, status.retry_in, status.counters.reconnects) == (
+            "connected",
+            None,
+            None,
+            4,
+        )
+        assert len(hellos) == 5
+
+
+async def hang_up(socket: ServerConnection) -> None:
+    await socket.close(1011, "no reason")
+
+
+async def welcome_and_hang_up(socket: ServerConnection) -> None:
+    await welcome(socket)
+    await socket.close(1011, "enough")
+
+
+@pytest.mark.parametrize(
+    ("step", "heard"),
+    [
+        (refuse("AUTH_TOKEN_MISSING", 1008), ["on_connect_error AuthenticationError"]),
+        (hang_up, ["on_close 1011 no reason"]),
+        (welcome_and_hang_up, ["on_hello_ok", "on_close 1011 enough"]),
+    ],
+    ids=["refused", "closed before hello-ok", "closed after it"],
+)
+@async_test
+async def test_what_callbacks_hear(step: Step, heard: list[str]) -> None:
+    """A refusal is for on_connect_error, a connection that was closed for on_close, be it before or after hello-ok."""
+    calls: list[str] = []
+    async with socket_server(step) as url:
+        agw = gnb.AsyncGateway(
+            url,
+            device_identity=None,
+            on_hello_ok=lambda hello: calls.append("on_hello_ok"),
+            on_connect_error=lambda error: calls.append(f"on_connect_error {type(error).__name__}"),
+            on_close=lambda code, reason: calls.append(f"on_close {code} {reason}"),
+        )
+        with contextlib.suppress(gnb.GatewayConnectError):
+            await agw.connect()
+        await until(lambda: len(calls) >= len(heard))
+        await agw.close()
+        assert calls[: len(heard)] == heard
+
+
+@pytest.mark.parametrize(
+    ("final", "error", "said"),
+    [
+        ({"status": "error", "summary": "no"}, gnb.RunFailedError, "run my-key ended with error: no"),
+        ({"status": "timeout", "summary": "aborted"}, gnb.RunAbortedError, "run my-key was aborted"),
+    ],
+)
+@async_test
+async def test_a_method_that_starts_a_run(final: dict[str, Any], error: type[gnb.RunFailedError], said: str) -> None:
+    """Where a run is started as a method, its error names it by the key that it was given."""
+
+    async def agent(socket: ServerConnection) -> None:
+        await welcome(socket)
+        request = json.loads(await socket.recv())
+        await socket.send(json.dumps({"type": "res", "id": request["id"], "ok": True, "payload": final}))
+        await answer_all(socket)
+
+    async with socket_server(agent) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        params = {"message": "x", "sessionKey": "s", "idempotencyKey": "my-key"}
+        with pytest.raises(error, match=said) as failed:
+            await agw.request("agent", params, expect_final=True)
+        assert failed.value.run_id == "my-key"
 
 
 @async_test

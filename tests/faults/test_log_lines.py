@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 
@@ -46,7 +47,7 @@ async def test_a_full_token_file() -> None:
     tokens = DeviceTokens(device.device_id, "ws://127.0.0.1:1")
     entries = {f"wss://{number}": {"operator": {"token": "x" * 4000, "updatedAtMs": number}} for number in range(9)}
     document = {"version": 1, "deviceId": device.device_id, "tokens": {}, "gateways": entries, "newer": ""}
-    document["newer"] = "x" * (files.MAX_BYTES - len(json.dumps(document, indent=2)) - 1)
+    document["newer"] = "x" * (files.MAX_BYTES - len(json.dumps(document)) - 1)
     tokens.path.write_text(json.dumps(document))
     async with socket_server(gives_a_token) as url, gnb.AsyncGateway(url) as agw:
         said = f"{tokens.path} is full: the 1 oldest device tokens in it were dropped"
@@ -146,6 +147,37 @@ async def test_what_was_wrong_with_frames() -> None:
 async def answer_after_welcome(socket: ServerConnection) -> None:
     await welcome(socket)
     await answer_all(socket)
+
+
+@async_test
+async def test_what_is_left_of_requests() -> None:
+    """Of requests that were answered, refused by their deadline or cancelled nothing is kept."""
+
+    async def half(socket: ServerConnection) -> None:
+        await welcome(socket)
+        async for data in socket:
+            if json.loads(data)["method"] == "answered":
+                await answer_one(socket, data)
+
+    def futures() -> int:
+        gc.collect()
+        return sum(isinstance(thing, asyncio.Future) for thing in gc.get_objects())
+
+    async with socket_server(half) as url, gnb.AsyncGateway(url, device_identity=None) as agw:
+        await agw.request("answered")
+        before = futures()
+        for _ in range(50):
+            await agw.request("answered", {"x": 1})
+            with pytest.raises(gnb.GatewayTimeoutError):
+                await agw.request("silent", timeout=0.001)
+            task = asyncio.create_task(agw.request("silent", expect_final=True))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        del task
+        assert futures() < before + 20
+        counters = agw.status.counters
+        assert (counters.in_flight, counters.queued) == (0, 0)
 
 
 @async_test

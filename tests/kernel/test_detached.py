@@ -136,6 +136,25 @@ def test_an_interrupted_command(tmp_path: Path) -> None:
     assert gnb.captures() == []
 
 
+def test_an_interrupt_in_the_middle_of_a_start(tmp_path: Path) -> None:
+    """Ctrl-C does not wait for a gateway that says nothing: it takes with it what was started."""
+    code = """
+import pathlib, sys
+from gateway_nb.capture.detached import start
+start({"url": sys.argv[1], "device_identity": None}, pathlib.Path(sys.argv[2]))
+"""
+    with Silent() as silent:
+        command = [sys.executable, "-c", code, silent.url, str(tmp_path / "run.jsonl")]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as starting:
+            until(lambda: silent.connections, 30)
+            started = psutil.Process(starting.pid).children(recursive=True)
+            starting.send_signal(signal.SIGINT)
+            assert starting.wait(10) != 0
+            assert started
+            until(lambda: not any(process.is_running() for process in started))
+    assert gnb.captures() == []
+
+
 def test_an_interrupt_at_the_end_of_a_start(
     local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,9 @@ _PROOFS = {
     "Nothing is written once more, after all is.": (
         "gateway_nb/capture/files.py Output.write: written < len(data) -> (written <= len(data))",
     ),
+    "Pings are told apart by their numbers, wherever these begin.": (
+        "gateway_nb/client/transport/messages.py Pings.__init__: 1 -> (2)",
+    ),
     "The first capacity of an array that grows: it grows once more, or once less.": (
         "gateway_nb/events/frame.py _FIRST_CAPACITY: 8192 -> (8193)",
         "gateway_nb/events/frame.py _Column.reserve: 2 -> (3)",
@@ -52,6 +55,11 @@ _PROOFS = {
     ),
     "The table has twice the room; a hash has 16 bits, and no other place of it is ever asked for.": (
         "gateway_nb/client/redaction/sieve.py Sieve.__init__: 1 -> (2)",
+    ),
+    "The hash only says where to compare in full: with another one more, or fewer, places are compared in vain.": (
+        "gateway_nb/client/redaction/sieve.py _BITS: 16 -> (17)",
+        "gateway_nb/client/redaction/sieve.py _FACTOR: 2_654_435_761 -> (2654435762)",
+        "gateway_nb/client/redaction/sieve.py _hashed: 32 -> (33)",
     ),
 }
 EQUIVALENT: dict[str, str] = {name: proof for proof, names in _PROOFS.items() for name in names}

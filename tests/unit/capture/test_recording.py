@@ -117,6 +117,18 @@ def test_appending_after_a_crash(tmp_path: Path, torn: bytes) -> None:
     assert Capture(path, append=True).stop().torn is None
 
 
+@pytest.mark.parametrize("size", [65_534, 65_535, 65_536, 131_071])
+def test_a_torn_line_as_long_as_a_step(tmp_path: Path, size: int) -> None:
+    """However long a torn line is, all of it is moved away, and no whole line with it."""
+    path = tmp_path / "run.jsonl"
+    captured(path)
+    whole, torn = path.read_bytes(), b"x" * size
+    path.write_bytes(whole + torn)
+    Output(path, append=True).close()
+    assert path.read_bytes() == whole
+    assert (tmp_path / "run.jsonl.torn-1").read_bytes() == torn
+
+
 def test_appending_to_a_line_without_its_end(tmp_path: Path) -> None:
     """A last line that lacks nothing but its line break is kept."""
     path = tmp_path / "run.jsonl"
@@ -452,6 +464,20 @@ def test_a_torn_end(tmp_path: Path) -> None:
         assert len(gnb.load(tmp_path / "run.jsonl").df) == 13
 
 
+def test_a_warning_that_is_an_error(tmp_path: Path) -> None:
+    """Where warnings are errors a capture that warns of a torn end is not left running."""
+    path = tmp_path / "run.jsonl"
+    captured(path)
+    with open(path, "ab") as file:
+        file.write(b"torn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(TornEndWarning):
+            Capture(path, append=True)
+    assert [thread for thread in threading.enumerate() if thread.name == "gateway_nb-capture"] == []
+    assert captured(path, append=True).stats.events == {"even": 10, "odd": 10}
+
+
 def test_torn_ends_are_not_glued(tmp_path: Path) -> None:
     """Recordings written as one keep every whole line, also where one of them ends in the middle of a line."""
     captured(tmp_path / "a.jsonl")
@@ -540,6 +566,11 @@ def test_many_files(tmp_path: Path) -> None:
         r"<Recording a\.jsonl, b\.jsonl\.zst, c\.txt\.jsonl: [\d.]+ kB, \.stats counts its rows>",
         repr(gnb.load(tmp_path)),
     )
+    for number in range(5):
+        captured(tmp_path / f"{number}.jsonl", 1)
+    many = gnb.load(tmp_path / "?.jsonl")
+    assert repr(many).startswith("<Recording 0.jsonl, 1.jsonl, 2.jsonl and 3 more: ")
+    assert repr(many.table()) == "<EventTable 0.jsonl, 1.jsonl, 2.jsonl>"
     with pytest.raises(gnb.CaptureError, match="there is no capture"):
         gnb.load(tmp_path / "nothing.jsonl")
     with pytest.raises(ValueError, match="errors must be"):

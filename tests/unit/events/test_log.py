@@ -181,7 +181,9 @@ def test_looks() -> None:
     assert repr(log) == "<EventLog 4 rows · even: 2, odd: 1, <script>: 1>"
     shown = log._repr_html_()
     assert "<script>" not in shown
-    assert "&lt;b&gt;" in shown
+    assert '<td>{"html":"&lt;b&gt;"}</td>' in shown
+    assert "border=" not in shown
+    assert filled(7)._repr_html_().count("<td>{") == 5
     assert log.stats.events == {"even": 2, "odd": 1, "<script>": 1}
     assert repr(EventLog()) == "<EventLog 0 rows>"
 

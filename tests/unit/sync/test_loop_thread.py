@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 
@@ -41,6 +42,40 @@ def test_waiting_for_a_handle(main: bool) -> None:
     until(lambda: called)
     assert called == [handle]
     assert (handle.done(), handle.cancelled(), handle.cancel()) == (True, False, False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("started", [True, False], ids=["while it runs", "before it runs"])
+def test_an_interrupt(started: bool) -> None:
+    """Ctrl-C during a call cancels it and waits for its cleanup; before it has begun there is nothing to wait for."""
+    thread, done, begun = bridge.loop_thread(), list[str](), threading.Event()
+    free = threading.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.1)
+            done.append("cleaned up")
+
+    def press() -> None:
+        assert not started or begun.wait(10)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    main = threading.main_thread().ident
+    assert main is not None
+    if not started:
+        thread.loop.call_soon_threadsafe(free.wait, 10)
+    presses = threading.Timer(0.1, press)
+    presses.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            thread.run(work, "work")
+    finally:
+        free.set()
+        presses.join()
+    assert done == (["cleaned up"] if started else [])
 
 
 def test_calls_from_another_thread() -> None:

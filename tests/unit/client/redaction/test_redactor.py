@@ -317,6 +317,14 @@ def test_another_connection() -> None:
     assert found == "[secret], [secret], [secret], [secret]"
 
 
+@pytest.mark.parametrize(("before", "shared"), [(b"", 0), (b":", 1), (b"::", 2)])
+def test_base64_that_begins_in_the_middle(before: bytes, shared: int) -> None:
+    """Of base64 no character stays that holds a part of the secret, wherever the text begins."""
+    text = base64.b64encode(before + TOKEN.encode()).decode()
+    assert Redactor([TOKEN]).text(text[shared:]) == MARK
+    assert Redactor([TOKEN]).text(f"<{text}>") == f"<{text[:shared]}{MARK}>"
+
+
 def test_what_a_gateway_gives() -> None:
     """Of what a gateway gives at once 8 values of 8 to 1,024 characters are hidden, of all it gives the newest 32."""
     redactor = Redactor()
