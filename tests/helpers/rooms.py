@@ -9,6 +9,7 @@ ROOMS = (
     "notebook",
     "diagnosis",
     "faces",
+    "tools",
     "capture",
     "events",
     "sync",

@@ -1,0 +1,1 @@
+"""Python functions as tools of the gateway's agents: the node role."""
