@@ -20,16 +20,16 @@ MAX_DESCRIPTION = 1024
 MAX_SCHEMA_BYTES = 100_000
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
 _REFERENCE = "#/$defs/{name}"
-RESERVED = frozenset(
-    "agents_list agents_wait apply_patch ask_user automations browser canvas code_execution computer conversations_list"
-    " conversations_send conversations_turn create_goal dashboard dir_fetch dir_list dismiss_task edit exec file_fetch"
-    " file_write gateway get_goal heartbeat_respond image_generate intent ls memory_get memory_search message mobile_ui"
-    " music_generate node_inference nodes openclaw pdf plugins portal process progress_card read screen secrets"
-    " session_status sessions sessions_history sessions_list sessions_search sessions_send sessions_spawn"
-    " sessions_yield show_widget skill_workshop subagents suggest_task talk_voice terminal theme tool_call"
-    " tool_describe tool_search tool_search_code tts update_goal video_generate view_image web_fetch web_search write"
-    " x_search".split()
-)
+_CORE_TOOLS = """
+agents_list agents_wait apply_patch ask_user automations browser canvas code_execution computer conversations_list
+conversations_send conversations_turn create_goal dashboard dir_fetch dir_list dismiss_task edit exec file_fetch
+file_write gateway get_goal heartbeat_respond image_generate intent ls memory_get memory_search message mobile_ui
+music_generate node_inference nodes openclaw pdf plugins portal process progress_card read screen secrets
+session_status sessions sessions_history sessions_list sessions_search sessions_send sessions_spawn sessions_yield
+show_widget skill_workshop subagents suggest_task talk_voice terminal theme tool_call tool_describe tool_search
+tool_search_code tts update_goal video_generate view_image web_fetch web_search write x_search
+"""
+RESERVED = frozenset(_CORE_TOOLS.split())
 """Tools of the gateway's own (2026.9.6): a node's tool of such a name would replace it in runs."""
 
 
