@@ -1,0 +1,98 @@
+"""`Tools`: the functions that a sync connection offers to agents, in a notebook's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from ..sync.loop_thread import LoopThread
+from ..tools.tool import Tool, ToolOptions
+from ..tools.tools import AsyncTools
+
+
+class Tools:
+    """The Python functions that a connection offers to the agents of its gateway: ``gw.tools``.
+
+    Args:
+        thread: of the loop that the connection lives on.
+        tools: its tools there.
+    """
+
+    def __init__(self, thread: LoopThread, tools: AsyncTools) -> None:
+        self._thread = thread
+        self._tools = tools
+
+    def offer(self, function: Callable[..., Any], options: ToolOptions) -> None:
+        """Offer a function, and wait until the gateway has it; see `Gateway.tool`."""
+        tool = Tool.of(function, **options)
+        self._thread.run(lambda: self._tools.offer(tool), "tool")
+
+    def approve(self) -> None:
+        """Approve, as this connection's operator, that its own node offers tools, and publish them.
+
+        Raises:
+            MissingScopeError: this connection may not (operator.pairing and operator.write, or operator.admin).
+            GatewayError: there is nothing to approve.
+        """
+        self._thread.run(self._tools.approve, "approve")
+
+    def remove(self, name: str) -> None:
+        """Offer a tool no more.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        self._thread.run(lambda: self._tools.remove(name), "remove")
+
+    def stop(self) -> None:
+        """Offer nothing more: the tools are gone at the gateway, and calls under way are cancelled."""
+        if self._thread.is_alive():
+            self._thread.run(self._tools.stop, "stop")
+
+    def allow(self, id: int) -> None:
+        """Allow a call of a tool with ``confirm=True``.
+
+        Args:
+            id: the call's number, as the repr shows it.
+
+        Raises:
+            GatewayError: it does not wait (any more).
+        """
+        self._tools.allow(id)
+
+    def deny(self, id: int) -> None:
+        """Deny a call of a tool with ``confirm=True``; arguments and errors as for `allow`."""
+        self._tools.deny(id)
+
+    def last_error(self) -> str | None:
+        """Return the traceback of the latest function that raised, ``None`` if none did."""
+        return self._tools.last_error()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tools that are offered."""
+        return self._tools.names
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """The last 10,000 calls, one row each, oldest first: time, tool, session, run, arguments, status, ..."""
+        return self._tools.calls
+
+    @property
+    def workers(self) -> int:
+        """How many functions run at once on threads, default 4; can be set."""
+        return self._tools.workers
+
+    @workers.setter
+    def workers(self, count: int) -> None:
+        self._tools.workers = count
+
+    @property
+    def notice(self) -> str | None:
+        """What stands in the way of the tools, and what to do; ``None`` if nothing does."""
+        return self._tools.notice
+
+    def __repr__(self) -> str:
+        return repr(self._tools)
