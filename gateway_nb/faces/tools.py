@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import warnings
+import weakref
 
 import pandas as pd
 
+from ..client.core import STOP_TIMEOUT, Core
 from ..sync.loop_thread import LoopThread
-from ..tools.tool import Tool, ToolOptions
+from ..tools.tool import Tool
 from ..tools.tools import AsyncTools
 
 
@@ -17,17 +18,26 @@ class Tools:
 
     Args:
         thread: of the loop that the connection lives on.
-        tools: its tools there.
+        core: of the connection.
     """
 
-    def __init__(self, thread: LoopThread, tools: AsyncTools) -> None:
+    def __init__(self, thread: LoopThread, core: Core) -> None:
         self._thread = thread
-        self._tools = tools
+        self._tools = tools = AsyncTools(core)
+        self._warned: str | None = None
+        thread.at_exit(tools, STOP_TIMEOUT)
+        weakref.finalize(self, thread.call, tools.abort).atexit = False  # the loop's thread closes what is left
 
-    def offer(self, function: Callable[..., Any], options: ToolOptions) -> None:
-        """Offer a function, and wait until the gateway has it; see `Gateway.tool`."""
-        tool = Tool.of(function, **options)
+    def offer(self, tool: Tool) -> None:
+        """Offer a tool, and wait until the gateway has it; warn, once, of what still stands in its way.
+
+        Raises:
+            GatewayError: it can't be published: why, and what to do.
+        """
         self._thread.run(lambda: self._tools.offer(tool), "tool")
+        if self.notice is not None and self.notice != self._warned:
+            warnings.warn(self.notice, stacklevel=4)
+        self._warned = self.notice
 
     def approve(self) -> None:
         """Approve, as this connection's operator, that its own node offers tools, and publish them.
@@ -79,6 +89,11 @@ class Tools:
     def calls(self) -> pd.DataFrame:
         """The last 10,000 calls, one row each, oldest first: time, tool, session, run, arguments, status, ..."""
         return self._tools.calls
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The gateway's names of tools whose name another node offers, too, by ours."""
+        return self._tools.renamed
 
     @property
     def workers(self) -> int:

@@ -15,13 +15,10 @@ _current: contextvars.ContextVar[Call | None] = contextvars.ContextVar("gateway_
 
 
 def progress(text: object) -> None:
-    """Say how far a tool's function is; it is kept in the call's record, and shown in the notebook.
+    """Say how far a tool's function is: it is kept in the call's record. Without effect where no tool's call runs.
 
     Args:
         text: anything; shown as text.
-
-    Raises:
-        RuntimeError: no tool runs here.
 
     Example:
         >>> @gw.tool
@@ -30,23 +27,17 @@ def progress(text: object) -> None:
         ...     for number, file in enumerate(files):
         ...         gnb.tools.progress(f"{number} of {len(files)}")
     """
-    _call("progress").report(str(text))
+    if (call := _current.get()) is not None:
+        call.report(str(text))
 
 
 def cancelled() -> bool:
     """Return whether nobody waits for this call's answer any more: it took too long, or its run was aborted.
 
-    Raises:
-        RuntimeError: no tool runs here.
+    Where no tool's call runs, as in a call by the user: ``False``.
     """
-    return _call("cancelled").cancelled.is_set()
-
-
-def _call(name: str) -> Call:
     call = _current.get()
-    if call is None:
-        raise RuntimeError(f"{name}() is for the function of a tool while it runs, on the thread that it was called on")
-    return call
+    return call is not None and call.cancelled.is_set()
 
 
 class _Router:

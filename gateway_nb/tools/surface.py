@@ -278,15 +278,16 @@ class Surface:
     def _notice(self, missing: list[str], row: _Row | None) -> str | None:
         if not missing:
             return None
-        names = one_line(", ".join(missing), 200)
         if row is not None and row.approval_state == "approved":
+            names = one_line(", ".join(missing), 200)
             return f"the gateway accepted all tools but {names}, and does not say why"
         request = row.pending_request_id if row is not None else None
         command = f"openclaw nodes approve {one_line(request or 'REQUEST', 100)}"
         listed = "" if request else " (openclaw nodes pending lists the requests)"
         return (
-            f"no agent can call {names} yet: the gateway's owner has to allow that this notebook offers tools to every "
-            f"agent of the gateway; run gw.tools.approve() here, or on the gateway's host: {command}{listed}"
+            "no agent can call this notebook's tools yet: the gateway's owner has to allow that it offers Python "
+            "functions to every agent of the gateway; run gw.tools.approve() here, or on the gateway's host: "
+            f"{command}{listed}"
         )
 
     def _names(self) -> list[tuple[str, str]]:

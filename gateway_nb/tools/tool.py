@@ -6,7 +6,7 @@ import fnmatch
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from ..client.options import timeout as checked_timeout
 from .answers import Answer, of_value
@@ -17,6 +17,7 @@ from .workers import Workers
 
 PLUGIN, COMMAND, SERVER = "node-mcp", "mcp.tools.call.v1", "notebook"
 _MOST_YIELDED = 1000
+F = TypeVar("F", bound=Callable[..., Any])
 
 Sessions = Literal["own", "*"] | tuple[str, ...]
 """Which sessions may call a tool: those in which this connection started a run, all, or those whose key matches."""
@@ -121,6 +122,38 @@ class Tool:
                     return value
                 value = await value  # what was called returned a coroutine
             return await workers.run(lambda: of_value(value))
+
+
+class Decorator:
+    """Offers functions as tools, and returns them as they are: ``@gw.tool``, or ``@gw.tool(timeout=10)``.
+
+    Args:
+        offer: what is done with a tool.
+    """
+
+    def __init__(self, offer: Callable[[Tool], object]) -> None:
+        self._offer = offer
+
+    @overload
+    def __call__(self, function: F, /) -> F: ...
+
+    @overload
+    def __call__(self, /, **options: Unpack[ToolOptions]) -> Callable[[F], F]: ...
+
+    def __call__(self, function: F | None = None, /, **options: Unpack[ToolOptions]) -> F | Callable[[F], F]:
+        """Offer a function, or return what does so with these options; see `ToolOptions`.
+
+        Raises:
+            TypeError: the function can't be offered: which parameter stands in the way, and why.
+            ValueError: a name, a description or an option is none that can be used.
+            GatewayError: it can't be published: why, and what to do.
+        """
+
+        def decorate(function: F) -> F:
+            self._offer(Tool.of(function, **options))
+            return function
+
+        return decorate if function is None else decorate(function)
 
 
 def _seconds(name: str, value: float) -> float:

@@ -165,6 +165,11 @@ class AsyncTools:
         return self._surface.notice
 
     @property
+    def renamed(self) -> dict[str, str]:
+        """The gateway's names of tools whose name another node offers, too, by ours."""
+        return self._surface.renamed
+
+    @property
     def workers(self) -> int:
         """How many functions run at once on threads; can be set."""
         return self._surface.serving.workers.places
