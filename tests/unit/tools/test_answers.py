@@ -106,6 +106,7 @@ def test_large_frames_are_cut(frame: pd.DataFrame, note: str) -> None:
     assert note in text.splitlines()[-1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", ["x" * 10**6, ["x"] * 10**6, {n: n for n in range(10**6)}], ids=type)
 def test_long_answers_are_cut(value: Any) -> None:
     """A long answer is cut below what a gateway keeps, with its length and how to get less."""
