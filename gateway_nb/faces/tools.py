@@ -8,7 +8,9 @@ import weakref
 import pandas as pd
 
 from ..client.core import STOP_TIMEOUT, Core
+from ..events import widgets
 from ..sync.loop_thread import LoopThread
+from ..tools.calls import Call
 from ..tools.tool import Tool
 from ..tools.tools import AsyncTools
 
@@ -24,20 +26,23 @@ class Tools:
     def __init__(self, thread: LoopThread, core: Core) -> None:
         self._thread = thread
         self._tools = tools = AsyncTools(core)
-        self._warned: str | None = None
+        self._shown: str | None = None
         thread.at_exit(tools, STOP_TIMEOUT)
         weakref.finalize(self, thread.call, tools.abort).atexit = False  # the loop's thread closes what is left
 
     def offer(self, tool: Tool) -> None:
-        """Offer a tool, and wait until the gateway has it; warn, once, of what still stands in its way.
+        """Offer a tool, and wait until the gateway has it.
+
+        What still stands in its way is shown once, and so is where calls can be allowed, in a notebook as a widget.
 
         Raises:
             GatewayError: it can't be published: why, and what to do.
         """
         self._thread.run(lambda: self._tools.offer(tool), "tool")
-        if self.notice is not None and self.notice != self._warned:
-            warnings.warn(self.notice, stacklevel=4)
-        self._warned = self.notice
+        notice, self._shown, before = self.notice, self.notice, self._shown
+        news = notice is not None and notice != before
+        if (news or tool.confirm) and not widgets.show_tools(self) and news:
+            warnings.warn(str(notice), stacklevel=4)
 
     def approve(self) -> None:
         """Approve, as this connection's operator, that its own node offers tools, and publish them.
@@ -108,6 +113,19 @@ class Tools:
     def notice(self) -> str | None:
         """What stands in the way of the tools, and what to do; ``None`` if nothing does."""
         return self._tools.notice
+
+    @property
+    def waiting(self) -> tuple[Call, ...]:
+        """The calls that wait for the user to allow them."""
+        return self._tools.waiting
+
+    def latest(self, count: int) -> tuple[Call, ...]:
+        """Return the records of the latest calls, oldest first."""
+        return self._tools.latest(count)
+
+    def _ipython_display_(self) -> None:
+        if not widgets.show_tools(self):
+            print(repr(self))
 
     def __repr__(self) -> str:
         return repr(self._tools)

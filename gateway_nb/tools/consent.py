@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -148,17 +147,13 @@ class Runs:
 class Confirmations:
     """Calls that wait for the user.
 
-    Args:
-        changed: called when one begins or ends to wait.
-
     Attributes:
         waiting: the calls, by number.
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.waiting: dict[int, Call] = {}
         self._answers: dict[int, asyncio.Future[bool]] = {}
-        self._changed = changed
 
     async def ask(self, call: Call, seconds: float) -> bool:
         """Return whether the user allows a call within so many seconds; cancelled, nobody can allow it any more."""
@@ -166,7 +161,6 @@ class Confirmations:
         self._answers[call.id] = answer
         self.waiting[call.id] = call
         call.status = "waiting"
-        self._changed()
         try:
             async with asyncio.timeout(seconds):
                 await answer
@@ -176,7 +170,6 @@ class Confirmations:
         finally:
             del self.waiting[call.id], self._answers[call.id]
             call.status = "running"
-            self._changed()
 
     def answer(self, number: int, allow: bool) -> None:
         """Allow or deny a call that waits. From any thread.

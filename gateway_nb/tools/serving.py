@@ -74,7 +74,6 @@ class Serving:
         tools: those that are published, by name.
         send: sends the params of a ``node.invoke.result``; raises `GatewayError` if the connection is lost.
         log: of the connection; its redactor takes the secrets out of answers and records.
-        changed: called when there is something new to show.
 
     Attributes:
         calls: their book.
@@ -88,16 +87,14 @@ class Serving:
         tools: Mapping[str, Tool],
         send: Callable[[dict[str, Any]], Awaitable[object]],
         log: Log,
-        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.calls = Calls(log.redactor)
         self.runs = Runs()
-        self.confirmations = Confirmations(changed)
+        self.confirmations = Confirmations()
         self.workers = Workers()
         self._tools = tools
         self._send = send
         self._log = log
-        self._changed = changed
         self._ids: dict[str, None] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._works: dict[tuple[str, str | None, str], _Work] = {}
@@ -160,7 +157,6 @@ class Serving:
             task = asyncio.get_running_loop().create_task(self._work(request, params, call))
             work = self._works[key] = _Work(task, call)
             task.add_done_callback(lambda _: self._works.pop(key))
-            self._changed()
         work.waiting += 1
         try:
             return await asyncio.shield(work.task)
@@ -186,12 +182,10 @@ class Serving:
             answer, status = failure(f"{call.tool}: no answer within the gateway's {seconds:g} s"), "timeout"
         except asyncio.CancelledError:
             self.calls.end(call, "cancelled", None)
-            self._changed()
             raise
         except Exception as raised:  # noqa: BLE001 - a bug of ours: the agent must not wait for it
             answer, status, error = failure(f"{call.tool}: a bug in gateway_nb: {raised!r}"), "error", raised
         self.calls.end(call, status, answer, error)
-        self._changed()
         return answer
 
     async def _run(self, request: Request, params: _Params, call: Call) -> Answer:

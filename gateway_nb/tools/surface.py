@@ -70,7 +70,6 @@ class Surface:
     Args:
         operator: the core of the connection that the tools belong to.
         tools: what is offered, by name.
-        changed: called when there is something new to show.
 
     Attributes:
         serving: answers the calls.
@@ -78,13 +77,12 @@ class Surface:
         renamed: the gateway's names of tools whose name another node offers, too, by ours.
     """
 
-    def __init__(self, operator: Core, tools: Mapping[str, Tool], changed: Callable[[], None]) -> None:
-        self.serving = Serving(tools, self._send, operator.log, changed)
+    def __init__(self, operator: Core, tools: Mapping[str, Tool]) -> None:
+        self.serving = Serving(tools, self._send, operator.log)
         self.notice: str | None = None
         self.renamed: dict[str, str] = {}
         self._operator = operator
         self._tools = tools
-        self._changed = changed
         self._node: Core | None = None
         self._key: pool.PooledIdentity | None = None
         self._publishing = asyncio.Lock()
@@ -119,7 +117,6 @@ class Surface:
         ):
             if problem is not None:
                 self._operator.log.warning(problem)
-        self._changed()
 
     async def approve(self) -> None:
         """Approve this connection's own node with the command for tools, as the operator that it belongs to.
@@ -245,7 +242,6 @@ class Surface:
 
     def _closed(self, code: int, reason: str) -> None:
         self._spawn(self.serving.give_up())
-        self._changed()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -258,7 +254,6 @@ class Surface:
         except GatewayError as error:
             self.notice = f"the tools are not published: {error}"
             self._operator.log.problem(GatewayError(self.notice))
-            self._changed()
 
     async def _send(self, result: dict[str, Any]) -> None:
         if self._node is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pandas as pd
 
@@ -26,8 +25,7 @@ class AsyncTools:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._tools: dict[str, Tool] = {}
-        self._listeners: list[Callable[[], object]] = []
-        self._surface = Surface(core, self._tools, self._changed)
+        self._surface = Surface(core, self._tools)
         self._background: set[asyncio.Task[None]] = set()
 
     def add(self, tool: Tool) -> None:
@@ -119,7 +117,6 @@ class AsyncTools:
         await asyncio.gather(*self._background, return_exceptions=True)
         self._tools.clear()
         await self._surface.stop(timeout)
-        self._changed()
 
     def abort(self) -> None:
         """Cut the node's connection now. On the loop's own thread."""
@@ -159,6 +156,10 @@ class AsyncTools:
         """The calls that wait for the user to allow them."""
         return tuple(self._surface.serving.confirmations.waiting.values())
 
+    def latest(self, count: int) -> tuple[Call, ...]:
+        """Return the records of the latest calls, oldest first."""
+        return self._surface.serving.calls.all[-count:]
+
     @property
     def notice(self) -> str | None:
         """What stands in the way of the tools, and what to do; ``None`` if nothing does."""
@@ -177,14 +178,6 @@ class AsyncTools:
     @workers.setter
     def workers(self, count: int) -> None:
         self._surface.serving.workers.places = count
-
-    def on_change(self, listener: Callable[[], object]) -> None:
-        """Call a function, on the loop, whenever there is something new to show."""
-        self._listeners.append(listener)
-
-    def _changed(self) -> None:
-        for listener in self._listeners:
-            listener()
 
     def __repr__(self) -> str:
         names = [

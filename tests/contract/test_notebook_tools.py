@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import uuid
 import warnings
@@ -229,9 +230,48 @@ def test_many_calls_while_a_cell_runs(gw: gnb.Gateway) -> None:
 
     approved(gw)
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda number: invoke(gw, "square", number=number), range(100)))
-    assert answers == [(True, str(number * number)) for number in range(100)]
-    assert len(gw.tools.calls) == 100
+        answers = list(threads.map(lambda number: invoke(gw, "square", number=number), range(1000)))
+    assert answers == [(True, str(number * number)) for number in range(1000)]
+    assert len(gw.tools.calls) == 1000
+
+
+def test_a_restart_in_the_middle_of_calls(gateway: AnyGateway, gw: gnb.Gateway) -> None:
+    """Calls under way during a restart fail or are answered with their own result; later ones work again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+
+        @gw.tool
+        def square(number: int) -> int:
+            """Square a number."""
+            return number * number
+
+    approved(gw)
+    stop, answers = threading.Event(), dict[int, tuple[bool, str]]()
+    numbers = itertools.count()
+
+    def call() -> None:
+        while not stop.is_set():
+            number = next(numbers)
+            try:
+                answers[number] = invoke(gw, "square", number=number)
+            except gnb.GatewayError as error:
+                answers[number] = (False, str(error))
+                stop.wait(0.05)
+
+    def right_answers() -> int:
+        return sum(ok for ok, _ in list(answers.values()))
+
+    with ThreadPoolExecutor(8) as threads:
+        calls = [threads.submit(call) for _ in range(8)]
+        until(lambda: right_answers() > 50, 30)
+        gateway.restart()
+        before = right_answers()
+        until(lambda: right_answers() > before + 50, 60)
+        stop.set()
+        for finished in calls:
+            finished.result()
+    for number, (ok, text) in answers.items():
+        assert text == str(number * number) if ok else text
 
 
 def test_calls_wait_for_the_user(gw: gnb.Gateway) -> None:
@@ -347,6 +387,25 @@ def test_names_of_the_gateways_own(gw: gnb.Gateway) -> None:
             """Run."""
 
     assert gw.tools.names == ()
+
+
+def test_more_tools_than_a_gateway_keeps(gw: gnb.Gateway) -> None:
+    """Beyond 128 tools, which a gateway would drop without a word, a tool is refused; the others stay."""
+
+    def work() -> str:
+        """Work."""
+        return "done"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number in range(128):
+            gw.tool(name=f"tool_{number}")(work)
+    with pytest.raises(gnb.GatewayError, match=r"at most 128 tools.*remove one with gw\.tools\.remove"):
+        gw.tool(name="tool_128")(work)
+    gw.tool(name="tool_0")(work)
+    approved(gw)
+    assert len(gw.tools.names) == 128
+    assert invoke(gw, "tool_99") == (True, "done")
 
 
 def test_an_operator_who_may_not_approve(gateway: AnyGateway) -> None:
