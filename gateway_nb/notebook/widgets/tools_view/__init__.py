@@ -76,4 +76,5 @@ def _number(content: Mapping[str, Any]) -> int:
 def _row(call: Call) -> dict[str, Any]:
     seconds = "" if call.seconds is None else f" · {call.seconds:.2f} s"
     texts = [printable(text[:_LONGEST]) for text in (call.arguments, call.answer, call.printed, call.progress)]
-    return {"id": call.id, "line": printable(f"{call.id} · {call.tool} · {call.status}{seconds}"), "texts": texts}
+    line = printable(f"{call.id} · {call.tool} · {call.status}{seconds} · {call.session}")
+    return {"id": call.id, "line": line, "texts": texts}
