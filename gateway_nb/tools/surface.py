@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..client.core import STOP_TIMEOUT, Core
-from ..errors import GatewayError, GatewayRequestError, is_unknown_method, one_line
+from ..errors import GatewayClosedError, GatewayError, GatewayRequestError, is_unknown_method, one_line
 from ..identity import pool
 from ..protocol.auth import Credentials
 from ..protocol.frames import decode_answer
@@ -86,6 +86,7 @@ class Surface:
         self._node: Core | None = None
         self._key: pool.PooledIdentity | None = None
         self._publishing = asyncio.Lock()
+        self._stops = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._core_tools: tuple[int, frozenset[str]] = (0, frozenset())
         self._removals: list[Callable[[], None]] = []
@@ -194,6 +195,7 @@ class Surface:
             remove()
         self.serving.workers.stop()
         self._removals, self._node, self.notice, self.renamed = [], None, None, {}
+        self._stops += 1
         return tasks
 
     def _release(self) -> None:
@@ -202,7 +204,7 @@ class Surface:
             key.release()
 
     async def _connect(self) -> Core:
-        operator, settings = self._operator, self._operator.settings
+        operator, settings, stops = self._operator, self._operator.settings, self._stops
         key = await asyncio.to_thread(pool.acquire, settings.endpoint.gateway)
         for change in key.changes:
             operator.log.warning(change)
@@ -223,6 +225,9 @@ class Surface:
         self._key = key
         try:
             await node.start(_CONNECT, waits_for_owner=False)
+            if stops != self._stops:
+                await node.stop(STOP_TIMEOUT)
+                raise GatewayClosedError("the tools were stopped before they were published")
         except BaseException:
             self._release()
             raise
@@ -276,6 +281,11 @@ class Surface:
         if row is not None and row.approval_state == "approved":
             names = one_line(", ".join(missing), 200)
             return f"the gateway accepted all tools but {names}, and does not say why"
+        if row is not None and row.approval_state == "unapproved":
+            return (
+                "no agent can call this notebook's tools: the gateway's owner did not allow it; gw.tools.stop(), and "
+                "defining a tool again, asks once more"
+            )
         request = row.pending_request_id if row is not None else None
         command = f"openclaw nodes approve {one_line(request or 'REQUEST', 100)}"
         listed = "" if request else " (openclaw nodes pending lists the requests)"

@@ -141,7 +141,23 @@ class Decorator:
     def __call__(self, /, **options: Unpack[ToolOptions]) -> Callable[[F], F]: ...
 
     def __call__(self, function: F | None = None, /, **options: Unpack[ToolOptions]) -> F | Callable[[F], F]:
-        """Offer a function, or return what does so with these options; see `ToolOptions`.
+        """Offer a function, or return what does so with these options.
+
+        Args:
+            function: every parameter has a type hint that JSON can carry; a coroutine function runs on the loop, a
+                generator's values are its progress.
+            **options: ``name``, ``description``: default the function's name, and its docstring;
+                ``timeout=120``: seconds that a call may take;
+                ``confirm=False``: each call waits until the user allows it, for ``confirm_timeout=60`` seconds;
+                ``sessions="own"``: who may call: sessions in which this connection started a run, while it is in
+                flight, and operators; ``"*"``: every session of every agent; or a list of patterns of session keys.
+                An agent's main session is shared with its chat channels.
+
+        Example:
+            >>> @gw.tool
+            ... def sales(month: int) -> pd.DataFrame:
+            ...     '''Sales of one month.'''
+            ...     return frame[frame.month == month]
 
         Raises:
             TypeError: the function can't be offered: which parameter stands in the way, and why.

@@ -125,6 +125,11 @@ async def test_calls_wait_for_an_answer() -> None:
     confirmations.answer(2, True)  # the first answer counts
     assert (await allowed, await denied) == (True, False)
     assert await confirmations.ask(calls[2], 0.001) is False
+    given_up = asyncio.create_task(confirmations.ask(calls[2], 10))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
     assert not confirmations.waiting
     with pytest.raises(GatewayError, match="call 3 does not wait"):
         confirmations.answer(3, True)
