@@ -47,7 +47,7 @@ def test_calls_during_a_cell(kernel: Kernel, local: gnb.LocalGateway) -> None:
 
 
 def test_unloading_and_restarting(kernel: Kernel, local: gnb.LocalGateway) -> None:
-    """When the extension is unloaded or the kernel restarts, the tools are gone; defined again they need no approval."""
+    """When the extension is unloaded or the kernel restarts, tools are gone; defined again they need no approval."""
     kernel.run("%load_ext gateway_nb")
     define(kernel, local)
     assert invoke(local, 1) == "worked 1"
