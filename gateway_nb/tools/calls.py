@@ -17,8 +17,9 @@ from .answers import Answer
 
 KEPT = 10_000
 """Calls."""
-_LONGEST = 10_000  # characters of what is kept of each text
-_MOST_PROGRESS = 100
+_LONGEST = 2000  # characters of what is kept of each text
+_MOST_PROGRESS = 20
+_LONGEST_REPORT = 200
 _COLUMNS = (
     "id",
     "time",
@@ -102,7 +103,7 @@ class Call:
     def report(self, text: str) -> None:
         """Keep how far the function says it is; of many reports the latest. From any thread."""
         self._progressed += 1
-        self._progress.append(text[:_LONGEST])
+        self._progress.append(text[:_LONGEST_REPORT])
 
     @property
     def arguments(self) -> str:

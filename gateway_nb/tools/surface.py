@@ -98,6 +98,8 @@ class Surface:
             GatewayError: it can't be done: why, and what to do. That nobody approved it yet is no error, but `notice`.
         """
         async with self._publishing:
+            for name in self._tools:
+                await self._check_name(name)
             node = self._node or await self._connect()
             tools = [tool.published() for tool in self._tools.values()]
             try:
@@ -112,12 +114,10 @@ class Surface:
             rows = await self._rows()
             self.renamed = _renamed(rows, self.node_id, self._tools)
             self.notice = self._notice(missing, next((row for row in rows if row.node_id == self.node_id), None))
-        for problem in (
-            self.notice,
-            *(f"another node offers {a!r}, too: agents call it {b!r}" for a, b in self._names()),
-        ):
-            if problem is not None:
-                self._operator.log.warning(problem)
+        if self.notice is not None:
+            self._operator.log.warning(self.notice)
+        for name, there in sorted(self.renamed.items()):
+            self._operator.log.warning(f"another node offers {name!r}, too: agents call it {there!r}")
 
     async def approve(self) -> None:
         """Approve this connection's own node with the command for tools, as the operator that it belongs to.
@@ -137,7 +137,7 @@ class Surface:
                 await self._ask("node.pair.approve", {"requestId": request.request_id})
         await self.publish()
 
-    async def check_name(self, name: str) -> None:
+    async def _check_name(self, name: str) -> None:
         """Check that the gateway has no tool of its own of a name, as far as this connection may see that.
 
         Raises:
@@ -246,7 +246,8 @@ class Surface:
             self._spawn(self._publish_again())
 
     def _closed(self, code: int, reason: str) -> None:
-        self._spawn(self.serving.give_up())
+        if self._node is not None:  # else `stop` gives them up
+            self._spawn(self.serving.give_up())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -261,8 +262,9 @@ class Surface:
             self._operator.log.problem(GatewayError(self.notice))
 
     async def _send(self, result: dict[str, Any]) -> None:
-        if self._node is not None:
-            await self._node.requests.ask("node.invoke.result", result, _ANSWER)
+        if self._node is None:
+            raise GatewayClosedError("the tools were stopped")
+        await self._node.requests.ask("node.invoke.result", result, _ANSWER)
 
     async def _ask(self, method: str, params: dict[str, Any] | None = None) -> msgspec.Raw:
         return await self._operator.requests.ask(method, params or {}, self._operator.settings.request_timeout)
@@ -294,9 +296,6 @@ class Surface:
             "functions to every agent of the gateway; run gw.tools.approve() here, or on the gateway's host: "
             f"{command}{listed}"
         )
-
-    def _names(self) -> list[tuple[str, str]]:
-        return sorted(self.renamed.items())
 
 
 def _renamed(rows: list[_Row], node_id: str, tools: Mapping[str, Tool]) -> dict[str, str]:

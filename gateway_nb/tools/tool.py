@@ -117,7 +117,7 @@ class Tool:
             elif inspect.isasyncgenfunction(self.function):
                 value = await _all_of(self.function(**arguments))
             else:
-                value = await workers.run(lambda: _called(self.function, arguments))
+                value = await workers.run(lambda: _called(self.function, arguments, call))
                 if isinstance(value, Answer):
                     return value
                 value = await value  # what was called returned a coroutine
@@ -165,11 +165,13 @@ class Decorator:
             GatewayError: it can't be published: why, and what to do.
         """
 
-        def decorate(function: F) -> F:
-            self._offer(Tool.of(function, **options))
-            return function
+        if function is None:
+            return lambda function: self._decorate(function, options)
+        return self._decorate(function, options)
 
-        return decorate if function is None else decorate(function)
+    def _decorate(self, function: F, options: ToolOptions) -> F:
+        self._offer(Tool.of(function, **options))
+        return function
 
 
 def _seconds(name: str, value: float) -> float:
@@ -190,12 +192,13 @@ def _sessions(sessions: str | Iterable[str]) -> Sessions:
     return patterns
 
 
-def _called(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+def _called(function: Callable[..., Any], arguments: dict[str, Any], call: Call) -> Any:
     """Call a function on a worker's thread; return the answer, or what has to be awaited for it."""
-    value = function(**arguments)
-    if inspect.isgenerator(value):
-        value = _all_yielded(value)
-    return value if inspect.isawaitable(value) else of_value(value)
+    with current(call):  # here, too: a function that was given up goes on, and may print
+        value = function(**arguments)
+        if inspect.isgenerator(value):
+            value = _all_yielded(value)
+        return value if inspect.isawaitable(value) else of_value(value)
 
 
 def _all_yielded(generator: Generator[Any, Any, Any]) -> Any:

@@ -7,7 +7,7 @@ import asyncio
 import pandas as pd
 
 from ..client.core import STOP_TIMEOUT, Core
-from ..errors import GatewayClosedError, GatewayError
+from ..errors import GatewayClosedError, GatewayError, one_line
 from .calls import Call
 from .surface import Surface
 from .tool import Tool
@@ -82,8 +82,6 @@ class AsyncTools:
             GatewayError: it can't be done: why, and what to do. That nobody approved it yet is no error, but in
                 `notice`.
         """
-        for name in self._tools:
-            await self._surface.check_name(name)
         await self._surface.publish()
 
     async def approve(self) -> None:
@@ -181,8 +179,7 @@ class AsyncTools:
 
     def __repr__(self) -> str:
         names = [
-            f"{name} (there: {self._surface.renamed[name]})" if name in self._surface.renamed else name
-            for name in self._tools
+            f"{name} (agents call it {self.renamed[name]})" if name in self.renamed else name for name in self._tools
         ]
         lines = [
             f"<tools of {self._core.status.url}: {', '.join(names) or 'none'}; "
@@ -190,7 +187,8 @@ class AsyncTools:
         ]
         lines += [self.notice] if self.notice else []
         lines += [
-            f"call {call.id} waits: {call.tool}({call.arguments}) of {call.session}; gw.tools.allow({call.id})"
+            f"call {call.id} waits: {call.tool}({one_line(call.arguments)}) of {one_line(call.session, 200)}; "
+            f"gw.tools.allow({call.id})"
             for call in self.waiting
         ]
         return "\n".join(lines)

@@ -160,6 +160,26 @@ async def test_the_gateways_time() -> None:
         go.set()
 
 
+@async_test
+async def test_prints_of_a_function_that_was_given_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a function prints after its call was given up is in the call's record, and nowhere else."""
+    go, printed = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        """Wait."""
+        go.wait()
+        print("late")
+        printed.set()
+
+    async with a_node(wait=wait) as node:
+        node.ask("1", "wait", timeoutMs=100)
+        await node.answers(1)
+        go.set()
+        await asyncio.to_thread(printed.wait)
+        assert node.serving.calls.all[0].printed == "late\n"
+        assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("name", "args", "changes", "text", "status"),
     [
