@@ -194,14 +194,17 @@ class Serving:
             raise Refused("unknown", f"there is no tool {one_line(params.tool, 100)!r} in this notebook (any more)")
         await self._check_session(tool, request, call)
         try:
-            arguments = tool.signature.convert(bytes(params.arguments))
-        except BadArguments as error:
-            raise Refused("invalid", str(error)) from None
-        if tool.confirm and not await self.confirmations.ask(call, tool.confirm_timeout):
-            raise Refused("denied", f"{call.tool}: the user did not allow this call")
-        try:
+            async with asyncio.timeout(tool.timeout):
+                # On a thread: a model of pydantic's may have validators of the user's.
+                arguments = await self.workers.run(lambda: tool.signature.convert(bytes(params.arguments)))
+            if tool.confirm and not await self.confirmations.ask(call, tool.confirm_timeout):
+                raise Refused("denied", f"{call.tool}: the user did not allow this call")
             async with asyncio.timeout(tool.timeout):
                 return await _guarded(tool, arguments, call, self.workers)
+        except Raised as raised:
+            if isinstance(raised.error, BadArguments):
+                raise Refused("invalid", str(raised.error)) from None
+            raise
         except TimeoutError:
             call.cancelled.set()
             why = f"{call.tool} took longer than its {tool.timeout:g} s and was given up"

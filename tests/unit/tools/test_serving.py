@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
+import pydantic
 import pytest
 
 from gateway_nb.client.event import Event
@@ -254,6 +255,39 @@ async def test_secrets_in_answers() -> None:
         node.ask("1", "echo", {"text": f"it is {secret}"})
         assert secret not in (await node.answers(1))["1"]
         assert secret not in node.serving.calls.df.to_csv()
+
+
+class Slow(pydantic.BaseModel):
+    number: int
+
+    @pydantic.field_validator("number")
+    @classmethod
+    def wait(cls, number: int) -> int:
+        GO.wait(10)
+        if number < 0:
+            raise RuntimeError("no such number")
+        return number
+
+
+GO = threading.Event()
+
+
+@async_test
+async def test_arguments_with_code_of_the_users() -> None:
+    """A validator that is slow, or raises, stops no other call."""
+
+    def take(slow: Slow) -> int:
+        """Take."""
+        return slow.number
+
+    GO.clear()
+    async with a_node(take=take, echo=echo) as node:
+        node.ask("1", "take", {"slow": {"number": 3}})
+        node.ask("2", "take", {"slow": {"number": -1}})
+        node.ask("3", "echo", {"text": "a"})
+        assert await node.answers(1) == {"3": "a"}
+        GO.set()
+        assert await node.answers(3) == {"1": "3", "2": "RuntimeError: no such number", "3": "a"}
 
 
 @async_test
