@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import errors as errors
     from . import nesting as nesting
+    from . import tools as tools
     from .capture.detached import DetachedCapture as DetachedCapture
     from .capture.detached import captures as captures
     from .capture.journal import Capture as Capture
@@ -98,7 +99,7 @@ _ROOMS = {
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
-_MODULES = ("errors", "nesting")
+_MODULES = ("errors", "nesting", "tools")
 
 __all__ = sorted([*_HOME, *_MODULES])
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..notebook.widgets.panel import Panel as Panel
 
 BACKEND = "gateway_nb.notebook.widgets.backend"
-"""A module with the functions `event_table`, `connection_table` and `panel`."""
+"""A module with the functions `event_table`, `connection_table`, `panel` and `show_tools`."""
 
 
 def event_table(source: Any, title: str) -> EventTable:
@@ -32,3 +32,9 @@ def panel(gateway: Any) -> Panel:
     """Return a panel widget of a connection."""
     panel: Panel = importlib.import_module(BACKEND).panel(gateway)
     return panel
+
+
+def show_tools(tools: Any) -> bool:
+    """Show a connection's tools where a notebook can show them; return whether it can."""
+    shown: bool = importlib.import_module(BACKEND).show_tools(tools)
+    return shown

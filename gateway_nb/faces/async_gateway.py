@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import EllipsisType
-from typing import Any, Never, Unpack
+from typing import TYPE_CHECKING, Any, Never, Unpack
 
 from ..client import options as options_
 from ..client.calls import call, refuse_keywords, subscribe, wait_for
@@ -19,6 +20,10 @@ from ..client.run import AsyncRun
 from ..client.status import Status
 from ..errors import PairingRequiredError
 from ..protocol.handshake import HelloOk
+
+if TYPE_CHECKING:
+    from ..tools.tool import Decorator
+    from ..tools.tools import AsyncTools
 
 
 class AsyncGateway:
@@ -109,7 +114,9 @@ class AsyncGateway:
         return await start_when_paired(self.core, self._connect_timeout, options_.timeout(timeout), on_pending)
 
     async def close(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Close the connection: open requests fail, handlers hear nothing more. Calling it again does nothing.
+        """Close the connection: open requests fail, handlers hear nothing more, tools are gone.
+
+        Calling it again does nothing.
 
         Args:
             timeout: seconds after which the line has to be cut.
@@ -117,7 +124,11 @@ class AsyncGateway:
         Raises:
             GatewayTimeoutError: it was not cut by then (seed: stopAndWait).
         """
-        await self.core.stop(timeout)
+        try:
+            if "tools" in vars(self):
+                await self.tools.stop(timeout)
+        finally:
+            await self.core.stop(timeout)
 
     async def __aenter__(self) -> AsyncGateway:
         await self.connect()
@@ -224,6 +235,25 @@ class AsyncGateway:
             GatewayClosedError: the client was closed.
         """
         return await wait_for(self.core, event, where, timeout)
+
+    # Offering
+
+    @property
+    def tool(self) -> Decorator:
+        """Offers a function, a coroutine function, too, as a tool of the gateway's agents: ``@agw.tool``.
+
+        It is published soon; ``await agw.tools.publish()`` waits for that. See `gateway_nb.tools.tool.ToolOptions`.
+        """
+        from ..tools.tool import Decorator
+
+        return Decorator(self.tools.add)
+
+    @functools.cached_property
+    def tools(self) -> AsyncTools:
+        """The functions that are offered, and their calls."""
+        from ..tools.tools import AsyncTools
+
+        return AsyncTools(self.core)
 
     # Seeing
 

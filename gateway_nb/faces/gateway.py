@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import time
 import warnings
@@ -36,6 +37,8 @@ from .run import Run
 
 if TYPE_CHECKING:
     from ..events.widgets import EventTable, Panel
+    from ..tools.tool import Decorator
+    from .tools import Tools
 
 
 class Gateway:
@@ -124,9 +127,9 @@ class Gateway:
         return self
 
     def close(self) -> None:
-        """Close the connection: open requests fail, handlers hear nothing more, captures end. The events stay.
+        """Close the connection: open requests fail, handlers hear nothing more, captures end, tools are gone.
 
-        Calling it again does nothing.
+        The events stay. Calling it again does nothing.
         """
         self.closed = True
         for capture in list(self._captures):
@@ -136,10 +139,14 @@ class Gateway:
                 if capture.stats.error is None:  # else it was told when it happened
                     self.core.log.problem(error)
         try:
-            if self._thread.is_alive():
-                self._thread.run(lambda: self.core.stop(STOP_TIMEOUT), "close")
+            if "tools" in vars(self):
+                self.tools.stop()
         finally:
-            self.dispatcher.stop()
+            try:
+                if self._thread.is_alive():
+                    self._thread.run(lambda: self.core.stop(STOP_TIMEOUT), "close")
+            finally:
+                self.dispatcher.stop()
 
     def __enter__(self) -> Gateway:
         return self
@@ -342,6 +349,22 @@ class Gateway:
             for capture in attached:
                 capture.discard()
             raise
+
+    # Offering
+
+    @property
+    def tool(self) -> Decorator:
+        """Offers a function as a tool of the gateway's agents: ``@gw.tool``; options: `tools.tool.ToolOptions`."""
+        from ..tools.tool import Decorator
+
+        return Decorator(self.tools.offer)
+
+    @functools.cached_property
+    def tools(self) -> Tools:
+        """The functions that are offered, and their calls."""
+        from .tools import Tools
+
+        return Tools(self._thread, self.core)
 
     # Seeing
 

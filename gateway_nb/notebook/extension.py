@@ -35,9 +35,15 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take the magics out again, end what they left running, and close the widgets and the connections they made."""
+    """Take the magics out again, end what they left running, and close the widgets and the connections they made.
+
+    Other connections stay, but offer no tools any more.
+    """
     _take_out(shell)
     current.close_all()
+    for gateway in connecting.connections().values():
+        if "tools" in vars(gateway):
+            gateway.tools.stop()
     from .widgets import live
 
     live.close_all()

@@ -19,6 +19,7 @@ README = Path(__file__).parents[2] / "README.md"
 CONTRIBUTING = README.parent / ".github" / "CONTRIBUTING.md"
 
 
+@pytest.mark.filterwarnings("ignore:no agent can call")
 def test_every_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every Python block of the README runs, one after the other, against an embedded gateway."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)

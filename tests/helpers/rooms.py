@@ -15,6 +15,7 @@ ROOMS = (
     "notebook",
     "diagnosis",
     "faces",
+    "tools",
     "capture",
     "events",
     "sync",

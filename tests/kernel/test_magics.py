@@ -490,7 +490,7 @@ before = look()
 get_ipython().run_line_magic("load_ext", "gateway_nb")
 get_ipython().run_line_magic("gateway", "connect")
 get_ipython().run_cell_magic("gateway", "agent.wait --bg", "runId: nobody\\ntimeoutMs: 60000")
-for what in ("table", "panel", "form"):
+for what in ("table", "panel", "form", "tools"):
     get_ipython().run_line_magic("gateway", what)
 get_ipython().run_line_magic("unload_ext", "gateway_nb")
 """

@@ -47,6 +47,19 @@ def runs(gw: gnb.Gateway) -> str:
     return "".join(pieces) + str(number)
 
 
+def tools(gw: gnb.Gateway) -> int:
+    @gw.tool(timeout=10, sessions=["agent:main:*"])
+    def add(a: int, b: int = 1) -> int:
+        """Add."""
+        gnb.tools.progress("adding")
+        return a + b
+
+    gw.tools.approve()
+    print(gw.tools.calls["status"], gw.tools.names[0].upper())
+    add("4")  # wrong: arg-type
+    return add(4)
+
+
 def recordings() -> gnb.LocalGateway:
     recording: gnb.Recording = gnb.load("run.jsonl")
     print(recording.query("select 1").shape, recording.stats.events["chat"])

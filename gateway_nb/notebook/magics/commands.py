@@ -113,6 +113,7 @@ COMMANDS = {
     ),
     "table": Syntax((("", "show the events, live"),), 0, (_CONNECTION,)),
     "panel": Syntax((("", "show status, events, requests and runs in tabs"),), 0, (_CONNECTION,)),
+    "tools": Syntax((("", "show the functions that agents can call, and their calls"),), 0, (_CONNECTION,)),
     "form": Syntax((("", "show a form to connect with"),)),
     "config": Syntax(
         (("", "list the settings, and where they are from; `%config GatewayMagics.default_timeout = 60` sets one"),)

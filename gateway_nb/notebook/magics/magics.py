@@ -242,6 +242,9 @@ class GatewayMagics(Magics):
     def _panel(self, command: Command) -> None:
         display(self._gateway(command.options.get("connection")).panel())
 
+    def _tools(self, command: Command) -> None:
+        display(self._gateway(command.options.get("connection")).tools)
+
     def _config(self, command: Command) -> None:
         print(settings(self).to_string())
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from IPython.core.getipython import get_ipython
+
 if TYPE_CHECKING:
     from ...faces.gateway import Gateway
+    from ...faces.tools import Tools
     from .event_table import EventTable, Source
     from .panel import Panel
 
@@ -30,3 +33,13 @@ def panel(gateway: Gateway) -> Panel:
     from .panel import Panel
 
     return Panel(gateway)
+
+
+def show_tools(tools: Tools) -> bool:
+    """Show a connection's tools where a notebook can show them; return whether it can."""
+    if not hasattr(get_ipython(), "kernel"):  # a terminal, or no IPython at all
+        return False
+    from .tools_view import ToolsView
+
+    ToolsView(tools)._ipython_display_()
+    return True
