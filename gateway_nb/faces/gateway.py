@@ -35,7 +35,10 @@ from .method_path import MethodPath
 from .run import Run
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..events.widgets import EventTable, Panel
+    from ..records.data import Data
 
 
 class Gateway:
@@ -223,6 +226,17 @@ class Gateway:
         """
         limit = options_.timeout(timeout)
         return Run(self._thread, AsyncRun(self.core, message, agent=agent, session=session, timeout=limit))
+
+    # Its records
+
+    @property
+    def data(self) -> Data[pd.DataFrame]:
+        """The gateway's own records as DataFrames: ``gw.data.sessions()``; see `Data`."""
+        from ..records.data import Data
+        from ..records.reading import Reader
+
+        reader = Reader(self.core)
+        return Data(lambda steps, title: reader.read(steps, title, self._thread))
 
     # Listening
 

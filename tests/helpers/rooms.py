@@ -9,6 +9,7 @@ ROOMS = (
     "notebook",
     "diagnosis",
     "faces",
+    "records",
     "capture",
     "events",
     "sync",
