@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Never, Unpack
+from typing import Any, Never, Unpack
 
 from ..client import options as options_
 from ..client.calls import call, refuse_keywords, subscribe, wait_for
@@ -19,14 +19,10 @@ from ..client.run import AsyncRun
 from ..client.status import Status
 from ..errors import PairingRequiredError
 from ..protocol.handshake import HelloOk
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..records.data import Data
+from .records import AsyncRecords
 
 
-class AsyncGateway:
+class AsyncGateway(AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
     Args:
@@ -188,16 +184,6 @@ class AsyncGateway:
             timeout: seconds for the whole run, ``None`` for no limit.
         """
         return AsyncRun(self.core, message, agent=agent, session=session, timeout=options_.timeout(timeout))
-
-    # Its records
-
-    @property
-    def data(self) -> Data[Coroutine[Any, Any, pd.DataFrame]]:
-        """The gateway's own records as DataFrames: ``await agw.data.sessions()``; see `Data`."""
-        from ..records.data import Data
-        from ..records.reading import Reader
-
-        return Data(Reader(self.core).read_async)
 
     # Listening
 

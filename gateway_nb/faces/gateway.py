@@ -32,16 +32,14 @@ from ..sync.dispatcher import Dispatcher
 from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread, loop_thread
 from .method_path import MethodPath
+from .records import Records
 from .run import Run
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..events.widgets import EventTable, Panel
-    from ..records.data import Data
 
 
-class Gateway:
+class Gateway(Records):
     """A connection to a gateway, for code without ``await``. Made by `gateway_nb.connect`.
 
     Every method may be called from any thread, from a handler, and in a cell with a running loop. Ctrl-C
@@ -226,17 +224,6 @@ class Gateway:
         """
         limit = options_.timeout(timeout)
         return Run(self._thread, AsyncRun(self.core, message, agent=agent, session=session, timeout=limit))
-
-    # Its records
-
-    @property
-    def data(self) -> Data[pd.DataFrame]:
-        """The gateway's own records as DataFrames: ``gw.data.sessions()``; see `Data`."""
-        from ..records.data import Data
-        from ..records.reading import Reader
-
-        reader = Reader(self.core)
-        return Data(lambda steps, title: reader.read(steps, title, self._thread))
 
     # Listening
 

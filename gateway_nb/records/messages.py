@@ -78,6 +78,9 @@ def read_tool_calls(session: str | None = None, limit: int | None = None) -> Ste
     """Read the tool calls of sessions: by session, the oldest first."""
     check_limit(limit)
     records = [record for history in (yield from read_histories(session)) for record in call_records(history)]
+    for record in records:
+        for name in ("position", "result_position"):  # of the messages in the list, which nobody has
+            record.pop(name, None)
     return TOOL_CALLS.frame(records[-limit:] if limit else records)
 
 
@@ -115,20 +118,24 @@ def message_records(history: History) -> Iterator[dict[str, Any]]:
 
 
 def call_records(history: History) -> list[dict[str, Any]]:
-    """Return a session's tool calls, each with its result. An id may come again once its call has its result."""
+    """Return a session's tool calls, each with its result. An id may come again once its call has its result.
+
+    ``position`` and ``result_position`` are those of the messages, from 0.
+    """
     records: list[dict[str, Any]] = []
     open_calls: dict[tuple[Any, Any], dict[str, Any]] = {}
     agent = agent_of(history.session)
-    for message in history.messages:
+    for position, message in enumerate(history.messages):
         for block in [*blocks(message), *([message] if message.get("role") == "toolResult" else [])]:
             if block.get("type") == "toolCall":
-                record = _call(message, block) | {"session": history.session, "agent": agent}
+                record = _call(message, block) | {"session": history.session, "agent": agent, "position": position}
                 records.append(record)
                 open_calls[(record["run"], _hashable(block.get("id")))] = record
             elif "toolCallId" in block:
                 call = open_calls.pop((run_of(message), _hashable(block["toolCallId"])), None)
                 if call is not None:
                     _end(call, message, block)
+                    call["result_position"] = position
     return records
 
 
