@@ -17,6 +17,7 @@ _PAGE_CHARS = 100_000
 """Characters of a text in a page: above them some gateways leave the message out instead of cutting it."""
 _MESSAGE_CHARS = 2_000_000
 _ATTEMPTS = 3
+_MOST_EMPTY = 20  # pages in a row: what the gateway hides may fill a few
 META = "__openclaw"
 
 
@@ -82,7 +83,7 @@ def read_history(session: str, limit: int | None = None, *, must_exist: bool = T
             if not history.messages and must_exist:
                 yield from check_exists(session)
             for number, message in enumerate(history.messages):
-                if about(message).get("truncated") is True:
+                if cut_reason(message) is not None and isinstance(about(message).get("id"), str):
                     history.messages[number] = yield from _whole(session, message)
             return history
     what = f"chat.history: session {session!r} was reset or deleted while it was read, {_ATTEMPTS} times; ask again"
@@ -92,34 +93,57 @@ def read_history(session: str, limit: int | None = None, *, must_exist: bool = T
 def _read(session: str, limit: int | None) -> Steps[History | None]:
     """Read every page, the newest first; return ``None`` where the session became another one in between."""
     found: dict[Any, dict[str, Any]] = {}
-    params = {"sessionKey": session, "maxChars": _PAGE_CHARS}
-    position, total, running, session_id = 0, None, None, None
+    first = payload = yield _page(session, limit, 0, 0, None)
+    messages = rows_of("chat.history", payload, "messages")
+    total = count_of(first, "totalMessages")
+    if total is None:  # before 2026.9 it has the newest 1,000 alone, and no pages
+        return History(session, (yield from _stored(session))[-(limit or MOST_ROWS) :])
+    position = empty = 0
     while True:
-        left = _PAGE if limit is None else min(_PAGE, limit - len(found))
-        where = {"offset": position} if position else {}
-        payload = yield Ask("chat.history", {**params, "limit": left, **where}, len(found), total)
-        messages = rows_of("chat.history", payload, "messages")
-        if not position:
-            total, running = count_of(payload, "totalMessages"), payload.get("inFlightRun")
-            session_id = payload.get("sessionId")
-            if total is None:  # before 2026.9 it has the newest 1,000 alone, and no pages
-                whole = yield Ask("sessions.get", {"key": session, "limit": limit or MOST_ROWS})
-                return History(session, rows_of("sessions.get", whole, "messages"))
+        if payload.get("sessionId") != first.get("sessionId") or (count_of(payload, "totalMessages") or 0) < total:
+            return None
         before = len(found)
         for message in messages:
             found.setdefault(about(message).get("id", (position, len(found))), message)
+        empty = empty + 1 if len(found) == before else 0
         following = payload.get("nextOffset")
-        if payload.get("sessionId") != session_id:
-            return None
         if following is None or (limit is not None and len(found) >= limit):
             break
-        if type(following) is not int or following <= position or len(found) == before or len(found) >= MOST_ROWS:
+        if type(following) is not int or not position < following < MOST_ROWS or empty > _MOST_EMPTY:
             raise endless("chat.history", len(found))
         position = following
-    if limit is None and total is not None and len(found) < total:
-        return None
+        payload = yield _page(session, limit, position, len(found), total)
+        messages = rows_of("chat.history", payload, "messages")
     ordered = sorted(found.values(), key=lambda message: _number(about(message).get("seq")))
+    if limit is None and len(ordered) < total:
+        ordered = yield from _with_hidden(session, ordered, total)
+    numbers = [about(message)["seq"] for message in ordered if isinstance(about(message).get("seq"), int)]
+    if len(set(numbers)) != len(numbers):
+        return None
+    running = first.get("inFlightRun")
     return History(session, ordered[-limit:] if limit else ordered, running if isinstance(running, dict) else None)
+
+
+def _page(session: str, limit: int | None, position: int, rows: int, total: int | None) -> Ask:
+    size = _PAGE if limit is None else min(_PAGE, limit - rows)
+    params: dict[str, Any] = {"sessionKey": session, "maxChars": _PAGE_CHARS, "limit": size}
+    return Ask("chat.history", params | ({"offset": position} if position else {}), rows, total)
+
+
+def _stored(session: str) -> Steps[list[dict[str, Any]]]:
+    """Read the messages as they are stored; the gateway ends that without a word at about 8 MB."""
+    return rows_of("sessions.get", (yield Ask("sessions.get", {"key": session, "limit": MOST_ROWS})), "messages")
+
+
+def _with_hidden(session: str, messages: list[dict[str, Any]], total: int) -> Steps[list[dict[str, Any]]]:
+    """Return messages with those that pages leave out, as the gateway's own prompts; what it has not is said."""
+    by_id = {about(message).get("id"): message for message in (yield from _stored(session))}
+    by_id |= {about(message).get("id"): message for message in messages}
+    ordered = sorted(by_id.values(), key=lambda message: _number(about(message).get("seq")))
+    if (missing := total - len(ordered)) > 0:
+        meta = {"truncated": True, "reason": f"{missing:,} messages are not told by the gateway"}
+        ordered.insert(0, {"role": "system", "content": "", META: meta})
+    return ordered
 
 
 def _number(seq: Any) -> float:

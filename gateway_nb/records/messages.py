@@ -67,6 +67,8 @@ TOOL_CALLS = Book(
     ),
 )
 
+_CALL_FIELDS = ("id", "name", "arguments", "parentToolCallId")
+
 
 def read_messages(session: str | None = None, limit: int | None = None) -> Steps[pd.DataFrame]:
     """Read the messages of sessions: by session, the oldest first."""
@@ -148,8 +150,10 @@ def _call(message: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
     meta = about(message)
     start = block.get("timestamp", meta.get("recordTimestampMs", message.get("timestamp")))
     shared = {"run": run_of(message), "message": meta.get("id"), "start": start, "status": "open"}
-    fields = {name: value for name, value in block.items() if name not in ("type", "timestamp", "runId")}
-    return {**fields, **shared, "provider": message.get("provider"), "model": message.get("model")}
+    fields = {name: block.get(name) for name in _CALL_FIELDS}
+    others = {name: value for name, value in block.items() if name not in (*_CALL_FIELDS, "type", "timestamp", "runId")}
+    model = {"provider": message.get("provider"), "model": message.get("model")}
+    return {**fields, **shared, **model, "block": others or None}
 
 
 def _end(call: dict[str, Any], message: dict[str, Any], block: dict[str, Any]) -> None:

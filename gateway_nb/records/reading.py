@@ -103,13 +103,19 @@ def _is_lacking(error: GatewayRequestError) -> bool:
     return is_unknown_method(error) or (isinstance(error, MissingScopeError) and error.missing_scope == ADMIN)
 
 
-def _bar(title: str) -> tqdm[NoReturn]:
+class _Bar(tqdm):  # type: ignore[misc]  # tqdm tells no types
+    """A bar that needs no thread to watch over it: it is updated by whoever waits."""
+
+    monitor_interval = 0
+
+
+def _bar(title: str) -> _Bar:
     # A kernel's stderr is no terminal, and shows bars all the same; a file does not.
     in_kernel = type(sys.stderr).__module__.startswith("ipykernel.")
-    return tqdm(desc=title, unit=" rows", disable=False if in_kernel else None, delay=1, leave=False)
+    return _Bar(desc=title, unit=" rows", disable=False if in_kernel else None, delay=1, leave=False)
 
 
-def _show(bar: tqdm[NoReturn], step: Ask | Pause) -> None:
+def _show(bar: _Bar, step: Ask | Pause) -> None:
     if isinstance(step, Pause):
         bar.set_postfix_str(step.why)
     else:

@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 
-NAMES = ("roundtrip", "capture", "magic", "large", "soak", "table", "hostile")
+NAMES = ("roundtrip", "capture", "magic", "large", "soak", "table", "hostile", "data")
 
 
 def main() -> None:
