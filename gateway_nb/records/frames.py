@@ -140,15 +140,23 @@ def _without(record: dict[str, Any], consumed: dict[str, Any]) -> dict[str, Any]
 
 
 def _filled(column: Column, records: Sequence[dict[str, Any]], rest: list[dict[str, Any]]) -> Any:
-    read, paths = _READERS[column.kind], column.paths
-    values: list[Any] = []
-    for number, record in enumerate(records):
-        found = next((value for path in paths if (value := value_at(record, path)) is not None), None)
-        value = None if found is None else read(found)
+    first, *others = (_values_at(records, path) for path in column.paths)
+    for other in others:
+        first = [value if value is not None else instead for value, instead in zip(first, other, strict=True)]
+    read = _READERS[column.kind]
+    values = [None if value is None else read(value) for value in first]
+    for number, (found, value) in enumerate(zip(first, values, strict=True)):
         if value is None and found is not None:
             rest[number][column.source] = found
-        values.append(value)
     return _array(column.kind, values)
+
+
+def _values_at(records: Sequence[Any], path: tuple[str, ...]) -> list[Any]:
+    """Return what is at a path in each record: a level at a time, which is several times as fast as one by one."""
+    values = list(records)
+    for name in path:
+        values = [value.get(name) if isinstance(value, dict) else None for value in values]
+    return values
 
 
 def _array(kind: Kind, values: list[Any]) -> Any:
@@ -191,7 +199,9 @@ def _count(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 _READERS: dict[Kind, Callable[[Any], Any]] = {

@@ -1,4 +1,4 @@
-"""10,000 messages to a frame, beside the bare requests that fetch them; a transcript of 1,000 shown."""
+"""10,000 messages of the real gateway to a frame, beside the bare requests; a transcript of 1,000 shown."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import time
 from typing import Any
 
 import gateway_nb as gnb
+from gateway_nb.openclaw.gateway import OpenClaw
 from gateway_nb.records.history import History
 from gateway_nb.records.transcript import Transcript
-from gateway_nb.server.gateway import LocalGateway
 
-_SESSIONS, _RUNS = 10, 500  # a run is two messages
-_SHOWN, _ROUNDS = 1000, 5
+_SESSIONS, _MESSAGES = 10, 1000
+_ROUNDS = 7
 
 
-async def _fill(gateway: LocalGateway) -> None:
+async def _fill(gateway: OpenClaw) -> None:
     async with gnb.AsyncGateway(gateway.url, token=gateway.token) as agw:
 
         async def talk(key: str) -> None:
-            for number in range(_RUNS):
-                await agw.run(f"echo:message {number} {'of some length ' * 10}", session=key).result()
+            await agw.request("sessions.create", {"key": key})
+            for number in range(_MESSAGES):
+                text = f"message {number} {'of some length ' * 10}"
+                await agw.request("chat.inject", {"sessionKey": key, "message": text}, timeout=None)
 
         await asyncio.gather(*(talk(f"agent:main:s{number}") for number in range(_SESSIONS)))
 
@@ -41,7 +43,7 @@ def _bare(gw: gnb.Gateway) -> int:
 
 def measure() -> dict[str, float]:
     """Return seconds, their ratio, and the size of what is shown."""
-    with LocalGateway() as gateway:
+    with OpenClaw() as gateway:
         asyncio.run(_fill(gateway))
         with gnb.connect(gateway.url, token=gateway.token) as gw:
             bare, framed = [], []
@@ -52,8 +54,8 @@ def measure() -> dict[str, float]:
                 began = time.perf_counter()
                 rows = len(gw.data.messages())
                 framed.append(time.perf_counter() - began)
-                assert rows == count == 2 * _SESSIONS * _RUNS
-            history = gw.transcript("agent:main:s0").messages[:_SHOWN]
+                assert rows >= count >= _SESSIONS * _MESSAGES
+            history = gw.transcript("agent:main:s0").messages
     shown, size = [], 0
     for _ in range(_ROUNDS):
         transcript = Transcript(History("agent:main:s0", history))
@@ -65,6 +67,6 @@ def measure() -> dict[str, float]:
         "bare requests (s)": round(min(bare), 3),
         "gw.data.messages() (s)": round(min(framed), 3),
         "ratio": round(min(framed) / min(bare), 2),
-        f"transcript of {_SHOWN:,} shown (s)": round(min(shown), 3),
+        f"transcript of {_MESSAGES:,} shown (s)": round(min(shown), 3),
         "its HTML (bytes)": float(size),
     }
