@@ -11,7 +11,9 @@ from ..sync.loop_thread import LoopThread
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..events.plots import Plot
     from ..records.data import Data
+    from ..records.plots import RecordPlots
     from ..records.transcript import Transcript
 
 
@@ -29,6 +31,15 @@ class Records:
 
         reader = Reader(self.core)
         return Data(lambda steps, title: reader.read(steps, title, self._thread))
+
+    @property
+    def plot(self) -> RecordPlots[Plot]:
+        """Pictures of the records: ``gw.plot.cost(since="7d")``; see `RecordPlots`."""
+        from ..records.plots import RecordPlots
+        from ..records.reading import Reader
+
+        reader = Reader(self.core)
+        return RecordPlots(lambda steps, title: reader.read(steps, title, self._thread))
 
     def transcript(self, session: str) -> Transcript:
         """Return every message of a session, in order, to read and to export.
@@ -79,6 +90,14 @@ class AsyncRecords:
         from ..records.reading import Reader
 
         return Data(Reader(self.core).read_async)
+
+    @property
+    def plot(self) -> RecordPlots[Coroutine[Any, Any, Plot]]:
+        """Pictures of the records: ``await agw.plot.cost(since="7d")``; see `RecordPlots`."""
+        from ..records.plots import RecordPlots
+        from ..records.reading import Reader
+
+        return RecordPlots(Reader(self.core).read_async)
 
     async def transcript(self, session: str) -> Transcript:
         """Return every message of a session, in order; see `Records.transcript`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import GatewayRequestError
 from .frames import value_at
-from .paging import MOST_ROWS, count_of, endless, rows_of
+from .paging import MOST_ROWS, count_of, endless, key_of, rows_of
 from .sessions import check_exists
 from .steps import Ask, Steps
 
@@ -104,7 +104,7 @@ def _read(session: str, limit: int | None) -> Steps[History | None]:
             return None
         before = len(found)
         for message in messages:
-            found.setdefault(about(message).get("id", (position, len(found))), message)
+            found.setdefault(key_of(about(message).get("id"), len(found)), message)
         empty = empty + 1 if len(found) == before else 0
         following = payload.get("nextOffset")
         if following is None or (limit is not None and len(found) >= limit):
@@ -137,8 +137,9 @@ def _stored(session: str) -> Steps[list[dict[str, Any]]]:
 
 def _with_hidden(session: str, messages: list[dict[str, Any]], total: int) -> Steps[list[dict[str, Any]]]:
     """Return messages with those that pages leave out, as the gateway's own prompts; what it has not is said."""
-    by_id = {about(message).get("id"): message for message in (yield from _stored(session))}
-    by_id |= {about(message).get("id"): message for message in messages}
+    by_id: dict[Any, dict[str, Any]] = {}
+    for message in [*messages, *(yield from _stored(session))]:
+        by_id.setdefault(key_of(about(message).get("id"), len(by_id)), message)
     ordered = sorted(by_id.values(), key=lambda message: _number(about(message).get("seq")))
     if (missing := total - len(ordered)) > 0:
         meta = {"truncated": True, "reason": f"{missing:,} messages are not told by the gateway"}

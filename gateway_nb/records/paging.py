@@ -68,7 +68,7 @@ def _to_the_end(
         payload = yield Ask(method, {**params, "limit": left, **where}, len(rows), total)
         before = len(rows)
         for row in rows_of(method, payload, field):
-            rows.setdefault(_key(row.get(identity), len(rows)), row)
+            rows.setdefault(key_of(row.get(identity), len(rows)), row)
         position, total = payload.get(_NEXT[by]), count_of(payload, "total", "totalCount")
         if position is None or (limit is not None and len(rows) >= limit):
             return list(rows.values())[:limit]
@@ -76,7 +76,7 @@ def _to_the_end(
             raise endless(method, len(rows))
 
 
-def _key(value: Any, number: int) -> Any:
+def key_of(value: Any, number: int) -> Any:
     """Return what makes a row itself; a row without an id is another one each time."""
     return value if isinstance(value, str | int) else (number,)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 By: TypeAlias = Literal["model", "day", "session", "agent"]
 Prices: TypeAlias = dict[tuple[Any, Any], dict[str, Any]]
+KeyOf: TypeAlias = Callable[[str, tuple[str | None, str | None], str], Any]
 BYS: tuple[By, ...] = ("model", "day", "session", "agent")
 _KINDS = ("input", "output", "cacheRead", "cacheWrite")
 _ALL_SESSIONS = 1_000_000
@@ -74,6 +75,12 @@ class Span(NamedTuple):
             "agentScope": "all",
         }
 
+    @property
+    def days(self) -> list[str]:
+        """Each day as ``YYYY-MM-DD``."""
+        count = (self.last - self.first).days + 1
+        return [(self.first + dt.timedelta(days=number)).isoformat() for number in range(count)]
+
     def __contains__(self, day: object) -> bool:
         return isinstance(day, dt.date) and self.first <= day <= self.last
 
@@ -86,7 +93,7 @@ def read_usage(by: By = "model", since: When = "30d", until: When = None) -> Ste
     histories = yield from read_histories(None)
     prices = yield from read_prices()
     rows, fresh = yield from _totals(by, span, newest(histories))
-    return USAGE[by].frame(compared(by, rows, own_usage(by, histories, span, prices), fresh))
+    return USAGE[by].frame(compared(by, rows, own_usage(_OWN_KEYS[by], histories, span, prices), fresh))
 
 
 def span_of(since: When, until: When) -> Span:
@@ -141,18 +148,20 @@ _SOURCES: dict[By, tuple[str, tuple[str, ...]]] = {
 def _row(by: By, row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of totals with the names of our keys."""
     if by == "day":
-        return {**row, "day": row.get("date")}
+        return {**row, "day": _word(row.get("date"))}
     totals = row.get("usage" if by == "session" else "totals")
-    named = {"provider": row.get("provider"), "model": row.get("model")} if by == "model" else {}
-    named |= {"session": row.get("key")} if by == "session" else {}
-    return {**(totals if isinstance(totals, dict) else {}), **named, "agent": row.get("agentId")}
+    fields = {"provider": "provider", "model": "model", "session": "key", "agent": "agentId"}
+    return {
+        **(totals if isinstance(totals, dict) else {}),
+        **{key: _word(row.get(name)) for key, name in fields.items()},
+    }
 
 
-def own_usage(by: By, histories: Iterable[History], span: Span, prices: Prices) -> dict[Any, dict[str, float]]:
+def own_usage(key_of: KeyOf, histories: Iterable[History], span: Span, prices: Prices) -> dict[Any, dict[str, float]]:
     """Return what messages say of their tokens and cost, summed.
 
     Args:
-        by: what is summed over.
+        key_of: what is summed over: returns it for a session's key, a model with its provider, and a day.
         histories: the sessions' messages.
         span: the days that count.
         prices: USD per 1,000,000 tokens, by provider and model.
@@ -162,12 +171,12 @@ def own_usage(by: By, histories: Iterable[History], span: Span, prices: Prices) 
         for message in history.messages:
             used, day = message.get("usage"), _day(message.get("timestamp"))
             if isinstance(used, dict) and day in span:
-                model = (message.get("provider"), message.get("model"))
+                model = (_word(message.get("provider")), _word(message.get("model")))
                 tokens = [_figure(used.get(kind)) for kind in _KINDS]
                 price = prices.get(model, {})
                 priced = math.fsum(_figure(price.get(kind)) * count for kind, count in zip(_KINDS, tokens, strict=True))
                 cost = _figure(value_at(used, ["cost", "total"]))
-                key = _OWN_KEYS[by](history.session, model, day)
+                key = key_of(history.session, model, str(day))
                 sums.setdefault(key, []).append((int(sum(tokens)), cost, priced / 1_000_000))
     return {
         key: {"tokens": sum(t for t, _, _ in group), "cost": math.fsum(c for _, c, _ in group)}
@@ -176,9 +185,9 @@ def own_usage(by: By, histories: Iterable[History], span: Span, prices: Prices) 
     }
 
 
-_OWN_KEYS: dict[By, Callable[[str, tuple[Any, Any], dt.date | None], Any]] = {
+_OWN_KEYS: dict[By, KeyOf] = {
     "model": lambda session, model, day: model,
-    "day": lambda session, model, day: str(day),
+    "day": lambda session, model, day: day,
     "session": lambda session, model, day: session,
     "agent": lambda session, model, day: agent_of(session),
 }
@@ -195,7 +204,7 @@ def compared(by: By, rows: list[dict[str, Any]], own: dict[Any, dict[str, float]
         keys |= {"agent": agent_of(str(key))} if by == "session" else {}
         merged.append(_compared(keys, sums, fresh))
     used = [row for row in merged if by == "day" or row.get("totalTokens") or row["own"]["tokens"]]
-    return sorted(used, key=lambda row: row["day"]) if by == "day" else sorted(used, key=_most_first)
+    return sorted(used, key=lambda row: str(row["day"])) if by == "day" else sorted(used, key=_most_first)
 
 
 _NOTHING = {"tokens": 0, "cost": 0.0, "priced": 0.0}
@@ -215,6 +224,10 @@ def _compared(row: dict[str, Any], own: dict[str, float], fresh: bool) -> dict[s
 
 def _figure(value: Any) -> Any:
     return value if type(value) in (int, float) and math.isfinite(value) else 0
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _day(timestamp: Any) -> dt.date | None:

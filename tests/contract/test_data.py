@@ -15,6 +15,9 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.records import activity, inventory, messages, sessions
 from gateway_nb.records.frames import DTYPES, Book
+from gateway_nb.records.reading import Reader
+from gateway_nb.records.steps import Ask, Steps
+from gateway_nb.sync.loop_thread import loop_thread
 from tests.helpers.nodes import offering, owner, text
 from tests.helpers.real import AnyGateway
 from tests.helpers.support import async_test, comes_true, until
@@ -137,6 +140,15 @@ def test_usage(gateway: AnyGateway, by: Any) -> None:
             assert mine["priced_cost"] == pytest.approx(mine["cost"], abs=1e-9)
 
 
+def test_cost_is_drawn(gateway: AnyGateway) -> None:
+    """The cost of the messages is a picture by day and model."""
+    with admin(gateway) as gw:
+        gw.run("echo:hello", session=session()).result()
+        cost = gw.data.messages()["cost"].sum()
+        plot = gw.plot.cost(since="2d")
+        assert repr(plot) == f"<Plot cost by day and model: {cost:,.6g} USD>"
+
+
 def test_cron_runs(gateway: AnyGateway) -> None:
     """What became of a job's runs is read for one job and for all."""
     job = {
@@ -216,6 +228,20 @@ def test_scopes_that_are_missing(gateway: AnyGateway) -> None:
         pytest.raises(gnb.MissingScopeError, match=r"approval\.list: missing scope: operator\.approvals"),
     ):
         gw.data.approvals()
+
+
+@pytest.mark.parametrize("scopes", [["operator.admin"], ["operator.read"]])
+def test_methods_that_are_missing(gateway: AnyGateway, scopes: list[str]) -> None:
+    """A method that this gateway lacks is named as that, also to who is told of a scope instead."""
+
+    def ask() -> Steps[None]:
+        yield Ask("no.such.list", {})
+
+    with (
+        gnb.connect(gateway.url, token=gateway.token, scopes=scopes) as gw,
+        pytest.raises(gnb.GatewayRequestError, match=r"no\.such\.list: this gateway \(.+\) has no such method"),
+    ):
+        Reader(gw.core).read(ask(), "nothing", loop_thread())
 
 
 @pytest.mark.parametrize("read", ["messages", "tool_calls", "transcript"])

@@ -199,7 +199,7 @@ HOSTILE: list[dict[str, Any]] = [
     {},
     {"role": 5, "content": {"a": 1}, "timestamp": "now", "__openclaw": "meta"},
     {"content": [1, None, {"type": ["x"]}, {"type": "text", "text": 5}], "usage": "much", "idempotencyKey": []},
-    {"role": "toolResult", "toolCallId": {"a": []}, "content": None},
+    {"role": "toolResult", "toolCallId": {"a": []}, "content": None, "__openclaw": {"id": [], "seq": "one"}},
     {"role": "assistant", "content": [{"type": "toolCall", "id": [1], "name": None}], "timestamp": 1e400},
 ]
 

@@ -83,6 +83,25 @@ def test_stale_totals_are_asked_for_again() -> None:
     assert all("waiting for fresh totals" in pause.why for pause in pauses)
 
 
+def test_figures_of_other_shapes() -> None:
+    """Totals and usage of any shape are no error: what is no figure counts as 0."""
+    wrong: list[Any] = [
+        {"provider": [], "model": {}, "totals": "many", "date": 5, "key": [], "agentId": 1, "usage": []}
+    ]
+    shapes = {"byModel": wrong, "byAgent": wrong}
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        if method == "config.get":
+            return {"config": {"models": {"providers": {"p": {"models": [{"id": [], "cost": PRICES}, 5]}, "q": 1}}}}
+        if method in ("usage.cost", "sessions.usage"):
+            return {"daily": wrong, "sessions": wrong, "aggregates": shapes, "cacheStatus": FRESH}
+        used = {"input": "ten", "output": True, "cost": []}
+        return history([message(1, "assistant", provider=[], model={}, usage=used, timestamp=NOW)])(method, params)
+
+    for by in BYS:
+        assert read(read_usage(by, "7d"), answer)["total_tokens"].sum() == 0
+
+
 def test_totals_that_stay_stale() -> None:
     """Totals that do not become fresh within two minutes are told as they are, marked."""
     pauses: list[Pause] = []
