@@ -150,6 +150,30 @@ class Plots:
         return _finished(chart, f"runs: {len(runs):,}", _HEIGHT)
 
 
+def cost_plot(frame: pd.DataFrame, days: list[str], currency: str) -> Plot:
+    """Draw what was spent, by day and model.
+
+    Args:
+        frame: columns `day` (``YYYY-MM-DD``), `model`, `cost`.
+        days: those of the axis, spent on or not.
+        currency: of the cost.
+
+    Raises:
+        ImportError: the extra ``plot`` is not installed.
+    """
+    alt = _altair()
+    chart = (
+        alt.Chart(_plain(frame))
+        .mark_bar()
+        .encode(
+            x=alt.X("day:O", title="day (UTC)", scale=alt.Scale(domain=days)),
+            y=alt.Y("cost:Q", stack="zero", title=f"cost ({currency})"),
+            color=alt.Color("model:N", sort=None, legend=alt.Legend(labelLimit=200)),
+        )
+    )
+    return _finished(chart, f"cost by day and model: {frame['cost'].sum():,.6g} {currency}", _HEIGHT)
+
+
 def _finished(chart: Any, title: str, height: int) -> Plot:
     # No background, and an ink that is readable on a light one and on a dark one: a picture cannot ask for the theme.
     # The legend goes below: a notebook is narrow.

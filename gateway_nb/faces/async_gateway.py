@@ -20,13 +20,14 @@ from ..client.run import AsyncRun
 from ..client.status import Status
 from ..errors import PairingRequiredError
 from ..protocol.handshake import HelloOk
+from .records import AsyncRecords
 
 if TYPE_CHECKING:
     from ..tools.tool import Decorator
     from ..tools.tools import AsyncTools
 
 
-class AsyncGateway:
+class AsyncGateway(AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
     Args:

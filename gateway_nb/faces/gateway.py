@@ -33,6 +33,7 @@ from ..sync.dispatcher import Dispatcher
 from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread, loop_thread
 from .method_path import MethodPath
+from .records import Records
 from .run import Run
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from .tools import Tools
 
 
-class Gateway:
+class Gateway(Records):
     """A connection to a gateway, for code without ``await``. Made by `gateway_nb.connect`.
 
     Every method may be called from any thread, from a handler, and in a cell with a running loop. Ctrl-C

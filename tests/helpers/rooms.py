@@ -16,6 +16,7 @@ ROOMS = (
     "diagnosis",
     "faces",
     "tools",
+    "records",
     "capture",
     "events",
     "sync",

@@ -48,7 +48,7 @@ def test_waiting_for_a_handle(main: bool) -> None:
 @pytest.mark.parametrize("started", [True, False], ids=["while it runs", "before it runs"])
 def test_an_interrupt(started: bool) -> None:
     """Ctrl-C during a call cancels it and waits for its cleanup; before it has begun there is nothing to wait for."""
-    thread, done, begun = bridge.loop_thread(), list[str](), threading.Event()
+    thread, done, begun = loop_thread(), list[str](), threading.Event()
     free = threading.Event()
 
     async def work() -> None:

@@ -1,0 +1,115 @@
+"""What both faces offer of the gateway's own records: frames, transcripts, search. Loaded when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from ..client.core import Core
+from ..sync.loop_thread import LoopThread
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..events.plots import Plot
+    from ..records.data import Data
+    from ..records.plots import RecordPlots
+    from ..records.transcript import Transcript
+
+
+class Records:
+    """The records of a connection, for code without ``await``."""
+
+    core: Core
+    _thread: LoopThread
+
+    @property
+    def data(self) -> Data[pd.DataFrame]:
+        """The gateway's own records as DataFrames: ``gw.data.sessions()``; see `Data`."""
+        from ..records.data import Data
+        from ..records.reading import Reader
+
+        reader = Reader(self.core)
+        return Data(lambda steps, title: reader.read(steps, title, self._thread))
+
+    @property
+    def plot(self) -> RecordPlots[Plot]:
+        """Pictures of the records: ``gw.plot.cost(since="7d")``; see `RecordPlots`."""
+        from ..records.plots import RecordPlots
+        from ..records.reading import Reader
+
+        reader = Reader(self.core)
+        return RecordPlots(lambda steps, title: reader.read(steps, title, self._thread))
+
+    def transcript(self, session: str) -> Transcript:
+        """Return every message of a session, in order, to read and to export.
+
+        Args:
+            session: its key.
+
+        Raises:
+            GatewayRequestError: there is no such session.
+
+        Example:
+            >>> gw.transcript("agent:main:main").to_markdown()
+        """
+        from ..records.reading import Reader
+        from ..records.transcript import read_transcript
+
+        steps = read_transcript(session, self.core.status.server_version)
+        return Reader(self.core).read(steps, f"transcript of {session}", self._thread)
+
+    def search(self, text: str) -> pd.DataFrame:
+        """Return the sessions and messages in which a text is found, the best matches first.
+
+        Args:
+            text: words to find.
+
+        Returns:
+            Columns: `kind` (message, session; cut where one session has more matches than the gateway tells),
+            `session`, `message`, `role`, `time`, `text`, `score`, `open` (the call that shows it), `more`.
+
+        Raises:
+            ValueError: there is no text to search for.
+        """
+        from ..records.reading import Reader
+        from ..records.search import read_matches
+
+        return Reader(self.core).read(read_matches(text), "search", self._thread)
+
+
+class AsyncRecords:
+    """The records of a connection, for asyncio."""
+
+    core: Core
+
+    @property
+    def data(self) -> Data[Coroutine[Any, Any, pd.DataFrame]]:
+        """The gateway's own records as DataFrames: ``await agw.data.sessions()``; see `Data`."""
+        from ..records.data import Data
+        from ..records.reading import Reader
+
+        return Data(Reader(self.core).read_async)
+
+    @property
+    def plot(self) -> RecordPlots[Coroutine[Any, Any, Plot]]:
+        """Pictures of the records: ``await agw.plot.cost(since="7d")``; see `RecordPlots`."""
+        from ..records.plots import RecordPlots
+        from ..records.reading import Reader
+
+        return RecordPlots(Reader(self.core).read_async)
+
+    async def transcript(self, session: str) -> Transcript:
+        """Return every message of a session, in order; see `Records.transcript`."""
+        from ..records.reading import Reader
+        from ..records.transcript import read_transcript
+
+        steps = read_transcript(session, self.core.status.server_version)
+        return await Reader(self.core).read_async(steps, f"transcript of {session}")
+
+    async def search(self, text: str) -> pd.DataFrame:
+        """Return the sessions and messages in which a text is found; see `Records.search`."""
+        from ..records.reading import Reader
+        from ..records.search import read_matches
+
+        return await Reader(self.core).read_async(read_matches(text), "search")

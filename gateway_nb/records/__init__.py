@@ -1,0 +1,1 @@
+"""The gateway's own records as DataFrames, and transcripts of sessions."""
