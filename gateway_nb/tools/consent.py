@@ -15,6 +15,8 @@ from .calls import Call
 
 DIRECT = "rpc-delegated-"
 """How the key of a call begins that an operator made with ``tools.invoke``; a run's is the model's ``toolCallId``."""
+_SPAWN = "sessions_spawn"
+"""The gateway's tool that starts a sub-agent, whose run may begin after the one that asked for it has ended."""
 _KEPT = 10_000
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,6 +25,8 @@ V = TypeVar("V")
 class _Data(msgspec.Struct, rename="camel"):
     phase: str | None = None
     tool_call_id: str | None = None
+    name: str | None = None
+    status: str | None = None
 
 
 class _AgentEvent(msgspec.Struct, rename="camel"):
@@ -66,6 +70,7 @@ class Runs:
         self._asked: dict[str, str] = {}
         self._calls: dict[tuple[str, str], str] = {}
         self._current: dict[str, str] = {}
+        self._spawning: dict[str, int] = {}
         self._news = asyncio.Event()
 
     # What this connection starts (`client.requests.Recorder`)
@@ -105,14 +110,25 @@ class Runs:
             self._end(run)
         elif about.stream == "lifecycle" and phase == "start":
             _keep(self._current, session, run)
-            if about.spawned_by is not None and about.spawned_by in self.own.values():
+            if about.spawned_by is not None and self._spawning.get(about.spawned_by, 0) > 0:
+                self._spawning[about.spawned_by] -= 1
                 _keep(self.own, run, session)
+        elif about.stream == "item" and about.data.name == _SPAWN and run in self.own:
+            self._note_spawn(session, about.data)
         elif about.stream in ("tool", "item") and about.data.tool_call_id is not None and phase == "start":
             _keep(self._calls, (session, about.data.tool_call_id), run)
         else:
             return
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+    def _note_spawn(self, session: str, data: _Data) -> None:
+        """Count the sub-agents that own runs of a session asked for, and that have not begun."""
+        count = self._spawning.get(session, 0)
+        if data.phase == "start":
+            _keep(self._spawning, session, count + 1)
+        elif data.phase == "end" and data.status != "completed" and count:
+            self._spawning[session] = count - 1
 
     def _end(self, run: str) -> None:
         self.own.pop(run, None)

@@ -39,6 +39,10 @@ def heard(run: str, stream: str = "lifecycle", session: str = "s", **data: Any) 
 
 START, END = {"phase": "start"}, {"phase": "end"}
 CALL = {"phase": "start", "toolCallId": "k"}
+SPAWN, SPAWNED, FAILED = (
+    heard("a", "item", "t", name="sessions_spawn", toolCallId="j", **phase)
+    for phase in (START, {**END, "status": "completed"}, {**END, "status": "failed"})
+)
 
 OWN: dict[str, tuple[list[Step], bool]] = {
     "nothing is known": ([], False),
@@ -61,12 +65,32 @@ OWN: dict[str, tuple[list[Step], bool]] = {
         [heard("b", "item", **CALL), heard("b", **END), asked("a"), heard("a", **START)],
         True,
     ),
-    "a sub-agent of an own run": ([asked("a", "t"), heard("c", **START, by="t"), heard("c", "item", **CALL)], True),
-    "a sub-agent that outlives it": (
-        [asked("a", "t"), heard("c", **START, by="t"), answered("a"), heard("c", "item", **CALL)],
+    "a sub-agent of an own run": (
+        [asked("a", "t"), SPAWN, heard("c", **START, by="t"), heard("c", "item", **CALL)],
         True,
     ),
-    "a sub-agent of another's run": ([asked("a", "t"), heard("c", **START, by="u"), heard("c", "item", **CALL)], False),
+    "a sub-agent that begins after it": (
+        [asked("a", "t"), SPAWN, SPAWNED, answered("a"), heard("c", **START, by="t"), heard("c", "item", **CALL)],
+        True,
+    ),
+    "a sub-agent of a sub-agent": (
+        [
+            asked("a", "t"),
+            SPAWN,
+            heard("c", session="u", **START, by="t"),
+            heard("c", "item", "u", phase="start", name="sessions_spawn", toolCallId="j"),
+            heard("d", **START, by="u"),
+            heard("d", "item", **CALL),
+        ],
+        True,
+    ),
+    "a sub-agent that ended": ([asked("a", "t"), SPAWN, heard("c", **START, by="t"), heard("c", **END)], False),
+    "a sub-agent of another's run": ([asked("a", "t"), heard("c", **START, by="t"), heard("c", "item", **CALL)], False),
+    "a sub-agent of another's later run": (
+        [asked("a", "t"), SPAWN, heard("c", session="v", **START, by="t"), heard("d", **START, by="t")],
+        False,
+    ),
+    "a sub-agent that was refused": ([asked("a", "t"), SPAWN, FAILED, heard("d", **START, by="t")], False),
     "events of no use": (
         [asked("a", "t"), ("take", Event(0.0, 1, "agent", 1, msgspec.Raw(b"[1]"))), heard("b", "item", phase="start")],
         False,
