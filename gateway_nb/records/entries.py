@@ -146,8 +146,8 @@ def _entry(message: dict[str, Any], calls: list[Call]) -> Entry:
     return Entry(
         role=str(message.get("role", "?")),
         message=message,
-        text=text_of(message),
-        thinking=text_of(message, "thinking"),
+        text=text_of(blocks(message)),
+        thinking=text_of(blocks(message), "thinking"),
         cut=cut_reason(message),
         calls=calls,
         images=[_image(block) for block in blocks(message) if block.get("type") == "image"],
