@@ -90,7 +90,7 @@ class Gateway(Records):
         self._remove_log = self.core.feed.keep(self.events)
         self._thread: LoopThread = loop_thread()
         self._thread.at_exit(self.core, STOP_TIMEOUT)
-        # The finalizer must not hold this object, and must not wait: it may run on any thread, at any time.
+        # The finalizer must not hold this object, and must not wait.
         self._finalizer = weakref.finalize(self, _abandon, self._thread, self.core, self.dispatcher)
         self._finalizer.atexit = False  # the loop thread closes what is left, with a close frame
 
@@ -408,8 +408,7 @@ class Gateway(Records):
         return self.core.log.lines
 
     def __repr__(self) -> str:
-        status = self.status
-        return f"<Gateway {self.name!r} {status.state} {status.url}>"
+        return f"<Gateway {self.name!r} {self.status.state} {self.status.url}>"
 
     def _repr_html_(self) -> str:
         title = f"<div><b>{html.escape(self.name)}</b> · events kept: {len(self.events):,}</div>"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import GatewayRequestError
 from .frames import Book, Column
-from .paging import check_limit, count_of, pages, rows_of
+from .paging import check_limit, count_of, pages
 from .steps import Ask, Steps
 from .times import When, milliseconds
 
@@ -130,8 +131,7 @@ def read_logs(n: int = 1000) -> Steps[pd.DataFrame]:
     payload = yield Ask("logs.tail", {"limit": n, "maxBytes": _LOG_BYTES})
     lines = payload.get("lines") if isinstance(payload, dict) else None
     if not isinstance(lines, list):
-        rows_of("logs.tail", payload, "lines")
-        lines = []
+        raise GatewayRequestError("logs.tail: the answer has no list 'lines'", method="logs.tail")
     records = [_line(line) for line in lines if isinstance(line, str)]
     if payload.get("truncated") is True and len(records) < n:
         size = count_of(payload, "size")

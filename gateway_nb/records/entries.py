@@ -13,6 +13,7 @@ from .history import History, about, blocks, cut_reason, text_of
 from .messages import call_records
 
 _TAB = 4
+_TITLES = {"toolResult": "result of a tool", "custom": "made by a tool"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class Entry:
         when = f"{self.time:%Y-%m-%d %H:%M:%S} UTC" if self.time else ""
         model = self.message.get("model") if self.role == "assistant" else None
         running = "still running" if self.message.get("stopReason") == RUNNING else None
-        return " · ".join(str(part) for part in (self.role, model, when, running) if part)
+        role = _TITLES.get(self.role, self.role)
+        return " · ".join(str(part) for part in (role, model, when, running) if part)
 
     @property
     def notes(self) -> list[str]:
@@ -144,8 +146,8 @@ def _entry(message: dict[str, Any], calls: list[Call]) -> Entry:
     return Entry(
         role=str(message.get("role", "?")),
         message=message,
-        text=text_of(message),
-        thinking=text_of(message, "thinking"),
+        text=text_of(blocks(message)),
+        thinking=text_of(blocks(message), "thinking"),
         cut=cut_reason(message),
         calls=calls,
         images=[_image(block) for block in blocks(message) if block.get("type") == "image"],

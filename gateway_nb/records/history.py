@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,9 +51,9 @@ def blocks(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from (block for block in content if isinstance(block, dict))
 
 
-def text_of(message: dict[str, Any], kind: str = "text") -> str:
-    """Return the texts of a message, or its thinking, joined by blank lines."""
-    texts = [block.get(kind) for block in blocks(message) if block.get("type") == kind]
+def text_of(parts: Iterable[dict[str, Any]], kind: str = "text") -> str:
+    """Return the texts of blocks, or their thinking, joined by blank lines."""
+    texts = [block.get(kind) for block in parts if block.get("type") == kind]
     return "\n\n".join(text for text in texts if isinstance(text, str))
 
 

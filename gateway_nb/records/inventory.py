@@ -127,11 +127,9 @@ def read_tools(session: str | None = None) -> Steps[pd.DataFrame]:
     """Read the tools: the gateway's own, or all that a session's agent can call."""
     method, params = ("tools.catalog", {}) if session is None else ("tools.effective", {"sessionKey": session})
     groups = rows_of(method, (yield Ask(method, params)), "groups")
-    return TOOLS.frame([{**tool, "group": group.get("id")} for group in groups for tool in _tools(method, group)])
-
-
-def _tools(method: str, group: dict[str, Any]) -> list[dict[str, Any]]:
-    return rows_of(method, group, "tools")
+    return TOOLS.frame(
+        [{**tool, "group": group.get("id")} for group in groups for tool in rows_of(method, group, "tools")]
+    )
 
 
 def read_devices() -> Steps[pd.DataFrame]:

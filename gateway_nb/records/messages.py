@@ -105,14 +105,15 @@ def message_records(history: History) -> Iterator[dict[str, Any]]:
     """Yield a session's messages with what `MESSAGES` has of them."""
     agent = agent_of(history.session)
     for message in history.messages:
-        kinds = [block.get("type") for block in blocks(message)]
+        parts = list(blocks(message))
+        kinds = [block.get("type") for block in parts]
         yield {
             **message,
             "session": history.session,
             "run": run_of(message),
             "agent": agent,
-            "text": text_of(message) or None,
-            "thinking": text_of(message, "thinking") or None,
+            "text": text_of(parts) or None,
+            "thinking": text_of(parts, "thinking") or None,
             "calls": kinds.count("toolCall"),
             "images": kinds.count("image"),
             "cut": cut_reason(message),
@@ -159,6 +160,6 @@ def _call(message: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
 def _end(call: dict[str, Any], message: dict[str, Any], block: dict[str, Any]) -> None:
     end, start = block.get("timestamp"), call["start"]
     call |= {"end": end, "status": "error" if block.get("isError") is True else "ok"}
-    call |= {"result": text_of(block) or None, "cut": cut_reason(message)}
+    call |= {"result": text_of(blocks(block)) or None, "cut": cut_reason(message)}
     if isinstance(end, int | float) and isinstance(start, int | float):
         call["milliseconds"] = max(end - start, 0)

@@ -5,6 +5,7 @@ The same steps serve code with and without ``await``; an error of the gateway is
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -57,7 +58,12 @@ def advance(steps: Steps[Any], outcome: Any) -> Ask | Pause | Done:
         steps: what is read.
         outcome: of the step before: a payload, an error, or ``None`` at the beginning and after a pause.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # it would look at each of many thousands of new records, again and again: a third of the price
     try:
         return steps.throw(outcome) if isinstance(outcome, GatewayError) else steps.send(outcome)
     except StopIteration as end:
         return Done(end.value)
+    finally:
+        if collecting:
+            gc.enable()

@@ -60,6 +60,14 @@ def tools(gw: gnb.Gateway) -> int:
     return add(4)
 
 
+def records(gw: gnb.Gateway) -> int:
+    costs = gw.data.usage(by="model", since="7d")
+    gw.data.usage(by="week")  # wrong: arg-type
+    gw.data.session()  # wrong: attr-defined
+    print(gw.transcript("agent:main:main").to_html().title(), gw.search("text").shape, gw.plot.cost(since="7d").svg)
+    return len(costs.columns)
+
+
 def recordings() -> gnb.LocalGateway:
     recording: gnb.Recording = gnb.load("run.jsonl")
     print(recording.query("select 1").shape, recording.stats.events["chat"])

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...records.usage import BYS
 from ...schema.facts import Facts, Param
 from .commands import CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
+from .records import BOOKS
 
 _MOST = 500
 _BLOCK_LINE = re.compile(r"(\s*)((?:- )*)(?:(\w[\w.-]*|\"[^\"]*\"):(?:\s+|$))?(.*)", re.DOTALL)
@@ -115,6 +117,10 @@ def _in_line(line: str, knowledge: Knowledge, *, cell: bool) -> Completions:
         return matching(fragment, knowledge.methods or knowledge.facts.methods, "method")
     if (command == "events" and count == 0) or (command == "capture" and count >= 2 and given[0] == "start"):
         return matching(fragment, knowledge.events, "event")
+    if command == "data" and count == 0:
+        return matching(fragment, BOOKS, "value")
+    if command == "transcript" and count == 0:
+        return matching(fragment, knowledge.seen.sessions, "value")
     if command == "use" and count == 0:
         return matching(fragment, knowledge.connections, "value")
     if command == "capture" and count == 0:
@@ -136,7 +142,9 @@ def _words(given: list[str], syntax: Syntax) -> list[str]:
 
 
 def _option_value(option: str, fragment: str, knowledge: Knowledge) -> Completions:
-    choices = {"-c": knowledge.connections, "-f": FORMATS}.get(option, ())
+    seen = knowledge.seen
+    values = {"--session": seen.sessions, "--agent": seen.agents, "--by": BYS}
+    choices = {"-c": knowledge.connections, "-f": FORMATS, **values}.get(option, ())
     return matching(fragment, choices, "value")
 
 

@@ -34,6 +34,7 @@ from .body import CommandError
 from .commands import FORMATS, help_text
 from .completion import Seen
 from .grammar import Call, Command
+from .records import BOOKS, read_book
 from .settings import settings
 
 _BACKGROUND_KEPT = 20
@@ -235,6 +236,26 @@ class GatewayMagics(Magics):
         from ..widgets.connect_form import connect_form
 
         display(connect_form())
+
+    def _data(self, command: Command) -> None:
+        if not command.words:
+            raise CommandError(f"%gateway data needs one of {', '.join(BOOKS)}")
+        gateway = self._gateway(command.options.get("connection"))
+        frame = read_book(gateway, command.words[0], command.options)
+        if "session" in frame:
+            self.seen.take([{"key": key} for key in frame["session"].dropna().unique()])
+        self._shown(command, frame)
+
+    def _transcript(self, command: Command) -> None:
+        if not command.words:
+            raise CommandError("%gateway transcript needs a session's key; %gateway data sessions lists them")
+        gateway = self._gateway(command.options.get("connection"))
+        self._shown(command, gateway.transcript(command.words[0]))
+
+    def _shown(self, command: Command, value: object) -> None:
+        if "output" in command.options:
+            self._variables[command.options["output"]] = value
+        display(value)
 
     def _table(self, command: Command) -> None:
         display(self._gateway(command.options.get("connection")).table())

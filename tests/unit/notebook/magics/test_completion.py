@@ -32,6 +32,10 @@ C = "%%gateway cron.add -o x\n"
 
 CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("%gateway ca", "ca", ("call", "capture")),
+    ("%gateway data us", "us", ("usage",)),
+    ("%gateway data usage --by mo", "mo", ("model",)),
+    ("%gateway data messages --session ", "", ("agent:main:one",)),
+    ("%gateway transcript agent", "agent", ("agent:main:one",)),
     ("%gateway call ses", "ses", ("sessions.list", "sessions.patch")),
     ("%gateway call patch", "patch", ("sessions.patch",)),
     ("%gateway methods he", "he", ("health",)),

@@ -1,0 +1,61 @@
+"""``%gateway data``: a book of `Data`, with options for its arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...faces.gateway import Gateway
+from ...protocol.names import closest
+from ...records.data import Data
+from .body import CommandError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BOOKS = tuple(name for name in vars(Data) if not name.startswith("_"))
+_ELSEWHERE = ("output", "connection")
+_NUMBERS = ("limit", "n")
+
+
+def read_book(gateway: Gateway, book: str, options: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a book's frame.
+
+    Args:
+        gateway: whose.
+        book: one of `BOOKS`.
+        options: its arguments as they were typed, and what is for the magic itself.
+
+    Raises:
+        CommandError: there is no such book, or it does not take one of them.
+        GatewayError: the book can't be read.
+    """
+    if book not in BOOKS:
+        near = closest(book, BOOKS) or BOOKS
+        raise CommandError(f"%gateway data has no {book!r}; did you mean {' or '.join(near)}?")
+    method = getattr(gateway.data, book)
+    takes = list(inspect.signature(method).parameters)
+    given = {name: value for name, value in options.items() if name not in _ELSEWHERE}
+    for name in given:
+        if name not in takes:
+            taken = ", ".join(_option(each) for each in takes) or "no options"
+            raise CommandError(f"%gateway data {book} takes {taken}, not {_option(name)}")
+    try:
+        frame: pd.DataFrame = method(**{name: _value(name, value) for name, value in given.items()})
+    except ValueError as error:
+        raise CommandError(f"%gateway data {book}: {error}") from None
+    return frame
+
+
+def _option(name: str) -> str:
+    return f"-{name}" if len(name) == 1 else f"--{name}"
+
+
+def _value(name: str, value: str) -> Any:
+    if name not in _NUMBERS:
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise CommandError(f"{_option(name)} needs a number, not {value!r}") from None
