@@ -51,7 +51,7 @@ class Records:
             GatewayRequestError: there is no such session.
 
         Example:
-            >>> gw.transcript("agent:main:main").to_markdown()
+            >>> text = gw.transcript("agent:main:main").to_markdown()
         """
         from ..records.reading import Reader
         from ..records.transcript import read_transcript

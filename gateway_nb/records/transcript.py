@@ -34,7 +34,7 @@ class Transcript:
 
     Example:
         >>> transcript = gw.transcript("agent:main:main")
-        >>> Path("run.html").write_text(transcript.to_html())
+        >>> characters = Path("run.html").write_text(transcript.to_html())
     """
 
     def __init__(self, history: History, version: str | None = None) -> None:

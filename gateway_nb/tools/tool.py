@@ -155,9 +155,9 @@ class Decorator:
 
         Example:
             >>> @gw.tool
-            ... def sales(month: int) -> pd.DataFrame:
-            ...     '''Sales of one month.'''
-            ...     return frame[frame.month == month]
+            ... def add(a: int, b: int = 1) -> int:
+            ...     '''Add two numbers.'''
+            ...     return a + b
 
         Raises:
             TypeError: the function can't be offered: which parameter stands in the way, and why.

@@ -6,9 +6,8 @@ import asyncio
 import time
 from typing import Any
 
-from gateway_nb.openclaw.gateway import OpenClaw
-
 import gateway_nb as gnb
+from gateway_nb.openclaw.process import OpenClaw
 from gateway_nb.records.history import History
 from gateway_nb.records.transcript import Transcript
 

@@ -32,9 +32,10 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         with gnb.connect(name="example") as gw, gw.capture("run.jsonl"):
             gw.run("hello").result(30)
         with gnb.connect() as gw:
-            yield {"gnb": gnb, "asyncio": asyncio, "gw": gw, "url": local.url, "token": local.token}
+            yield {"gnb": gnb, "asyncio": asyncio, "Path": Path, "gw": gw, "url": local.url, "token": local.token}
 
 
+@pytest.mark.filterwarnings("ignore:no agent can call this notebook's tools yet")
 @pytest.mark.parametrize("name", MODULES)
 def test_every_example(name: str, names: dict[str, Any]) -> None:
     """Every example of a module runs, none is skipped, and what it shows is what comes out."""

@@ -115,7 +115,7 @@ COMMANDS = {
         (
             (
                 "BOOK",
-                "show the gateway's own records as a DataFrame: sessions, messages, usage, ..., as `gw.data` has them",
+                "show the gateway's own records, one of `gw.data`",
             ),
         ),
         1,
@@ -144,9 +144,7 @@ COMMANDS = {
     "panel": Syntax((("", "show status, events, requests and runs in tabs"),), 0, (_CONNECTION,)),
     "tools": Syntax((("", "show the functions that agents can call, and their calls"),), 0, (_CONNECTION,)),
     "form": Syntax((("", "show a form to connect with"),)),
-    "config": Syntax(
-        (("", "list the settings, and where they are from; `%config GatewayMagics.default_timeout = 60` sets one"),)
-    ),
+    "config": Syntax((("", "list the settings and where each comes from"),)),
     "doctor": Syntax(
         (("[URL]", "find out what prevents a connection, and what to do; options as for connect"),),
         1,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...faces.gateway import Gateway
-from ...protocol.names import closest
+from ...protocol.spelling import closest
 from ...records.data import Data
 from .body import CommandError
 
