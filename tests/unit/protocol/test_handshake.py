@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
 from gateway_nb.client.redaction.redactor import Log
 from gateway_nb.protocol.auth import Secret
 from gateway_nb.protocol.handshake import (
@@ -39,21 +35,6 @@ def test_the_signed_payload() -> None:
     """Version 3 adds platform and family, trimmed, with A-Z alone lower-cased; version 2 has neither."""
     assert payload("v3") == "v3|d1|cli|cli|operator|a,b|7|t|n|linux\u0130|\u00c4b"
     assert payload("v2") == "v2|d1|cli|cli|operator|a,b|7|t|n"
-
-
-@pytest.mark.parametrize(
-    ("payload", "found"),
-    [
-        ({"auth": {"deviceToken": "a", "recoveryScope": "b"}, "pluginSurfaceUrls": {"x": "c"}}, ["a", "b", "c"]),
-        ({"auth": {"deviceTokens": [{"deviceToken": "a"}, {"token": "b"}, "c"]}}, ["a", "b", "c"]),
-        ({"auth": {"deviceToken": "", "recoveryScope": 5, "deviceTokens": [7, None, {"token": []}]}}, []),
-        ({"auth": {"deviceToken": None, "deviceTokens": {"token": "a"}}, "pluginSurfaceUrls": ["x"]}, []),
-        ([], []),
-    ],
-)
-def test_the_secrets_of_a_hello(payload: Any, found: list[str]) -> None:
-    """Device tokens, the recovery scope and capability URLs are secrets; what is no text, or an empty one, is none."""
-    assert hello_secrets(payload) == found
 
 
 def test_absent_fields_are_left_out() -> None:
