@@ -11,9 +11,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 import gateway_nb as gnb
+from gateway_nb.events.log import EventLog
 from gateway_nb.identity import files
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.identity.tokens import DeviceTokens
+from tests.helpers import support
 from tests.helpers.servers import CHALLENGE, HELLO, answer_all, answer_one, script, socket_server, welcome
 from tests.helpers.support import async_test
 
@@ -147,6 +149,27 @@ async def test_what_was_wrong_with_frames() -> None:
 async def answer_after_welcome(socket: ServerConnection) -> None:
     await welcome(socket)
     await answer_all(socket)
+
+
+def test_a_log_that_fails(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """When events can't be kept, because of a bug, that is logged, and the connection is made anew."""
+    keep, failed = EventLog.extend, list[bool]()
+
+    def fails_once(log: EventLog, events: list[gnb.Event]) -> None:
+        if not failed:
+            failed.append(True)
+            raise AttributeError("no such thing")
+        keep(log, events)
+
+    monkeypatch.setattr("random.Random.uniform", lambda _, low, high: low)  # no pauses
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, device_identity=None) as gw:
+        monkeypatch.setattr(EventLog, "extend", fails_once)
+        local.emit("lost")
+        support.until(lambda: gw.status.counters.reconnects == 1)
+        local.emit("kept")
+        support.until(lambda: len(gw.events.where("kept")) == 1)
+    assert "receiving failed" in caplog.text
+    assert "no such thing" in caplog.text
 
 
 @async_test

@@ -39,7 +39,7 @@ from gateway_nb.protocol.effects import (
     Welcomed,
 )
 from gateway_nb.protocol.frames import LONGEST_TIMER, MAX_NAME, EventFrame
-from gateway_nb.protocol.handshake import LONGEST_TICK_INTERVAL
+from gateway_nb.protocol.handshake import LONGEST_TICK_INTERVAL, hello_secrets
 from gateway_nb.protocol.session import MAX_GAP, Phase, Session
 from tests.helpers.frames import HELLO, event, response
 
@@ -159,6 +159,21 @@ def test_a_sparse_hello_gets_defaults() -> None:
     (welcomed,) = session.receive([response("hello", hello)], 0.0)
     assert isinstance(welcomed, Welcomed)
     assert (welcomed.hello.methods, welcomed.hello.scopes, welcomed.hello.tick_interval) == (("a",), (), 30.0)
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        ({"auth": {"deviceToken": "a", "recoveryScope": "b"}, "pluginSurfaceUrls": {"x": "c"}}, ["a", "b", "c"]),
+        ({"auth": {"deviceTokens": [{"deviceToken": "a"}, {"token": "b"}, "c"]}}, ["a", "b", "c"]),
+        ({"auth": {"deviceToken": "", "recoveryScope": 5, "deviceTokens": [7, None, {"token": []}]}}, []),
+        ({"auth": {"deviceToken": None, "deviceTokens": {"token": "a"}}, "pluginSurfaceUrls": ["x"]}, []),
+        ([], []),
+    ],
+)
+def test_the_secrets_of_a_hello(payload: Any, found: list[str]) -> None:
+    """Device tokens, the recovery scope and capability URLs are secrets; what is no text, or an empty one, is none."""
+    assert hello_secrets(payload) == found
 
 
 REFUSALS = [
