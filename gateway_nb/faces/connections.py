@@ -111,7 +111,7 @@ def connect(
 
             - ``role`` ("operator"), ``scopes`` (["operator.admin"]), ``caps`` ([]): what to ask for;
               "tool-events" in caps for tool streams
-            - ``commands``, ``permissions``, ``path_env``: for the node role, which has no scopes
+            - ``commands`` (what can be invoked on it), ``permissions``, ``path_env``: of a node, which has no scopes
             - ``client_name`` ("gateway-client", of a node "node-host"), ``mode`` ("backend", of a node "node"): from
               the gateway's closed lists
             - ``client_display_name``, ``client_version``, ``platform``, ``device_family``, ``instance_id``

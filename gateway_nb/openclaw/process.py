@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..client.redaction.redactor import Redactor
 from ..errors import OpenClawUnavailable
 from .model import OfflineModel
 from .npm import installed, node, with_node
@@ -213,7 +214,7 @@ class OpenClaw:
     def _last_words(self) -> str:
         assert self._folder is not None
         lines = (self._folder / "gateway.log").read_text(errors="replace").splitlines()
-        return " / ".join(lines[-3:]).replace(self.token, "[secret]")
+        return Redactor([self.token]).text(" / ".join(lines[-3:]))
 
 
 def _free_port() -> int:

@@ -54,7 +54,7 @@ class LocalGateway:
         password: the shared password.
 
     Raises:
-        ValueError: an unknown `auth` or `protocol`.
+        ValueError: an unknown `auth` or `protocol`, or no port.
 
     Example:
         >>> with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, name="local") as gw:
@@ -75,6 +75,8 @@ class LocalGateway:
         if auth not in AUTH_MODES:
             renamed = "; for a gateway that is open to every program on this machine, pass 'insecure-none'"
             raise ValueError(f"auth must be one of {', '.join(AUTH_MODES)}, not {auth!r}{renamed * (auth == 'none')}")
+        if not 0 <= port <= 65_535:
+            raise ValueError(f"port must be 0 to 65535, not {port!r}")
         if protocol not in (3, 4):
             raise ValueError(f"protocol must be 3 or 4, not {protocol!r}")
         self.token = token or secrets.token_urlsafe(24)
