@@ -16,7 +16,7 @@ _MOST_SESSIONS, _MOST_RESULTS = 200, 25
 SEARCH = Book(
     "sessions.search, sessions.list",
     (
-        Column("kind", "text", "kind", "message, session; cut where one session has more matches than are told"),
+        Column("kind", "text", "kind", "message, session; cut where one session has more matches than are returned"),
         Column("session", "text", "sessionKey", "the session's key"),
         Column("message", "text", "messageId", "the message's id"),
         Column("role", "text", "role", "user, assistant"),
@@ -55,8 +55,8 @@ def _messages(text: str, keys: list[str]) -> Steps[list[dict[str, Any]]]:
     if payload.get("truncated") is not True and len(results) < _MOST_RESULTS:
         return results
     if len(keys) == 1:
-        told = f"only {len(results)} matches of this session are told; gw.data.messages({keys[0]!r}) has all messages"
-        return [*results, {"kind": "cut", "sessionKey": keys[0], "snippet": told}]
+        note = f"only {len(results)} matches of this session are here; gw.data.messages({keys[0]!r}) has all messages"
+        return [*results, {"kind": "cut", "sessionKey": keys[0], "snippet": note}]
     middle = len(keys) // 2
     return [*(yield from _messages(text, keys[:middle])), *(yield from _messages(text, keys[middle:]))]
 

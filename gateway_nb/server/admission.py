@@ -233,8 +233,8 @@ class Admission:
         signature = _unbase64url(signed["signature"])
         if not any(_signed_by(raw, signature, device_payload(version, **fields)) for version in ("v3", "v2")):
             raise _device("DEVICE_AUTH_SIGNATURE_INVALID", "device signature invalid", "device-signature")
-        known = self.devices.get(device_id)
-        return known or Device(device_id, signed["publicKey"], client["platform"], set())
+        paired = self.devices.get(device_id)
+        return paired or Device(device_id, signed["publicKey"], client["platform"], set())
 
     def _shared(self, auth: dict[str, Any]) -> str | None:
         """Return the method by which the client needs no device, ``None`` if it has not proved itself."""
@@ -269,12 +269,12 @@ class Admission:
     ) -> tuple[str, int] | None:
         """Pair a device that comes over loopback without asking, as the real gateway does for ``cli``."""
         client = params["client"]
-        known = device.device_id in self.devices
-        if known and device.platform != client["platform"]:
+        is_paired = device.device_id in self.devices
+        if is_paired and device.platform != client["platform"]:
             raise self._pairing_required(_METADATA, device, client, role, scopes)
-        if known and role not in device.roles:
+        if is_paired and role not in device.roles:
             raise self._pairing_required(_ROLE, device, client, role, scopes)
-        if not known and client["id"] == "gateway-client" and role == DEFAULT_ROLE:
+        if not is_paired and client["id"] == "gateway-client" and role == DEFAULT_ROLE:
             return None  # a backend with the shared credential needs no pairing, and gets no device token
         self.devices[device.device_id] = device
         device.scopes |= set(scopes)

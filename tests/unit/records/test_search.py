@@ -51,7 +51,7 @@ def test_what_is_not_told_is_a_row() -> None:
     found = read(read_matches("label"), gateway(30))
     cuts = found[found["kind"] == "cut"]
     assert len(cuts) == len(KEYS)
-    assert cuts["text"].str.contains("only 25 matches of this session are told").all()
+    assert cuts["text"].str.contains("only 25 matches of this session are here").all()
 
 
 @pytest.mark.parametrize("text", ["", "  ", None, 5])
