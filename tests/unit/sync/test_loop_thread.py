@@ -68,11 +68,13 @@ def test_an_interrupt(started: bool) -> None:
     if not started:
         thread.loop.call_soon_threadsafe(free.wait, 10)
     presses = threading.Timer(0.1, press)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a test before this one left there
     presses.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             thread.run(work, "work")
     finally:
+        signal.signal(signal.SIGINT, former)
         free.set()
         presses.join()
     assert done == (["cleaned up"] if started else [])
