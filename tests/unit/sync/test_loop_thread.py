@@ -83,13 +83,15 @@ def test_an_interrupt(started: bool) -> None:
     if not started:
         thread.loop.call_soon_threadsafe(free.wait, 10)
     presses = threading.Timer(0.1, press)
-    presses.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # workers of pytest-xdist ignore it
+        presses.start()
+        try:
             thread.run(work, "work")
-    finally:
-        free.set()
-        presses.join()
+        finally:
+            presses.join()
+            signal.signal(signal.SIGINT, before)
+            free.set()
     assert done == (["cleaned up"] if started else [])
 
 
