@@ -74,10 +74,8 @@ def _ctrl_c() -> Iterator[None]:
 @pytest.mark.parametrize("started", [True, False], ids=["while it runs", "before it runs"])
 def test_an_interrupt(started: bool) -> None:
     """Ctrl-C during a call cancels it and waits for its cleanup; before it has begun there is nothing to wait for."""
-    thread, done = bridge.loop_thread(), list[str]()
-    begun, free = threading.Event(), threading.Event()
-    main = threading.main_thread().ident
-    assert main is not None
+    thread, done, begun = bridge.loop_thread(), list[str](), threading.Event()
+    free = threading.Event()
 
     async def work() -> None:
         begun.set()
@@ -89,11 +87,13 @@ def test_an_interrupt(started: bool) -> None:
 
     def press() -> None:
         try:
-            until(lambda: sys._current_frames()[main].f_code.co_filename == bridge.__file__)
+            until(lambda: sys._current_frames()[main].f_code.co_filename.endswith("loop_thread.py"))
             assert not started or begun.wait(10)
         finally:
             signal.pthread_kill(main, signal.SIGINT)
 
+    main = threading.main_thread().ident
+    assert main is not None
     if not started:
         thread.loop.call_soon_threadsafe(free.wait, 10)
     presses = threading.Thread(target=press)
