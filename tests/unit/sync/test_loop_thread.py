@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_an_interrupt(started: bool) -> None:
 
     def press() -> None:
         try:
-            until(lambda: sys._current_frames()[main].f_code.co_filename.endswith("loop_thread.py"))
+            until(lambda: Path(sys._current_frames()[main].f_code.co_filename).name == "loop_thread.py")
             assert not started or begun.wait(10)
         finally:
             signal.pthread_kill(main, signal.SIGINT)
