@@ -205,6 +205,7 @@ def test_a_disk_that_fails(local: gnb.LocalGateway, tmp_path: Path) -> None:
         with pytest.raises(gnb.CaptureError, match=r"run\.jsonl was removed"):
             found.stop()
         assert gnb.captures() == []
+        assert [file.name for file in (tmp_path / "home" / "captures").iterdir()] == ["asking.lock"]
         again = gw.capture(path, detached=True)
         assert again.alive
         path.unlink()

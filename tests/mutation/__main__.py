@@ -41,7 +41,7 @@ CONTEXTS = ROOT / ".coverage.contexts.json"
 _TESTED = ("tests/unit", "tests/faults", "tests/contract", "tests/kernel")
 # The real gateway takes minutes for its tests, most of which the embedded one has, too.
 _WITHOUT = ("-k", "not openclaw", "--ignore=tests/contract/test_many_events.py")
-_COPIED = ("gateway_nb", "tests", "notebooks", "binder", "README.md", "pyproject.toml", "LICENSE", ".ci", ".gitignore")
+_NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".coverage*", ".*_cache", ".hypothesis", "build", "dist")
 _TESTS_AT_LEAST = 20
 _PATIENCE = (60.0, 5.0)  # seconds, and how much longer than without a fault tests may take
 _ATTEMPTS = 3
@@ -255,12 +255,7 @@ def _passes(folder: Path, arguments: list[str], patience: float) -> bool:
 def _copy() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
-        for part in _COPIED:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, folder / part)
-            else:
-                shutil.copy(source, folder / part)
+        shutil.copytree(ROOT, folder, ignore=_NOT_COPIED, dirs_exist_ok=True)
         yield folder
 
 

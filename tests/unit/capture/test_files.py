@@ -248,6 +248,40 @@ def test_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool)
     assert [file.name for file in tmp_path.iterdir()] == ["run.csv"]
 
 
+def test_an_export_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export gets its name when all of it is on the disk."""
+    steps: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: steps.append(os.fstat(handle).st_size))
+    link = os.link
+    monkeypatch.setattr(os, "link", lambda *paths: (steps.append(-1), link(*paths)))
+    with files.new_file(tmp_path / "run.bin") as file:
+        file.write(b"x" * 1000)
+    assert steps == [1000, -1]
+
+
+_FORKED = """
+import os, sys
+from pathlib import Path
+from gateway_nb.capture.files import Output
+path = Path(sys.argv[1])
+output = Output(path)
+reading, writing = os.pipe()
+if (child := os.fork()) == 0:
+    os.close(writing)
+    os.read(reading, 1)  # until the parent ends
+    os._exit(0)
+output.close()
+Output(path, append=True).close()
+os.close(writing)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_forked_child(tmp_path: Path) -> None:
+    """A file can be continued when its capture has ended, though a forked child still has it open."""
+    subprocess.run([sys.executable, "-c", _FORKED, str(tmp_path / "run.jsonl")], check=True, timeout=60)
+
+
 def test_an_interrupted_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An export that is interrupted in the middle leaves nothing behind."""
 

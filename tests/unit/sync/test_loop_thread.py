@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +47,16 @@ def test_waiting_for_a_handle(main: bool) -> None:
     assert (handle.done(), handle.cancelled(), handle.cancel()) == (True, False, False)
 
 
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt; workers of pytest-xdist ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.long
+@pytest.mark.usefixtures("_ctrl_c")
 @pytest.mark.parametrize("started", [True, False], ids=["while it runs", "before it runs"])
 def test_an_interrupt(started: bool) -> None:
     """Ctrl-C during a call cancels it and waits for its cleanup; before it has begun there is nothing to wait for."""
@@ -60,21 +72,22 @@ def test_an_interrupt(started: bool) -> None:
             done.append("cleaned up")
 
     def press() -> None:
-        assert not started or begun.wait(10)
-        signal.pthread_kill(main, signal.SIGINT)
+        try:
+            until(lambda: Path(sys._current_frames()[main].f_code.co_filename).name == "loop_thread.py")
+            assert not started or begun.wait(10)
+        finally:
+            signal.pthread_kill(main, signal.SIGINT)
 
     main = threading.main_thread().ident
     assert main is not None
     if not started:
         thread.loop.call_soon_threadsafe(free.wait, 10)
-    presses = threading.Timer(0.1, press)
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a test before this one left there
+    presses = threading.Thread(target=press)
     presses.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             thread.run(work, "work")
     finally:
-        signal.signal(signal.SIGINT, former)
         free.set()
         presses.join()
     assert done == (["cleaned up"] if started else [])
