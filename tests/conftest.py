@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ _PATIENCE = 5.0
 _WORKERS_PER_CORE = 1.5
 _UNIT = Path(__file__).parent / "unit"
 _LONGEST_ID = 60
+_HOMES = itertools.count()
 _GROUPS = {"real": "openclaw", "lab": "lab", "browser": "browser"}
 """Fixtures of a whole session that take long to start, and the group of tests that share one."""
 _SHARED_BY_A_MODULE = {"shared_kernel", "shared", "old", "tls", "built"}
@@ -73,20 +75,26 @@ def _group(item: pytest.Function) -> str | None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Nothing of the user's for what several tests share: a kernel, a JupyterLab, a real gateway."""
+    folder = tmp_path_factory.mktemp("homes")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GATEWAY_NB_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("GATEWAY_NB_HOME", str(folder / "shared"))
         patch.setenv(LIBRARY_VARIABLE, "websockets")  # what most users have
         for name in list(os.environ):
             if name.startswith("OPENCLAW_"):
                 patch.delenv(name)
-        yield
+        yield folder
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "home"))
+def _own_home(request: pytest.FixtureRequest, _own_surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home within the test's own folder; most tests have none, since that takes 3 ms to make."""
+    if "tmp_path" in request.fixturenames:
+        home = request.getfixturevalue("tmp_path") / "home"
+    else:
+        home = _own_surroundings / str(next(_HOMES))
+    monkeypatch.setenv("GATEWAY_NB_HOME", str(home))
 
 
 @pytest.fixture(params=LIBRARIES)
