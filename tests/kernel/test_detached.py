@@ -255,9 +255,11 @@ def test_a_capture_with_a_duration(local: gnb.LocalGateway, tmp_path: Path) -> N
     """A capture that ends by itself leaves its last account to whoever asks later."""
     command = [sys.executable, "-m", "gateway_nb", "capture", local.url, "-o", str(tmp_path / "run.jsonl")]
     command += ["--duration", "1s", "--detach", "--token-env", "T"]
-    subprocess.run(command, capture_output=True, env={**os.environ, "T": local.token}, check=True)
-    (capture,) = gnb.captures()
-    local.emit("x", 1)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "T": local.token}) as starting:
+        until(gnb.captures, 30)  # before its second is over
+        (capture,) = gnb.captures()
+        local.emit("x", 1)
+        assert starting.wait(30) == 0
     until(lambda: not capture.alive, 30)
     assert gnb.captures() == []
     assert (capture.stop().state, capture.stats.events) == ("ended", 1)
