@@ -28,15 +28,8 @@ class AsyncGateway(Face, AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
     Args:
-        url: ``ws://`` to this machine or ``wss://``; default: `OPENCLAW_GATEWAY_URL`, else
-            ``ws://127.0.0.1:18789``.
-        token: shared gateway token; default: `OPENCLAW_GATEWAY_TOKEN` if no credential is passed, and the URL is the
-            environment's.
-        password: shared gateway password; default: `OPENCLAW_GATEWAY_PASSWORD` likewise.
-        device_token: a device token to use instead of the stored one.
-        bootstrap_token: a token for a device's first connection.
+        url: as for `gateway_nb.connect`, like the credentials and the other options.
         timeout: seconds that `connect` and ``async with`` may take.
-        options: see `ConnectOptions`; times in seconds.
 
     Raises:
         TypeError, ValueError: an option is wrong; nothing was sent.
