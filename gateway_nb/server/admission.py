@@ -218,20 +218,10 @@ class Admission:
         if signed["nonce"].strip() != nonce:
             raise _device("DEVICE_AUTH_NONCE_MISMATCH", "device nonce mismatch", "device-nonce-mismatch")
         auth = params.get("auth", {})
-        fields = {
-            "device_id": device_id,
-            "client_id": client["id"],
-            "client_mode": client["mode"],
-            "role": params.get("role", DEFAULT_ROLE),
-            "scopes": params.get("scopes", ()),
-            "signed_at_ms": signed_at,
-            "token": auth.get("token") or auth.get("deviceToken") or auth.get("bootstrapToken") or "",
-            "nonce": nonce,
-            "platform": client["platform"],
-            "device_family": client.get("deviceFamily", ""),
-        }
+        token = auth.get("token") or auth.get("deviceToken") or auth.get("bootstrapToken") or ""
+        meant = {**params, "device": {**signed, "nonce": nonce}}
         signature = _unbase64url(signed["signature"])
-        if not any(_signed_by(raw, signature, device_payload(version, **fields)) for version in ("v3", "v2")):
+        if not any(_signed_by(raw, signature, device_payload(version, meant, token)) for version in ("v3", "v2")):
             raise _device("DEVICE_AUTH_SIGNATURE_INVALID", "device signature invalid", "device-signature")
         paired = self.devices.get(device_id)
         return paired or Device(device_id, signed["publicKey"], client["platform"], set())
