@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from .approvals import ApprovalQueue
@@ -28,19 +29,13 @@ _QUESTION = Params(
 _ASK_USER = Params({"questions": sized(_QUESTION, 1, 3)}, ("questions",), open=True)
 
 
+@dataclass
 class CoreTools:
-    """The tools.
+    """The tools."""
 
-    Args:
-        sessions: which of them are guarded.
-        approvals: where commands wait to be allowed.
-        questions: where questions wait for answers.
-    """
-
-    def __init__(self, sessions: Sessions, approvals: ApprovalQueue, questions: QuestionQueue) -> None:
-        self._sessions = sessions
-        self._approvals = approvals
-        self._questions = questions
+    _sessions: Sessions  # which of them are guarded
+    _approvals: ApprovalQueue
+    _questions: QuestionQueue
 
     def all(self) -> list[CoreTool]:
         """Return them."""
