@@ -276,11 +276,11 @@ class Gateway(Face, Records):
 
     def table(self) -> EventTable:
         """Return a live table of the events, a widget."""
-        return widgets.connection_table(self)
+        return widgets.backend.connection_table(self)
 
     def panel(self) -> Panel:
         """Return status, events, requests and runs in tabs, a widget."""
-        return widgets.panel(self)
+        return widgets.backend.panel(self)
 
     def __repr__(self) -> str:
         return f"<Gateway {self.name!r} {self.status.state} {self.status.url}>"
