@@ -122,24 +122,17 @@ class Admitted:
     client: dict[str, Any]
 
 
+@dataclass(repr=False)
 class Admission:
-    """The gateway's door.
+    """The gateway's door: its credentials, one of `AUTH_MODES`, and the one protocol version that it speaks."""
 
-    Args:
-        auth: one of `AUTH_MODES`.
-        token: the shared token.
-        password: the shared password.
-        protocol: the one version this gateway speaks.
-    """
-
-    def __init__(self, *, auth: str, token: str, password: str, protocol: int) -> None:
-        self.auth = auth
-        self.token = token
-        self.password = password
-        self.protocol = protocol
-        self.devices: dict[str, Device] = {}
-        self.pending: dict[str, dict[str, Any]] = {}
-        self.failure_delay = FailureDelay()
+    auth: str
+    token: str
+    password: str
+    protocol: int
+    devices: dict[str, Device] = field(default_factory=dict)
+    pending: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failure_delay: FailureDelay = field(default_factory=FailureDelay)
 
     def admit(self, params: Any, nonce: str) -> Admitted:
         """Return the admitted client.

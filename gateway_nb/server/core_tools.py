@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .approvals import ApprovalQueue
-from .params import Params, array, boolean, sized, string, text
+from .params import Params, array, boolean, string, text
 from .questions import QuestionQueue
 from .state.approvals import ALLOW_ALWAYS, EXEC, NO_ROUTE
 from .state.questions import TIMEOUT_MS
@@ -26,7 +26,7 @@ _QUESTION = Params(
     ("id", "header", "question", "options"),
     open=True,
 )
-_ASK_USER = Params({"questions": sized(_QUESTION, 1, 3)}, ("questions",), open=True)
+_ASK_USER = Params({"questions": array(_QUESTION, 1, 3)}, ("questions",), open=True)
 
 
 @dataclass

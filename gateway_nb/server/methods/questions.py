@@ -17,7 +17,7 @@ from typing import Any
 
 from ...protocol.scopes import QUESTIONS
 from ..answers import LATER
-from ..params import NOTHING, Params, array, boolean, constant, integer, mapping, sized, string, text, word
+from ..params import NOTHING, Params, array, boolean, constant, integer, mapping, string, text, word
 from ..questions import QuestionQueue
 from ..state.questions import TIMEOUT_MS
 from .method import Call, Method, Table
@@ -37,7 +37,7 @@ _QUESTION = Params(
 _REQUEST = Params(
     {
         "id": text,
-        "questions": sized(_QUESTION, 1, 3),
+        "questions": array(_QUESTION, 1, 3),
         "agentId": text,
         "sessionKey": text,
         "runId": text,
