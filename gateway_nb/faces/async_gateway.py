@@ -16,7 +16,6 @@ from ..client.pairing import start_when_paired
 from ..client.run import AsyncRun
 from ..errors import PairingRequiredError
 from ..protocol.handshake import HelloOk
-from .face import Face
 from .records import AsyncRecords
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from ..tools.tools import AsyncTools
 
 
-class AsyncGateway(Face, AsyncRecords):
+class AsyncGateway(AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
     Args:

@@ -29,7 +29,7 @@ from ..protocol.lines import torn_end
 from ..sync.dispatcher import Dispatcher
 from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread, loop_thread
-from .face import Arguments, Face
+from .face import Arguments
 from .method_path import MethodPath
 from .records import Records
 from .run import Run
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .tools import Tools
 
 
-class Gateway(Face, Records):
+class Gateway(Records):
     """A connection to a gateway, for code without ``await``. Made by `gateway_nb.connect`.
 
     Every method may be called from any thread, from a handler, and in a cell with a running loop. Ctrl-C
