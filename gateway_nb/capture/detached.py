@@ -177,34 +177,15 @@ def captures() -> list[DetachedCapture]:
     return sorted(_running(), key=lambda capture: capture.stats.started)
 
 
-def start(
-    connection: Mapping[str, Any],
-    path: Path,
-    *,
-    events: Iterable[str] = ("*",),
-    append: bool = False,
-    rotate: str | None = None,
-) -> DetachedCapture:
-    """Start a capture in a process of its own, or return the one that writes this file already.
-
-    Args:
-        connection: arguments of `gateway_nb.connect`; they go through a pipe, so that no list of processes shows them.
-        path: the file to write.
-        events: patterns of the event names to keep.
-        append: continue a capture that exists.
-        rotate: when to continue in another file.
-
-    Raises:
-        CaptureError: it did not start; says why.
-    """
-    path = path.absolute()
-    found = _find(path)
+def start(connection: Mapping[str, Any], path: Path, **options: Any) -> DetachedCapture:
+    """Return the capture in a process of its own that writes a file already, else `launch` one; arguments as there."""
+    found = _find(path.absolute())
     if found is not None:
         if found.alive:
             return found
         with contextlib.suppress(CaptureError):  # it failed, and makes way
             found.stop()
-    return launch(connection, path, events=events, append=append, rotate=rotate)
+    return launch(connection, path, **options)
 
 
 def launch(
@@ -219,9 +200,9 @@ def launch(
     """Start a capture in a process and a session of its own, which signals for this one do not reach.
 
     Args:
-        connection: as for `start`.
+        connection: arguments of `gateway_nb.connect`; they go through a pipe, so that no list of processes shows them.
         path: the file to write.
-        events: patterns of the event names to keep.
+        events: as for `Gateway.capture`, like `append` and `rotate`.
         append: continue a capture that exists.
         rotate: when to continue in another file.
         duration: how long, like ``90s``; default: until it is stopped.

@@ -79,19 +79,14 @@ class Capture:
     """Writes events to a file from a thread of its own, until `stop`. A context manager.
 
     Args:
-        path: the file; a name that ends in ``.zst`` is compressed.
-        events: patterns of the event names to keep.
-        append: continue a capture that exists, not a compressed one.
-        rotate: ``"100MB"`` or ``"1h"``: continue in another file then, ``run-00001.jsonl``, ``run-00002.jsonl``, ...
+        path: as for `Gateway.capture`, like `events`, `append` and `rotate`.
         redactor: takes the secrets out of what is written.
         attach: called on the writer's thread once the file is open, with this capture: connects it to where events
             come from, and returns what disconnects it again.
         on_error: called on the writer's thread with the `CaptureError` if the disk fails.
 
     Raises:
-        CaptureError: the file exists, is not a capture to append to, or can't be written.
-        TypeError: the patterns are not strings.
-        ValueError: `rotate` says no size and no time.
+        TypeError: the patterns are not strings; the other errors are those of `Gateway.capture`.
 
     Attributes:
         asked_for: the path as it was given.

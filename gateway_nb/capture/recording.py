@@ -173,7 +173,7 @@ class Recording(EventView):
 
     def table(self) -> EventTable:
         """Return a table of the events, a widget; needs memory for all of them."""
-        return widgets.event_table(_Held(self), ", ".join(file.name for file in self.files[:3]))
+        return widgets.backend.event_table(_Held(self), ", ".join(file.name for file in self.files[:3]))
 
     def query(self, sql: str) -> pd.DataFrame:
         """Return the answer of a DuckDB query over the table ``events``, streamed from the files.

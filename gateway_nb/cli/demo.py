@@ -68,10 +68,6 @@ class DemoResult:
     saved: str
     seconds: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
-
 
 @click.command()
 @click.option("--openclaw", is_flag=True, help="Against a real gateway, installed and started for it.")
@@ -114,7 +110,7 @@ def demo(
         bar = tqdm(total=work["events"], desc="events", unit="", disable=None, delay=1, leave=False)
         result, frame = run(gateway, progress=stack.enter_context(bar), **work)
     if as_json:
-        say(json.dumps(result.as_dict(), indent=2))
+        say(json.dumps(asdict(result), indent=2))
     else:
         _show(result, frame, work["agent"], url=url if yours else None)
     context.exit(1 if result.run_error else 0)

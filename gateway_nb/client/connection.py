@@ -152,20 +152,7 @@ class Connection:
         expect_final: bool = False,
         on_acknowledged: Callable[[msgspec.Raw], None] | None = None,
     ) -> msgspec.Raw:
-        """Return the payload of the answer, as JSON bytes.
-
-        Args:
-            method: gateway method.
-            params: mapping or ``None``.
-            timeout: seconds, ``None`` for no limit.
-            expect_final: wait past an ``accepted``.
-            on_acknowledged: called with the ``accepted`` payload.
-
-        Raises:
-            GatewayRequestError: the gateway said no.
-            GatewayTimeoutError: it said nothing.
-            GatewayClosedError: the connection closed before it said anything.
-        """
+        """Return the payload of the answer, as JSON bytes; arguments and errors as for `Requests.ask`."""
         request_id = str(uuid.uuid4())
         asked = self._session.request(
             request_id, method, params, self._loop.time(), timeout=timeout, expect_final=expect_final

@@ -18,7 +18,7 @@ from ..errors import (
     IdentityError,
 )
 from ..protocol import close_codes
-from ..protocol.frames import MalformedFrame, decode_payload, seconds
+from ..protocol.frames import MalformedFrame, decode_payload, mapping, seconds
 from ..protocol.handshake import Challenge, HelloOk
 from .connection import Connection, Ended
 from .credentials import DeviceCredentials
@@ -370,10 +370,9 @@ class Core:
 
     def _note_shutdown(self, event: Event) -> None:
         try:
-            payload = decode_payload(event.raw)
+            fields = mapping(decode_payload(event.raw))
         except MalformedFrame:
-            payload = None
-        fields = payload if isinstance(payload, dict) else {}
+            fields = {}
         expected = seconds(fields.get("restartExpectedMs"))
         when = "" if expected is None else f", back in about {expected:.0f} s"
         reason = fields.get("reason")

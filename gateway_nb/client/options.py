@@ -34,91 +34,41 @@ _LONGEST_PATH_ENV = 100_000
 
 
 class ConnectOptions(TypedDict, total=False):
-    """Options of `connect` and `AsyncGateway` beside the credentials (the seed's, in snake_case, seconds)."""
+    """Options of `connect`, which describes them, and `AsyncGateway` (the seed's, in snake_case, seconds)."""
 
     role: str
-    """``operator``, or ``node``, which has no scopes and wants a device key of its own"""
     scopes: Iterable[str] | None
-    """what to ask for; where the stored device token is used, default: its scopes"""
     caps: Iterable[str]
-    """capabilities, e.g. ``tool-events`` for tool streams"""
     commands: Iterable[str] | None
-    """of a node: what it can be asked to do"""
     permissions: Mapping[str, bool] | None
-    """of a node: what its computer allows it"""
     path_env: str | None
-    """of a node: its search path"""
     client_name: str
-    """from the gateway's closed list; of a node ``node-host``"""
     client_display_name: str | None
-    """how the gateway shows this client"""
     client_version: str | None
-    """of this client"""
     mode: str
-    """from the gateway's closed list; of a node ``node``"""
     platform: str | None
-    """as Node names it; signed, and pinned at pairing"""
     device_family: str | None
-    """signed like `platform`"""
     instance_id: str | None
-    """tells clients of one device apart"""
     device_identity: DeviceIdentity | str | os.PathLike[str] | Literal["auto"] | None
-    """the device key: in the user data folder, a path, an object, or none"""
     min_protocol: int
-    """oldest protocol version to accept"""
     max_protocol: int
-    """newest protocol version to accept"""
     tls_fingerprint: str | None
-    """SHA-256 of the server's certificate; then it alone decides"""
     ssl_context: ssl.SSLContext | None
-    """for ``wss://`` without a pin"""
     ca_file: str | os.PathLike[str] | None
-    """certificate authorities (PEM) for ``wss://`` without a pin"""
     request_timeout: float
-    """seconds for a request"""
     connect_challenge_timeout: float
-    """seconds until the gateway's challenge, 0.25 to 15"""
     tick_watch_min_interval: float
-    """seconds between two looks at the connection's life, at least"""
     on_event: Callable[[Event], object] | None
-    """called with every event"""
     on_hello_ok: Callable[[HelloOk], object] | None
-    """called after every handshake"""
     on_connect_error: Callable[[GatewayError], object] | None
-    """called when an attempt failed"""
     on_close: Callable[[int, str], object] | None
-    """called with code and reason"""
     on_gap: Callable[[int, int], object] | None
-    """called with the expected and the received number"""
     on_reconnect_paused: Callable[[GatewayError], object] | None
-    """called when only the user can go on"""
     on_state: Callable[[Status], object] | None
-    """called with every new status"""
 
 
-CALLBACKS = (
-    "on_event",
-    "on_hello_ok",
-    "on_connect_error",
-    "on_close",
-    "on_gap",
-    "on_reconnect_paused",
-    "on_state",
-)
-
-_SAME_NAMES = (
-    "mode",
-    "platform",
-    "device_family",
-    "instance_id",
-    "role",
-    "caps",
-    "commands",
-    "permissions",
-    "path_env",
-    "min_protocol",
-    "max_protocol",
-)
+CALLBACKS = tuple(name for name in ConnectOptions.__annotations__ if name.startswith("on_"))
+_SAME_NAMES = [part.name for part in dataclasses.fields(ClientInfo) if part.name in ConnectOptions.__annotations__]
 """Options that are called the same in `ClientInfo`."""
 
 
@@ -152,10 +102,8 @@ def resolve(
     """Return the settings for what a user passed; the environment fills in what was left out.
 
     Args:
-        url: else `OPENCLAW_GATEWAY_URL`, else ``ws://127.0.0.1:18789``.
-        token: shared gateway token. Where no credential at all is passed, `OPENCLAW_GATEWAY_TOKEN` and
-            `OPENCLAW_GATEWAY_PASSWORD` are used, if the URL is the environment's; an empty string is none, and keeps
-            these out.
+        url: as for `gateway_nb.connect`, like the credentials.
+        token: an empty string is none, and keeps the environment's credentials out.
         password: shared gateway password.
         device_token: a device token to use instead of the stored one.
         bootstrap_token: a token for a device's first connection.

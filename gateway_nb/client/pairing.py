@@ -17,17 +17,13 @@ PAUSE = 1.0
 async def start_when_paired(
     core: Core, limit: float | None, patience: float | None, on_pending: Callable[[PairingRequiredError], object] | None
 ) -> HelloOk:
-    """Connect, and while the device is not approved, try again: a gateway does not say when that is done.
+    """Connect, and while the device is not approved, try again; see `Face.wait_until_paired`.
 
     Args:
         core: of the client.
         limit: seconds for each attempt.
         patience: seconds to wait for the owner, ``None`` for no limit.
         on_pending: called once with the error that says what to approve.
-
-    Raises:
-        PairingRequiredError: nobody approved it in time.
-        GatewayConnectError: connecting failed for another reason.
     """
     deadline = None if patience is None else time.monotonic() + patience
     while True:

@@ -20,7 +20,7 @@ from ..errors import (
     RunAbortedError,
     RunFailedError,
 )
-from ..protocol.frames import MalformedFrame, decode_answer, encode
+from ..protocol.frames import MalformedFrame, decode_answer, encode, mapping
 from .core import Core
 from .event import Event
 from .redaction.redactor import EXAMINED, hidden
@@ -55,8 +55,8 @@ class RunResult:
     @property
     def usage(self) -> dict[str, Any]:
         """Tokens by kind (``input``, ``output``, ``total``, ...); empty where the gateway did not say."""
-        meta = _dict(_dict(self.payload.get("result")).get("meta"))
-        return _dict(_dict(meta.get("agentMeta")).get("usage"))
+        meta = mapping(mapping(self.payload.get("result")).get("meta"))
+        return mapping(mapping(meta.get("agentMeta")).get("usage"))
 
 
 async def finish_chat(core: Core, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
@@ -171,7 +171,7 @@ async def _final_of_agent(core: Core, params: dict[str, Any], timeout: float | N
                 if core.status.state not in _COMES_BACK or not (accepted or await core.returned()):
                     raise
             else:
-                final = _dict(decode_answer("agent", answer))
+                final = mapping(decode_answer("agent", answer))
                 if final.get("status") not in STARTED:
                     return final
                 accepted.append(answer)
@@ -194,7 +194,7 @@ async def _result_after_reconnect(core: Core, run_id: str, session: str) -> dict
             history = await _ask(
                 core, "chat.history", {"sessionKey": session, "limit": 1}, core.settings.request_timeout
             )
-            active = _dict(history.get("sessionInfo")).get("activeRunIds")
+            active = mapping(history.get("sessionInfo")).get("activeRunIds")
             lost = isinstance(active, list) and run_id not in active
         except GatewayClosedError as error:
             if not await core.returned():
@@ -203,7 +203,7 @@ async def _result_after_reconnect(core: Core, run_id: str, session: str) -> dict
 
 
 async def _ask(core: Core, method: str, params: dict[str, Any], limit: float | None) -> dict[str, Any]:
-    return _dict(decode_answer(method, await core.requests.ask(method, params, limit)))
+    return mapping(decode_answer(method, await core.requests.ask(method, params, limit)))
 
 
 def _mark_retrieved(task: asyncio.Task[Any]) -> None:
@@ -231,11 +231,7 @@ class AsyncRun:
     its result is fetched after the reconnect.
 
     Args:
-        core: of a connected client.
-        message: what to say.
-        agent: agent id.
-        session: session key; default: the agent's main session.
-        timeout: seconds for the whole run, ``None`` for no limit.
+        core: of a connected client; the other arguments are those of `Face.run`.
 
     Attributes:
         run_id: the run's id, known from the start (it is the request's idempotency key).
@@ -358,21 +354,17 @@ def is_of_run(event: Event, run_id: str) -> bool:
 
 def _payload(event: Event) -> dict[str, Any]:
     try:
-        return _dict(event.payload)
+        return mapping(event.payload)
     except MalformedFrame:
         return {}
 
 
-def _dict(payload: Any) -> dict[str, Any]:
-    return payload if isinstance(payload, dict) else {}
-
-
 def _text(final: dict[str, Any]) -> str | None:
     """Return the answer of a final ``agent`` payload, or of an ``agent.wait``."""
-    payloads = _dict(final.get("result")).get("payloads")
+    payloads = mapping(final.get("result")).get("payloads")
     if isinstance(payloads, list):
         return "\n".join(str(item["text"]) for item in payloads if isinstance(item, dict) and item.get("text"))
-    reply = _dict(final.get("terminalReply")).get("text")
+    reply = mapping(final.get("terminalReply")).get("text")
     return reply if isinstance(reply, str) else None
 
 

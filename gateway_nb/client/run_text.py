@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from ..protocol.frames import mapping
+
 LONGEST = 4 * 1024 * 1024
 """Characters of an answer that are kept while it grows."""
-
-
 _MOST_PARTS = 1024  # a string of one character takes as much memory as one of twenty
 
 
@@ -94,14 +94,10 @@ def answer_after(event: str, payload: dict[str, Any], text: str) -> str:
     if payload["state"] == "delta" and isinstance(delta, str):
         return (delta if payload.get("replace") is True else text + delta)[:LONGEST]
     # Gateways of protocol 3 send the whole answer so far instead, and every gateway at the end.
-    content = _mapping(payload.get("message")).get("content")
-    parts = [_mapping(part).get("text") for part in content] if isinstance(content, list) else []
+    content = mapping(payload.get("message")).get("content")
+    parts = [mapping(part).get("text") for part in content] if isinstance(content, list) else []
     return "".join(part for part in parts if isinstance(part, str)) or text
 
 
 def _without_blanks(text: str) -> str:
     return "".join(text.split())
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -31,13 +31,8 @@ def doctor(
     attempt leaves: a request to pair, where pairing is needed.
 
     Args:
-        url: as for `connect`.
-        token: as for `connect`.
-        password: as for `connect`.
-        device_token: as for `connect`.
-        bootstrap_token: as for `connect`.
+        url: as for `connect`, like the credentials and the other options.
         timeout: seconds for the look-up of the name, for TCP, and for connecting, each.
-        **options: as for `connect`.
 
     Returns:
         A `Report`, which shows itself as a table; ``.ok``, ``.failures`` and ``.as_dict()`` are for programs.

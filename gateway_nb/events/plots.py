@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client.redaction.redactor import hidden
@@ -63,15 +64,11 @@ class Plot:
         return f"<Plot {self._title}>"
 
 
+@dataclass(frozen=True)
 class Plots:
-    """What can be drawn of events: ``gw.events.plot.rate()``.
+    """What can be drawn of events, of a log or a recording: ``gw.events.plot.rate()``."""
 
-    Args:
-        source: an event log, or a recording.
-    """
-
-    def __init__(self, source: HasFrame) -> None:
-        self._source = source
+    _source: HasFrame
 
     def rate(self, event: str = "*", every: str | None = None) -> Plot:
         """Draw how many events came, over time, by event.

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ..protocol.frames import mapping
+
 LARGEST = 65_536
 """Bytes of JSON beyond which a payload is not worth decoding for a line about it."""
 _LONGEST = 240
@@ -50,7 +52,7 @@ def summary(event: str | None, payload: str, longest: int = _LONGEST) -> str:
 
 def _agent(fields: dict[str, Any]) -> tuple[str, ...]:
     """A run's stream: lifecycle, assistant, tool, item, usage, ..."""
-    data = _object(fields.get("data"))
+    data = mapping(fields.get("data"))
     phase = _text(data.get("phase"))
     tokens = data.get("outputTokens")
     return (
@@ -69,7 +71,7 @@ def _chat(fields: dict[str, Any]) -> tuple[str, ...]:
 
 def _message(fields: dict[str, Any]) -> tuple[str, ...]:
     """A message of a session's transcript, or what became of a tool call in it."""
-    message = _object(fields.get("message"))
+    message = mapping(fields.get("message"))
     return (
         _text(fields.get("sessionKey")),
         _first(message, "role") or _first(fields, "phase", "state"),
@@ -80,7 +82,7 @@ def _message(fields: dict[str, Any]) -> tuple[str, ...]:
 
 def _any(fields: dict[str, Any]) -> tuple[str, ...]:
     """Any other: a task, a session that changed, a job, a request for an approval."""
-    inner = next((inner for name in ("task", "request", "job") if (inner := _object(fields.get(name)))), {})
+    inner = next((inner for name in ("task", "request", "job") if (inner := mapping(fields.get(name)))), {})
     return (
         _first(fields, "sessionKey") or _first(inner, "sessionKey"),
         _first(fields, "phase", "state", "action", "reason", "decision", "status"),
@@ -91,10 +93,6 @@ def _any(fields: dict[str, Any]) -> tuple[str, ...]:
 
 
 _READERS = {"agent": _agent, "chat": _chat, "session.message": _message, "session.tool": _message}
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _first(fields: dict[str, Any], *names: str) -> str:

@@ -9,32 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..notebook.widgets import backend as backend
     from ..notebook.widgets.event_table import EventTable as EventTable
     from ..notebook.widgets.panel import Panel as Panel
 
 BACKEND = "gateway_nb.notebook.widgets.backend"
-"""A module with the functions `event_table`, `connection_table`, `panel` and `show_tools`."""
 
+if not TYPE_CHECKING:  # who checks types knows the name above
 
-def event_table(source: Any, title: str) -> EventTable:
-    """Return a table widget of a source's rows."""
-    table: EventTable = importlib.import_module(BACKEND).event_table(source, title)
-    return table
-
-
-def connection_table(gateway: Any) -> EventTable:
-    """Return a live table widget of a connection's events."""
-    table: EventTable = importlib.import_module(BACKEND).connection_table(gateway)
-    return table
-
-
-def panel(gateway: Any) -> Panel:
-    """Return a panel widget of a connection."""
-    panel: Panel = importlib.import_module(BACKEND).panel(gateway)
-    return panel
-
-
-def show_tools(tools: Any) -> bool:
-    """Show a connection's tools where a notebook can show them; return whether it can."""
-    shown: bool = importlib.import_module(BACKEND).show_tools(tools)
-    return shown
+    def __getattr__(name: str) -> Any:
+        if name == "backend":
+            return importlib.import_module(BACKEND)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

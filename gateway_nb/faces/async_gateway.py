@@ -6,18 +6,14 @@ import asyncio
 import functools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Never, Unpack
+from typing import TYPE_CHECKING, Any, Never
 
 from ..client import options as options_
-from ..client.calls import call, refuse_keywords, subscribe, wait_for
-from ..client.core import STOP_TIMEOUT, Core
+from ..client.calls import call, refuse_keywords, wait_for
+from ..client.core import STOP_TIMEOUT
 from ..client.event import Event
-from ..client.feed import Subscription
-from ..client.options import ConnectOptions
 from ..client.pairing import start_when_paired
-from ..client.redaction.redactor import Redactor
 from ..client.run import AsyncRun
-from ..client.status import Status
 from ..errors import PairingRequiredError
 from ..protocol.handshake import HelloOk
 from .records import AsyncRecords
@@ -31,18 +27,8 @@ class AsyncGateway(AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
     Args:
-        url: ``ws://`` to this machine or ``wss://``; default: `OPENCLAW_GATEWAY_URL`, else
-            ``ws://127.0.0.1:18789``.
-        token: shared gateway token; default: `OPENCLAW_GATEWAY_TOKEN` if no credential is passed, and the URL is the
-            environment's.
-        password: shared gateway password; default: `OPENCLAW_GATEWAY_PASSWORD` likewise.
-        device_token: a device token to use instead of the stored one.
-        bootstrap_token: a token for a device's first connection.
+        url: as for `gateway_nb.connect`, like the credentials and the other options.
         timeout: seconds that `connect` and ``async with`` may take.
-        options: see `ConnectOptions`; times in seconds.
-
-    Attributes:
-        core: the client's core, of which this is a face: for what is built on this package.
 
     Raises:
         TypeError, ValueError: an option is wrong; nothing was sent.
@@ -59,29 +45,6 @@ class AsyncGateway(AsyncRecords):
         hello
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        token: str | None = None,
-        password: str | None = None,
-        device_token: str | None = None,
-        bootstrap_token: str | None = None,
-        timeout: float = 15.0,
-        **options: Unpack[ConnectOptions],
-    ) -> None:
-        self._connect_timeout = options_.timeout(timeout)
-        self.core = Core(
-            options_.resolve(
-                url,
-                token=token,
-                password=password,
-                device_token=device_token,
-                bootstrap_token=bootstrap_token,
-                options=options,
-            )
-        )
-
     # Connecting
 
     async def connect(self, timeout: float | EllipsisType | None = ...) -> HelloOk:
@@ -95,23 +58,11 @@ class AsyncGateway(AsyncRecords):
         Raises:
             GatewayConnectError: or one of its kinds, saying why.
         """
-        limit = self._connect_timeout if isinstance(timeout, EllipsisType) else options_.timeout(timeout)
-        return await self.core.start(limit)
+        return await self.core.start(self._limit(timeout))
 
     async def wait_until_paired(
         self, timeout: float = 300.0, on_pending: Callable[[PairingRequiredError], object] | None = None
     ) -> HelloOk:
-        """Connect, and where the gateway's owner has to approve this device first, wait until that is done.
-
-        Args:
-            timeout: seconds to wait for the owner.
-            on_pending: called once with the error that says what to approve; what it raises is logged, and in
-                `status.problems`.
-
-        Raises:
-            PairingRequiredError: nobody approved it in time.
-            GatewayConnectError: connecting failed for another reason.
-        """
         return await start_when_paired(self.core, self._connect_timeout, options_.timeout(timeout), on_pending)
 
     async def close(self, timeout: float = STOP_TIMEOUT) -> None:
@@ -149,26 +100,6 @@ class AsyncGateway(AsyncRecords):
         expect_final: bool = False,
         **others: Never,
     ) -> Any:
-        """Call a method and return the payload of its answer.
-
-        Args:
-            method: e.g. ``"sessions.list"``.
-            params: a mapping; an `idempotencyKey` is added for the methods that need one.
-            timeout: seconds, ``None`` for no limit; default `request_timeout` (30 s), and no limit with
-                `expect_final`. Requests that the gateway asks to repeat are repeated within it.
-            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next. The runs
-                of ``agent`` and ``chat.send`` are waited for to their end, across a lost connection, too; for
-                ``chat.send`` that is a ``chat`` event.
-
-        Returns:
-            The payload, decoded: dict, list, str, number, bool or ``None``.
-
-        Raises:
-            GatewayRequestError: the gateway said no.
-            RunFailedError, RunAbortedError: with `expect_final`, how a run ended.
-            GatewayTimeoutError: no answer in time.
-            GatewayClosedError: not connected, or not any more.
-        """
         refuse_keywords(others)
         return await call(self.core, method, params, timeout, expect_final)
 
@@ -186,29 +117,9 @@ class AsyncGateway(AsyncRecords):
     def run(
         self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
     ) -> AsyncRun:
-        """Start a turn of an agent; see `AsyncRun`.
-
-        Args:
-            message: what to say to it.
-            agent: agent id.
-            session: session key; default: the agent's main session.
-            timeout: seconds for the whole run, ``None`` for no limit.
-        """
         return AsyncRun(self.core, message, agent=agent, session=session, timeout=options_.timeout(timeout))
 
     # Listening
-
-    def on(self, event: str, handler: Callable[[Event], object]) -> Subscription:
-        """Call a handler for each event; on the loop, so it must be quick.
-
-        Args:
-            event: name or glob pattern.
-            handler: called with an `Event`; what it raises is logged.
-
-        Raises:
-            TypeError: it can't be called, or is a coroutine function: iterate over `stream` instead.
-        """
-        return subscribe(self.core, event, handler)
 
     def stream(self, event: str = "*") -> AsyncGenerator[Event, None]:
         """Yield events as they come, until the client is closed.
@@ -224,17 +135,6 @@ class AsyncGateway(AsyncRecords):
     async def wait_for(
         self, event: str, where: Callable[[Event], object] | None = None, timeout: float | None = 30.0
     ) -> Event:
-        """Return the next event of that name for which `where` is true.
-
-        Args:
-            event: name or glob pattern.
-            where: called with each; default: the first will do.
-            timeout: seconds, ``None`` for no limit.
-
-        Raises:
-            GatewayTimeoutError: none came in time.
-            GatewayClosedError: the client was closed.
-        """
         return await wait_for(self.core, event, where, timeout)
 
     # Offering
@@ -255,38 +155,6 @@ class AsyncGateway(AsyncRecords):
         from ..tools.tools import AsyncTools
 
         return AsyncTools(self.core)
-
-    # Seeing
-
-    @property
-    def redactor(self) -> Redactor:
-        """What takes this client's secrets out of what is shown, written or exported."""
-        return self.core.log.redactor
-
-    @property
-    def status(self) -> Status:
-        """A frozen snapshot; may be read from any thread."""
-        return self.core.status
-
-    @property
-    def log(self) -> tuple[str, ...]:
-        """The last 500 log lines, secrets replaced."""
-        return self.core.log.lines
-
-    @property
-    def hello(self) -> dict[str, Any] | None:
-        """The last hello-ok, with its secrets replaced; ``None`` before the first."""
-        return self.core.hello.raw if self.core.hello else None
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The methods the gateway advertised (some callable ones are not among them)."""
-        return self.core.hello.methods if self.core.hello else ()
-
-    @property
-    def event_names(self) -> tuple[str, ...]:
-        """The event names the gateway advertised."""
-        return self.core.hello.events if self.core.hello else ()
 
     def __repr__(self) -> str:
         return f"<AsyncGateway {self.status.state} {self.status.url}>"

@@ -109,20 +109,23 @@ def connect(
             logged, and in `Gateway.status`.
         **options: times in seconds:
 
-            - ``role`` ("operator"), ``scopes`` (["operator.admin"]), ``caps`` ([]): what to ask for;
-              "tool-events" in caps for tool streams
-            - ``commands`` (what can be invoked on it), ``permissions``, ``path_env``: of a node, which has no scopes
+            - ``role`` ("operator"), ``scopes`` (["operator.admin"]; of a stored device token, its own), ``caps`` ([]):
+              what to ask for; "tool-events" in caps for tool streams
+            - ``commands`` (what can be invoked on it), ``permissions`` (what its computer allows it), ``path_env`` (its
+              search path): of a node, which has no scopes and wants a device key of its own
             - ``client_name`` ("gateway-client", of a node "node-host"), ``mode`` ("backend", of a node "node"): from
               the gateway's closed lists
-            - ``client_display_name``, ``client_version``, ``platform``, ``device_family``, ``instance_id``
-            - ``device_identity`` ("auto"): the device key; a path, an object, or None for none
-            - ``min_protocol`` (3), ``max_protocol`` (4)
+            - ``client_display_name``, ``client_version``, ``instance_id`` (tells clients of one device apart)
+            - ``platform`` (as Node names it), ``device_family``: signed, and ``platform`` pinned at pairing
+            - ``device_identity`` ("auto": in the user data folder): the device key; a path, an object, or None for none
+            - ``min_protocol`` (3), ``max_protocol`` (4): protocol versions to accept
             - ``tls_fingerprint``: SHA-256 of the server's certificate; then it alone decides; else ``ca_file`` (PEM) or
               ``ssl_context``
-            - ``request_timeout`` (30), ``connect_challenge_timeout`` (15), ``tick_watch_min_interval`` (1)
-            - ``on_event(event)``, ``on_hello_ok(hello)``, ``on_connect_error(error)``, ``on_close(code, reason)``,
-              ``on_gap(expected, received)``, ``on_reconnect_paused(error)``, ``on_state(status)``: called in order
-              on a thread of their own
+            - ``request_timeout`` (30), ``connect_challenge_timeout`` (15; 0.25 to 15), ``tick_watch_min_interval`` (1;
+              between two looks at the connection's life, at least)
+            - ``on_event(event)``, ``on_hello_ok(hello)`` (after every handshake), ``on_connect_error(error)`` (of each
+              attempt), ``on_close(code, reason)``, ``on_gap(expected, received)``, ``on_reconnect_paused(error)`` (only
+              the user can go on), ``on_state(status)``: called in order on a thread of their own
 
     Returns:
         The connected `Gateway`.

@@ -16,15 +16,12 @@ from ..capture.detached import DetachedCapture
 from ..capture.detached import start as start_capture
 from ..capture.journal import Capture
 from ..client import options as options_
-from ..client.calls import call, refuse_keywords, subscribe, wait_for
+from ..client.calls import call, refuse_keywords, wait_for
 from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
-from ..client.feed import Subscription
-from ..client.options import ConnectOptions, portable
+from ..client.options import portable
 from ..client.pairing import start_when_paired
-from ..client.redaction.redactor import Redactor
 from ..client.run import AsyncRun
-from ..client.status import Status
 from ..errors import CaptureError, PairingRequiredError
 from ..events import widgets
 from ..events.log import EventLog
@@ -32,6 +29,7 @@ from ..protocol.lines import torn_end
 from ..sync.dispatcher import Dispatcher
 from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread, loop_thread
+from .face import Arguments
 from .method_path import MethodPath
 from .records import Records
 from .run import Run
@@ -53,36 +51,14 @@ class Gateway(Records):
         events: what arrived, as an `EventLog`.
         call: any method as attributes: ``gw.call.sessions.list(limit=5)``.
         closed: `close` was called last, not `connect`.
-        core: the client's core, of which this is a face: for what is built on this package.
         dispatcher: the thread of the handlers.
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        token: str | None = None,
-        password: str | None = None,
-        device_token: str | None = None,
-        bootstrap_token: str | None = None,
-        timeout: float = 15.0,
-        name: str = "default",
-        **options: Unpack[ConnectOptions],
-    ) -> None:
+    def __init__(self, url: str | None = None, *, name: str = "default", **arguments: Unpack[Arguments]) -> None:
+        super().__init__(url, **arguments)
         self.name = name
         self.closed = False
         self.call = MethodPath(self, "")
-        self._connect_timeout = options_.timeout(timeout)
-        self.core = Core(
-            options_.resolve(
-                url,
-                token=token,
-                password=password,
-                device_token=device_token,
-                bootstrap_token=bootstrap_token,
-                options=options,
-            )
-        )
         self.events = EventLog(redactor=self.redactor)
         self._captures: weakref.WeakSet[Capture] = weakref.WeakSet()
         self.dispatcher = Dispatcher()
@@ -103,7 +79,7 @@ class Gateway(Records):
         Raises:
             GatewayConnectError: or one of its kinds, saying why.
         """
-        limit = self._connect_timeout if isinstance(timeout, EllipsisType) else options_.timeout(timeout)
+        limit = self._limit(timeout)
         self._thread.run(lambda: self.core.start(limit), "connect")
         self.closed = False
         return self
@@ -111,17 +87,6 @@ class Gateway(Records):
     def wait_until_paired(
         self, timeout: float = 300.0, on_pending: Callable[[PairingRequiredError], object] | None = None
     ) -> Gateway:
-        """Connect, and where the gateway's owner has to approve this device first, wait until that is done.
-
-        Args:
-            timeout: seconds to wait for the owner.
-            on_pending: called once with the error that says what to approve, on the loop's thread; what it raises is
-                logged, and in `status`.
-
-        Raises:
-            PairingRequiredError: nobody approved it in time.
-            GatewayConnectError: connecting failed for another reason.
-        """
         limit, patience = self._connect_timeout, options_.timeout(timeout)
         self._thread.run(lambda: start_when_paired(self.core, limit, patience, on_pending), "wait_until_paired")
         self.closed = False
@@ -174,29 +139,6 @@ class Gateway(Records):
         expect_final: bool = False,
         **others: Never,
     ) -> Any:
-        """Call a method and return the payload of its answer.
-
-        Args:
-            method: e.g. ``"sessions.list"``.
-            params: a mapping; an `idempotencyKey` is added for the methods that need one.
-            timeout: seconds, ``None`` for no limit; default `request_timeout` (30 s), and no limit with
-                `expect_final`. Requests that the gateway asks to repeat are repeated within it.
-            expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next. For
-                ``chat.send`` it is the ``chat`` event that ends the run.
-
-        Returns:
-            The payload, decoded: dict, list, str, number, bool or ``None``.
-
-        Raises:
-            GatewayRequestError: the gateway said no; `MissingScopeError` and `RateLimitedError` are kinds of it.
-            GatewayTimeoutError: no answer in time.
-            GatewayClosedError: not connected, or not any more.
-            BadParamsError: the params are not JSON.
-
-        Example:
-            >>> gw.request("health")["ok"]
-            True
-        """
         refuse_keywords(others)
         return self._thread.run(lambda: call(self.core, method, params, timeout, expect_final), method)
 
@@ -208,60 +150,23 @@ class Gateway(Records):
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
     ) -> RequestHandle[Any]:
-        """Call a method in the background. Arguments as for `request`.
+        """Call a method in the background, with the arguments of `request`, and return a handle.
 
-        Returns:
-            A handle: ``.result(timeout)``, ``await handle``, ``.cancel()``, ``.done()``.
+        It has ``.result(timeout)``, ``await handle``, ``.cancel()`` and ``.done()``.
         """
         return self._thread.submit(call(self.core, method, params, timeout, expect_final), method)
 
     def run(
         self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
     ) -> Run:
-        """Start a turn of an agent.
-
-        Args:
-            message: what to say to it.
-            agent: agent id.
-            session: session key; default: the agent's main session.
-            timeout: seconds for the whole run, ``None`` for no limit.
-
-        Returns:
-            A `Run`: iterate it for the answer's pieces, ``.result()`` for the whole, ``.abort()`` to end it.
-        """
         limit = options_.timeout(timeout)
         return Run(self._thread, AsyncRun(self.core, message, agent=agent, session=session, timeout=limit))
 
     # Listening
 
-    def on(self, event: str, handler: Callable[[Event], object]) -> Subscription:
-        """Call a handler for each event, in order, on a thread of the handlers' own.
-
-        It may call this object's methods. What it raises is logged, and counted in ``gw.status.counters``.
-
-        Args:
-            event: name or glob pattern, e.g. ``"chat"``, ``"session.*"``.
-            handler: called with an `Event`.
-
-        Returns:
-            A `Subscription`; ``.cancel()`` ends it.
-        """
-        return subscribe(self.core, event, handler)
-
     def wait_for(
         self, event: str, where: Callable[[Event], object] | None = None, timeout: float | None = 30.0
     ) -> Event:
-        """Return the next event of that name for which `where` is true.
-
-        Args:
-            event: name or glob pattern.
-            where: called with each on the loop's thread, so it must be quick; default: the first will do.
-            timeout: seconds, ``None`` for no limit.
-
-        Raises:
-            GatewayTimeoutError: none came in time.
-            GatewayClosedError: the connection was closed.
-        """
         return self._thread.run(lambda: wait_for(self.core, event, where, timeout), f"wait_for({event!r})")
 
     @overload
@@ -371,41 +276,11 @@ class Gateway(Records):
 
     def table(self) -> EventTable:
         """Return a live table of the events, a widget."""
-        return widgets.connection_table(self)
+        return widgets.backend.connection_table(self)
 
     def panel(self) -> Panel:
         """Return status, events, requests and runs in tabs, a widget."""
-        return widgets.panel(self)
-
-    @property
-    def status(self) -> Status:
-        """A frozen snapshot: state, url, protocol, server_version, scopes, epoch, rtt, counters. No I/O."""
-        return self.core.status
-
-    @property
-    def hello(self) -> dict[str, Any] | None:
-        """The last hello-ok, with its secrets replaced; ``None`` before the first."""
-        return self.core.hello.raw if self.core.hello else None
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The methods the gateway advertised (some callable ones are not among them)."""
-        return self.core.hello.methods if self.core.hello else ()
-
-    @property
-    def event_names(self) -> tuple[str, ...]:
-        """The event names the gateway advertised."""
-        return self.core.hello.events if self.core.hello else ()
-
-    @property
-    def redactor(self) -> Redactor:
-        """What takes this connection's secrets out of what is shown, written or exported."""
-        return self.core.log.redactor
-
-    @property
-    def log(self) -> tuple[str, ...]:
-        """The last 500 log lines, secrets replaced."""
-        return self.core.log.lines
+        return widgets.backend.panel(self)
 
     def __repr__(self) -> str:
         return f"<Gateway {self.name!r} {self.status.state} {self.status.url}>"

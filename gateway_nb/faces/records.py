@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..client.core import Core
 from ..sync.loop_thread import LoopThread
+from .face import Face
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,32 +14,35 @@ if TYPE_CHECKING:
     from ..events.plots import Plot
     from ..records.data import Data
     from ..records.plots import RecordPlots
+    from ..records.steps import Steps
     from ..records.transcript import Transcript
 
+T = TypeVar("T")
 
-class Records:
+
+class Records(Face):
     """The records of a connection, for code without ``await``."""
 
-    core: Core
     _thread: LoopThread
+
+    def _read(self, steps: Steps[T], title: str) -> T:
+        from ..records.reading import Reader
+
+        return Reader(self.core).read(steps, title, self._thread)
 
     @property
     def data(self) -> Data[pd.DataFrame]:
         """The gateway's own records as DataFrames: ``gw.data.sessions()``; see `Data`."""
         from ..records.data import Data
-        from ..records.reading import Reader
 
-        reader = Reader(self.core)
-        return Data(lambda steps, title: reader.read(steps, title, self._thread))
+        return Data(self._read)
 
     @property
     def plot(self) -> RecordPlots[Plot]:
         """Pictures of the records: ``gw.plot.cost(since="7d")``; see `RecordPlots`."""
         from ..records.plots import RecordPlots
-        from ..records.reading import Reader
 
-        reader = Reader(self.core)
-        return RecordPlots(lambda steps, title: reader.read(steps, title, self._thread))
+        return RecordPlots(self._read)
 
     def transcript(self, session: str) -> Transcript:
         """Return every message of a session, in order, to read and to export.
@@ -53,11 +56,9 @@ class Records:
         Example:
             >>> text = gw.transcript("agent:main:main").to_markdown()
         """
-        from ..records.reading import Reader
         from ..records.transcript import read_transcript
 
-        steps = read_transcript(session, self.core.status.server_version)
-        return Reader(self.core).read(steps, f"transcript of {session}", self._thread)
+        return self._read(read_transcript(session, self.core.status.server_version), f"transcript of {session}")
 
     def search(self, text: str) -> pd.DataFrame:
         """Return the sessions and messages in which a text is found, the best matches first.
@@ -72,44 +73,41 @@ class Records:
         Raises:
             ValueError: there is no text to search for.
         """
-        from ..records.reading import Reader
         from ..records.search import read_matches
 
-        return Reader(self.core).read(read_matches(text), "search", self._thread)
+        return self._read(read_matches(text), "search")
 
 
-class AsyncRecords:
+class AsyncRecords(Face):
     """The records of a connection, for asyncio."""
 
-    core: Core
+    def _read(self, steps: Steps[T], title: str) -> Coroutine[Any, Any, T]:
+        from ..records.reading import Reader
+
+        return Reader(self.core).read_async(steps, title)
 
     @property
     def data(self) -> Data[Coroutine[Any, Any, pd.DataFrame]]:
         """The gateway's own records as DataFrames: ``await agw.data.sessions()``; see `Data`."""
         from ..records.data import Data
-        from ..records.reading import Reader
 
-        return Data(Reader(self.core).read_async)
+        return Data(self._read)
 
     @property
     def plot(self) -> RecordPlots[Coroutine[Any, Any, Plot]]:
         """Pictures of the records: ``await agw.plot.cost(since="7d")``; see `RecordPlots`."""
         from ..records.plots import RecordPlots
-        from ..records.reading import Reader
 
-        return RecordPlots(Reader(self.core).read_async)
+        return RecordPlots(self._read)
 
     async def transcript(self, session: str) -> Transcript:
         """Return every message of a session, in order; see `Records.transcript`."""
-        from ..records.reading import Reader
         from ..records.transcript import read_transcript
 
-        steps = read_transcript(session, self.core.status.server_version)
-        return await Reader(self.core).read_async(steps, f"transcript of {session}")
+        return await self._read(read_transcript(session, self.core.status.server_version), f"transcript of {session}")
 
     async def search(self, text: str) -> pd.DataFrame:
         """Return the sessions and messages in which a text is found; see `Records.search`."""
-        from ..records.reading import Reader
         from ..records.search import read_matches
 
-        return await Reader(self.core).read_async(read_matches(text), "search")
+        return await self._read(read_matches(text), "search")

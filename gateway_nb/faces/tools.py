@@ -41,7 +41,7 @@ class Tools:
         self._thread.run(lambda: self._tools.offer(tool), "tool")
         notice, self._shown, before = self.notice, self.notice, self._shown
         news = notice is not None and notice != before
-        if (news or tool.confirm) and not widgets.show_tools(self) and news:
+        if (news or tool.confirm) and not widgets.backend.show_tools(self) and news:
             warnings.warn(str(notice), stacklevel=4)
 
     def approve(self) -> None:
@@ -124,7 +124,7 @@ class Tools:
         return self._tools.latest(count)
 
     def _ipython_display_(self) -> None:
-        if not widgets.show_tools(self):
+        if not widgets.backend.show_tools(self):
             print(repr(self))
 
     def __repr__(self) -> str:

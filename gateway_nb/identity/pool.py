@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,6 +15,7 @@ _MOST = 64
 FOLDER = "nodes"
 
 
+@dataclass(frozen=True)
 class PooledIdentity:
     """A node's key that nobody else uses until `release`.
 
@@ -22,10 +24,9 @@ class PooledIdentity:
         changes: a line for each file that was open to other users, and is closed now.
     """
 
-    def __init__(self, identity: device.DeviceIdentity, changes: list[str], lock: FileLock) -> None:
-        self.identity = identity
-        self.changes = changes
-        self._lock = lock
+    identity: device.DeviceIdentity
+    changes: list[str]
+    _lock: FileLock
 
     def release(self) -> None:
         """Let others use the key. Calling it again does nothing."""

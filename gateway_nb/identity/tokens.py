@@ -49,10 +49,7 @@ class DeviceTokens:
         self._gateway = gateway
 
     def load(self, role: str) -> DeviceToken | None:
-        """Return the token for a role, or ``None``.
-
-        Args:
-            role: e.g. ``operator``.
+        """Return the token for a role such as ``operator``, or ``None``.
 
         Raises:
             OSError: the file is there and can't be read, or is larger than `files.MAX_BYTES`.
@@ -71,7 +68,7 @@ class DeviceTokens:
         """Keep a token for a role; other roles' and gateways' stay, while the file has room for them.
 
         Args:
-            role: e.g. ``operator``.
+            role: as for `load`.
             token: the gateway's.
             scopes: what it was granted.
 
@@ -100,11 +97,7 @@ class DeviceTokens:
         return dropped
 
     def clear(self, role: str, token: str) -> None:
-        """Delete a token for a role; another that was stored meanwhile stays.
-
-        Args:
-            role: e.g. ``operator``.
-            token: the one that is of no use.
+        """Delete a role's token, which is of no use; another that was stored meanwhile stays.
 
         Raises:
             OSError: the file can't be written.

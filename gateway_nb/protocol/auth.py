@@ -109,15 +109,11 @@ class Selected:
         auth: the request's ``auth``, as secrets; empty for none.
         scopes: the scopes to ask for.
         signed_token: the token that goes into the signed device payload.
-        device_token: the device token in use, explicit or stored.
-        stored_in_use: that token is the stored one.
     """
 
     auth: dict[str, Secret]
     scopes: tuple[str, ...]
     signed_token: Secret | None
-    device_token: Secret | None
-    stored_in_use: bool
 
 
 def select(
@@ -157,8 +153,6 @@ def select(
         auth={name: value for name, value in fields.items() if value is not None},
         scopes=wanted,
         signed_token=token or bootstrap,
-        device_token=device_token,
-        stored_in_use=stored_in_use,
     )
 
 

@@ -26,12 +26,7 @@ _HINTS = {
 }
 
 
-def hint(code: int) -> str | None:
-    """Return what a close code means, or ``None`` for a code without a meaning here."""
-    return _HINTS.get(code)
-
-
 def describe(code: int, reason: str) -> str:
     """Return ``gateway closed (CODE): REASON``, with the meaning of the code where the peer gave no reason."""
-    text = one_line(reason, UNREDACTED) or hint(code) or "no reason given"
+    text = one_line(reason, UNREDACTED) or _HINTS.get(code, "no reason given")
     return f"gateway closed ({code}): {text}"

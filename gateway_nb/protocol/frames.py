@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -51,8 +50,7 @@ class ResponseFrame(msgspec.Struct, tag="res", tag_field="type", gc=False):
     error: msgspec.Raw = NULL
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorShape:
+class ErrorShape(msgspec.Struct, frozen=True):
     """The ``error`` of a response that is not ok, as far as it has the types it should have.
 
     Attributes:
@@ -213,6 +211,11 @@ def check_method(method: object) -> None:
 def encode(message: Any) -> bytes:
     """Return any plain value as JSON bytes."""
     return msgspec.json.encode(message, enc_hook=_plain)
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return decoded JSON that is an object, an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _refuse_non_finite(value: Any, path: str) -> None:

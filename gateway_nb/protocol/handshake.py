@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UNREDACTED, one_line
-from .auth import Secret
-from .frames import seconds
+from .auth import DEFAULT_ROLE, Secret
+from .frames import mapping, seconds
 
 PROTOCOL_RANGE = (3, 4)
 CLIENT_IDS = (
@@ -34,48 +34,28 @@ _PLATFORMS = ("aix", "android", "cygwin", "darwin", "freebsd", "linux", "netbsd"
 """As Node names them."""
 
 
-def device_payload(
-    version: str,
-    *,
-    device_id: str,
-    client_id: str,
-    client_mode: str,
-    role: str,
-    scopes: Sequence[str],
-    signed_at_ms: int,
-    token: str,
-    nonce: str,
-    platform: str = "",
-    device_family: str = "",
-) -> str:
+def device_payload(version: str, params: Mapping[str, Any], token: str) -> str:
     """Return the text that the device signs.
 
     Args:
         version: ``v3``, or ``v2`` (older gateways; without platform and family).
-        device_id: hex SHA-256 of the raw public key.
-        client_id: ``client.id`` of the connect request.
-        client_mode: ``client.mode``.
-        role: ``role``.
-        scopes: ``scopes``, in order.
-        signed_at_ms: milliseconds since 1970, by the gateway's clock.
+        params: of the ``connect`` request; of its ``device`` the signature is not read.
         token: the token in ``auth``, or ``""``.
-        nonce: the challenge's.
-        platform: ``client.platform``.
-        device_family: ``client.deviceFamily``.
     """
+    client, device = params["client"], params["device"]
     fields = [
         version,
-        device_id,
-        client_id,
-        client_mode,
-        role,
-        ",".join(scopes),
-        str(signed_at_ms),
+        device["id"],
+        client["id"],
+        client["mode"],
+        params.get("role", DEFAULT_ROLE),
+        ",".join(params.get("scopes", ())),
+        str(device["signedAt"]),
         token,
-        nonce,
+        device["nonce"],
     ]
     if version == "v3":
-        fields += [_lower_ascii(platform), _lower_ascii(device_family)]
+        fields += [_lower_ascii(client["platform"]), _lower_ascii(client.get("deviceFamily", ""))]
     return "|".join(fields)
 
 
@@ -188,27 +168,14 @@ def connect_params(
         auth={name: value.reveal() for name, value in auth.items()} or None,
     )
     if signer is not None:
-        signed_at = now_ms if challenge.ts_ms is None else challenge.ts_ms
-        payload = device_payload(
-            "v3",
-            device_id=signer.device_id,
-            client_id=client.id,
-            client_mode=client.mode,
-            role=client.role,
-            scopes=scopes,
-            signed_at_ms=signed_at,
-            token=signed_token.reveal() if signed_token else "",
-            nonce=challenge.nonce,
-            platform=client.platform,
-            device_family=client.device_family or "",
-        )
         params["device"] = {
             "id": signer.device_id,
             "publicKey": signer.public_key,
-            "signature": signer.sign(payload),
-            "signedAt": signed_at,
+            "signedAt": now_ms if challenge.ts_ms is None else challenge.ts_ms,
             "nonce": challenge.nonce,
         }
+        token = signed_token.reveal() if signed_token else ""
+        params["device"]["signature"] = signer.sign(device_payload("v3", params, token))
     return params
 
 
@@ -258,8 +225,8 @@ def read_hello(payload: Any, *, max_payload: int) -> HelloOk | None:
     """
     if not isinstance(payload, dict) or not isinstance(payload.get("protocol"), int):
         return None
-    server, features = _mapping(payload, "server"), _mapping(payload, "features")
-    auth, policy = _mapping(payload, "auth"), _mapping(payload, "policy")
+    server, features = mapping(payload.get("server")), mapping(payload.get("features"))
+    auth, policy = mapping(payload.get("auth")), mapping(payload.get("policy"))
     tick, largest = seconds(policy.get("tickIntervalMs")), policy.get("maxPayload")
     token = auth.get("deviceToken")
     return HelloOk(
@@ -282,17 +249,12 @@ def hello_secrets(payload: Any) -> list[str]:
     """Return the secrets in a hello-ok: device tokens, recovery scope, capability URLs."""
     if not isinstance(payload, dict):
         return []
-    auth, urls = _mapping(payload, "auth"), _mapping(payload, "pluginSurfaceUrls")
+    auth, urls = mapping(payload.get("auth")), mapping(payload.get("pluginSurfaceUrls"))
     found = [auth.get("deviceToken"), auth.get("recoveryScope"), *urls.values()]
     tokens = auth.get("deviceTokens")
     for entry in tokens if isinstance(tokens, list) else ():
         found += [entry.get("deviceToken"), entry.get("token")] if isinstance(entry, dict) else [entry]
     return [value for value in found if isinstance(value, str) and value]
-
-
-def _mapping(payload: dict[str, Any], name: str) -> dict[str, Any]:
-    value = payload.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _string(value: Any) -> str | None:

@@ -349,16 +349,7 @@ def _status(payload: msgspec.Raw) -> str | None:
 
 
 def _error(method: str, frame: ResponseFrame) -> GatewayRequestError:
-    shape = frames.read_error(frame.error)
-    return request_error(
-        method,
-        frame.id,
-        code=shape.code,
-        message=shape.message,
-        details=shape.details,
-        retryable=shape.retryable,
-        retry_after=shape.retry_after,
-    )
+    return request_error(method, frame.id, **msgspec.structs.asdict(frames.read_error(frame.error)))
 
 
 def _timeout_error(request_id: str, pending: Pending) -> GatewayTimeoutError:

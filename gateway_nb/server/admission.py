@@ -122,24 +122,17 @@ class Admitted:
     client: dict[str, Any]
 
 
+@dataclass(repr=False)
 class Admission:
-    """The gateway's door.
+    """The gateway's door: its credentials, one of `AUTH_MODES`, and the one protocol version that it speaks."""
 
-    Args:
-        auth: one of `AUTH_MODES`.
-        token: the shared token.
-        password: the shared password.
-        protocol: the one version this gateway speaks.
-    """
-
-    def __init__(self, *, auth: str, token: str, password: str, protocol: int) -> None:
-        self.auth = auth
-        self.token = token
-        self.password = password
-        self.protocol = protocol
-        self.devices: dict[str, Device] = {}
-        self.pending: dict[str, dict[str, Any]] = {}
-        self.failure_delay = FailureDelay()
+    auth: str
+    token: str
+    password: str
+    protocol: int
+    devices: dict[str, Device] = field(default_factory=dict)
+    pending: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failure_delay: FailureDelay = field(default_factory=FailureDelay)
 
     def admit(self, params: Any, nonce: str) -> Admitted:
         """Return the admitted client.
@@ -218,20 +211,10 @@ class Admission:
         if signed["nonce"].strip() != nonce:
             raise _device("DEVICE_AUTH_NONCE_MISMATCH", "device nonce mismatch", "device-nonce-mismatch")
         auth = params.get("auth", {})
-        fields = {
-            "device_id": device_id,
-            "client_id": client["id"],
-            "client_mode": client["mode"],
-            "role": params.get("role", DEFAULT_ROLE),
-            "scopes": params.get("scopes", ()),
-            "signed_at_ms": signed_at,
-            "token": auth.get("token") or auth.get("deviceToken") or auth.get("bootstrapToken") or "",
-            "nonce": nonce,
-            "platform": client["platform"],
-            "device_family": client.get("deviceFamily", ""),
-        }
+        token = auth.get("token") or auth.get("deviceToken") or auth.get("bootstrapToken") or ""
+        meant = {**params, "device": {**signed, "nonce": nonce}}
         signature = _unbase64url(signed["signature"])
-        if not any(_signed_by(raw, signature, device_payload(version, **fields)) for version in ("v3", "v2")):
+        if not any(_signed_by(raw, signature, device_payload(version, meant, token)) for version in ("v3", "v2")):
             raise _device("DEVICE_AUTH_SIGNATURE_INVALID", "device signature invalid", "device-signature")
         paired = self.devices.get(device_id)
         return paired or Device(device_id, signed["publicKey"], client["platform"], set())

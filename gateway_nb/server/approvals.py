@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..protocol.scopes import APPROVALS
@@ -16,20 +17,13 @@ CAPS = {EXEC: ("approvals", "exec-approvals"), PLUGIN: ("approvals",)}
 """By kind: the capabilities of clients that decide."""
 
 
+@dataclass
 class ApprovalQueue:
-    """The approvals, and who waits for them.
+    """The approvals, and who waits for them."""
 
-    Args:
-        peers: the clients that have connected.
-
-    Attributes:
-        approvals: all of them.
-    """
-
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
-        self.approvals = Approvals()
-        self._waiting: dict[str, tuple[asyncio.Event, asyncio.TimerHandle]] = {}
+    _peers: Peers
+    approvals: Approvals = field(default_factory=Approvals)
+    _waiting: dict[str, tuple[asyncio.Event, asyncio.TimerHandle]] = field(default_factory=dict)
 
     def ask(self, kind: str, given: dict[str, Any], timeout_ms: int, asker: Peer | None = None) -> Approval:
         """Ask the clients that decide; with none besides the asker the request is refused at once.

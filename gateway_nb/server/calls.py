@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..protocol import frames
@@ -48,23 +48,19 @@ class _Pending:
     answer: asyncio.Future[dict[str, Any]]
 
 
+@dataclass
 class NodeCalls:
     """The nodes that are connected, and what they were asked.
-
-    Args:
-        peers: the clients that have connected.
-        admission: the devices, of which a removed node's is dropped.
 
     Attributes:
         nodes: what each declared, and what of it was approved.
     """
 
-    def __init__(self, peers: Peers, admission: Admission) -> None:
-        self.nodes = Nodes()
-        self._peers = peers
-        self._admission = admission
-        self._connected: dict[str, Peer] = {}
-        self._pending: dict[str, _Pending] = {}
+    _peers: Peers
+    _admission: Admission  # the devices, of which a removed node's is dropped
+    nodes: Nodes = field(default_factory=Nodes)
+    _connected: dict[str, Peer] = field(default_factory=dict)
+    _pending: dict[str, _Pending] = field(default_factory=dict)
 
     def connect(self, peer: Peer) -> None:
         """Register a node that has connected; of two with one key the newer counts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from .clock import now_ms
@@ -11,23 +12,14 @@ from .state.transcripts import Transcripts
 from .state.usage import Usage
 
 
+@dataclass
 class Conversations:
-    """Sessions and messages.
+    """Sessions and messages."""
 
-    Args:
-        peers: the clients that have connected.
-
-    Attributes:
-        sessions: the rows.
-        transcripts: the messages.
-        usage: every message, as it counts.
-    """
-
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
-        self.sessions = Sessions()
-        self.transcripts = Transcripts()
-        self.usage = Usage()
+    _peers: Peers
+    sessions: Sessions = field(default_factory=Sessions)
+    transcripts: Transcripts = field(default_factory=Transcripts)
+    usage: Usage = field(default_factory=Usage)
 
     def changed(self, row: dict[str, Any], **what: Any) -> None:
         """Notify the subscribers of sessions that one changed.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from .approvals import ApprovalQueue
-from .params import Params, array, boolean, sized, string, text
+from .params import Params, array, boolean, string, text
 from .questions import QuestionQueue
 from .state.approvals import ALLOW_ALWAYS, EXEC, NO_ROUTE
 from .state.questions import TIMEOUT_MS
@@ -25,22 +26,16 @@ _QUESTION = Params(
     ("id", "header", "question", "options"),
     open=True,
 )
-_ASK_USER = Params({"questions": sized(_QUESTION, 1, 3)}, ("questions",), open=True)
+_ASK_USER = Params({"questions": array(_QUESTION, 1, 3)}, ("questions",), open=True)
 
 
+@dataclass
 class CoreTools:
-    """The tools.
+    """The tools."""
 
-    Args:
-        sessions: which of them are guarded.
-        approvals: where commands wait to be allowed.
-        questions: where questions wait for answers.
-    """
-
-    def __init__(self, sessions: Sessions, approvals: ApprovalQueue, questions: QuestionQueue) -> None:
-        self._sessions = sessions
-        self._approvals = approvals
-        self._questions = questions
+    _sessions: Sessions  # which of them are guarded
+    _approvals: ApprovalQueue
+    _questions: QuestionQueue
 
     def all(self) -> list[CoreTool]:
         """Return them."""

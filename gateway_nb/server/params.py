@@ -158,30 +158,19 @@ def choice(*allowed: str) -> Shape:
     return shape
 
 
-def array(items: Shape) -> Shape:
-    """Return the shape of a list of such values."""
+def array(items: Shape, least: int = 0, most: int | None = None) -> Shape:
+    """Return the shape of a list of such values, of so many."""
 
     def shape(value: Any, path: str) -> Iterator[str]:
         if not isinstance(value, list):
             yield _at(path, "must be array")
-            return
-        for index, item in enumerate(value):
-            yield from items(item, f"{path}/{index}")
-
-    return shape
-
-
-def sized(items: Shape, least: int, most: int) -> Shape:
-    """Return the shape of a list of so many such values."""
-    whole = array(items)
-
-    def shape(value: Any, path: str) -> Iterator[str]:
-        if isinstance(value, list) and len(value) < least:
+        elif len(value) < least:
             yield _at(path, f"must not have fewer than {least} items")
-        elif isinstance(value, list) and len(value) > most:
+        elif most is not None and len(value) > most:
             yield _at(path, f"must not have more than {most} items")
         else:
-            yield from whole(value, path)
+            for index, item in enumerate(value):
+                yield from items(item, f"{path}/{index}")
 
     return shape
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..protocol.scopes import QUESTIONS
@@ -10,20 +11,13 @@ from .peers import Peers
 from .state.questions import Questions, check_pending
 
 
+@dataclass
 class QuestionQueue:
-    """The questions, and who waits for their answers.
+    """The questions, and who waits for their answers."""
 
-    Args:
-        peers: the clients that have connected.
-
-    Attributes:
-        questions: all of them.
-    """
-
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
-        self.questions = Questions()
-        self._waiting: dict[str, tuple[asyncio.Event, asyncio.TimerHandle]] = {}
+    _peers: Peers
+    questions: Questions = field(default_factory=Questions)
+    _waiting: dict[str, tuple[asyncio.Event, asyncio.TimerHandle]] = field(default_factory=dict)
 
     def ask(self, given: dict[str, Any], timeout_ms: int) -> dict[str, Any]:
         """Ask, and return the record."""

@@ -48,22 +48,15 @@ class Run:
     task: asyncio.Task[None] | None = None
 
 
+@dataclass
 class Runs:
-    """The runs of all sessions, by id.
+    """The runs of all sessions, by id."""
 
-    Args:
-        peers: to whom events go.
-        conversations: where they happen.
-        tools: what they can call.
-        records: what is kept of them.
-    """
-
-    def __init__(self, peers: Peers, conversations: Conversations, tools: Tools, records: Records) -> None:
-        self._peers = peers
-        self._conversations = conversations
-        self._tools = tools
-        self._records = records
-        self._runs: dict[str, Run] = {}
+    _peers: Peers  # to whom events go
+    _conversations: Conversations
+    _tools: Tools
+    _records: Records
+    _runs: dict[str, Run] = field(default_factory=dict)
 
     def get(self, run_id: str) -> Run | None:
         """Return a run, ``None`` if there is none of that id."""
@@ -72,10 +65,6 @@ class Runs:
     def active(self, session_key: str) -> list[Run]:
         """Return the runs of a session that go on."""
         return [run for run in self._runs.values() if run.session_key == session_key and run.final is None]
-
-    def is_active(self, session_key: str) -> bool:
-        """Return whether a run of that session goes on."""
-        return bool(self.active(session_key))
 
     def stop(self) -> None:
         """Cut every run short and forget it: the gateway goes away."""

@@ -51,29 +51,16 @@ def sign_in(token: str, nonce: str, changes: dict[str, Any], *, signed: bool = F
 
 
 def _device(params: dict[str, Any], nonce: str) -> dict[str, Any]:
-    identity, now = DeviceIdentity.generate(), int(time.time() * 1000)
-    auth, client = params["auth"], params["client"]
-    signature = identity.sign(
-        device_payload(
-            "v3",
-            device_id=identity.device_id,
-            client_id=client["id"],
-            client_mode=client["mode"],
-            role=params["role"],
-            scopes=params["scopes"],
-            signed_at_ms=now,
-            token=next((auth[name] for name in ("token", "deviceToken", "bootstrapToken") if name in auth), ""),
-            nonce=nonce,
-            platform=client["platform"],
-        )
-    )
-    return {
+    identity, auth = DeviceIdentity.generate(), params["auth"]
+    device = {
         "id": identity.device_id,
         "publicKey": identity.public_key,
-        "signature": signature,
-        "signedAt": now,
+        "signedAt": int(time.time() * 1000),
         "nonce": nonce,
     }
+    token = next((auth[name] for name in ("token", "deviceToken", "bootstrapToken") if name in auth), "")
+    signature = identity.sign(device_payload("v3", {**params, "device": device}, token))
+    return {**device, "signature": signature}
 
 
 async def outcome(url: str, text_for: Callable[[str], str | bytes]) -> tuple[str | None, str | None, int | None]:

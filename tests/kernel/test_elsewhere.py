@@ -103,7 +103,7 @@ def test_a_terminal(local: gnb.LocalGateway) -> None:
     say('%gateway call sessions.list {"limit": "five"}')
     terminal.expect("GatewayRequestError: sessions.list: .*must be integer")
     say('%gateway call agent --final {"message": "count:1000:50", "sessionKey": "agent:main:main"}')
-    until(lambda: local.methods.agents.is_active("agent:main:main"))
+    until(lambda: local.methods.agents.active("agent:main:main"))
     terminal.sendintr()
     terminal.expect("KeyboardInterrupt")
     say("%gateway disconnect")
@@ -147,7 +147,7 @@ def test_an_older_kernel(older: Kernel, local: gnb.LocalGateway) -> None:
     run = older.run("%%gateway agent --final\nmessage: count:10:50\nsessionKey: agent:main:main")
     assert run.displays[-1]["text/plain"].startswith("1 2 3 4 5 6 7 8 9 10\nagent · ok")
     cell = older.start("%%gateway agent --final\nmessage: count:1000:50\nsessionKey: agent:main:main")
-    until(lambda: local.methods.agents.is_active("agent:main:main"))
+    until(lambda: local.methods.agents.active("agent:main:main"))
     older.manager.interrupt_kernel()
     assert "the gateway aborted the run" in older.outcome(cell).error[-1]
     older.run("%%gateway agent.wait --bg -o work\nrunId: nobody\ntimeoutMs: 10")

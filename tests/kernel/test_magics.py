@@ -207,12 +207,12 @@ def test_a_run_behind_a_slow_handler(connected: Kernel) -> None:
 def test_stopping_a_run(shared: Kernel, shared_local: gnb.LocalGateway) -> None:
     """Stop aborts the run in the gateway, says so, and leaves what came so far."""
     cell = shared.start("%%gateway agent --final\nmessage: count:1000:50\nsessionKey: agent:main:main")
-    until(lambda: shared_local.methods.agents.is_active("agent:main:main"))
+    until(lambda: shared_local.methods.agents.active("agent:main:main"))
     shared.manager.interrupt_kernel()
     outcome = shared.outcome(cell)
     assert "KeyboardInterrupt" in outcome.error[-1]
     assert "agent: the gateway aborted the run" in outcome.error[-1]
-    assert not shared_local.methods.agents.is_active("agent:main:main")
+    assert not shared_local.methods.agents.active("agent:main:main")
 
 
 def test_slow_work_shows_the_time(shared: Kernel) -> None:

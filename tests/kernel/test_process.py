@@ -82,7 +82,7 @@ except gnb.RunAbortedError:
 """
     with script(local, SAY_WHEN_WAITING + code) as running_script:
         running_script.wait_for("waiting")
-        until(lambda: local.methods.agents.is_active("agent:main:main"))
+        until(lambda: local.methods.agents.active("agent:main:main"))
         running_script.interrupt()
         said = [line for line in running_script.rest() if line != "waiting"]
         assert said == ["run ID: the gateway was asked to abort it", "aborted"]

@@ -178,23 +178,19 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
     def _can_send(self) -> bool:
         return not (self._socket.is_close_frame_sent or self._socket.underlying_transport.is_closing())
 
-    # Called by the connection
+    # Called by the connection: see `Transport`
 
     def listen(self, on_messages: Callable[[list[bytes]], object]) -> None:
-        """See `Transport`."""
         self._on_messages = on_messages
         self._deliver()
 
     def pause(self) -> None:
-        """See `Transport`."""
         self._socket.underlying_transport.pause_reading()
 
     def resume(self) -> None:
-        """See `Transport`."""
         self._socket.underlying_transport.resume_reading()
 
     async def closed(self) -> tuple[int, str]:
-        """See `Transport`."""
         await asyncio.shield(self._disconnected)
         if self._peer_closed is not None:
             return self._peer_closed
@@ -202,19 +198,16 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
         return (int(ours.sent.code), ours.sent.reason) if ours and ours.sent else (ABNORMAL, "")
 
     def write(self, data: bytes) -> None:
-        """See `Transport`."""
         if self._can_send:
             self._socket.send(_TEXT, data)
 
     async def ping(self) -> float:
-        """See `Transport`."""
         pong = self._pings.start()
         if self._can_send:
             self._socket.send_ping(self._pings.payload)
         return await pong
 
     async def close(self, code: int, reason: str, grace: float) -> None:
-        """See `Transport`."""
         if self._can_send:
             self._socket.send_close(code, reason.encode())
         try:
@@ -224,5 +217,4 @@ class _Listener(picows.WSListener):  # type: ignore[misc]
             self.abort()
 
     def abort(self) -> None:
-        """See `Transport`."""
         self._socket.disconnect(graceful=False)

@@ -191,36 +191,30 @@ class _Socket(asyncio.BufferedProtocol):
             messages, self._messages = self._messages, []
             self._on_messages(messages)
 
-    # Called by the connection
+    # Called by the connection: see `Transport`
 
     def listen(self, on_messages: Callable[[list[bytes]], object]) -> None:
-        """See `Transport`."""
         self._on_messages = on_messages
         self._deliver()
 
     def pause(self) -> None:
-        """See `Transport`."""
         self._transport.pause_reading()
 
     def resume(self) -> None:
-        """See `Transport`."""
         self._transport.resume_reading()
 
     async def closed(self) -> tuple[int, str]:
-        """See `Transport`."""
         await asyncio.shield(self._disconnected)
         ended = self._protocol.close_exc
         close = ended.rcvd or ended.sent  # ours where the peer sent none: a frame was too large, say
         return (close.code, close.reason) if close else (ABNORMAL, "")
 
     def write(self, data: bytes) -> None:
-        """See `Transport`."""
         if self._protocol.state is State.OPEN:
             self._protocol.send_text(data)
             self._write(self._protocol.data_to_send())
 
     async def ping(self) -> float:
-        """See `Transport`."""
         pong = self._pings.start()
         if self._protocol.state is State.OPEN:
             self._protocol.send_ping(self._pings.payload)
@@ -228,7 +222,6 @@ class _Socket(asyncio.BufferedProtocol):
         return await pong
 
     async def close(self, code: int, reason: str, grace: float) -> None:
-        """See `Transport`."""
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, reason)
             self._write(self._protocol.data_to_send())
@@ -239,5 +232,4 @@ class _Socket(asyncio.BufferedProtocol):
             self.abort()
 
     def abort(self) -> None:
-        """See `Transport`."""
         self._transport.abort()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...events.paths import steps_of
+from ...events.paths import follow, steps_of
 from ...events.rows import typed_column
 from ...protocol.spelling import closest
 from ..display.table import are_times
@@ -36,21 +36,17 @@ def part_at(payload: Any, pointer: str) -> Any:
     Raises:
         CommandError: there is nothing; says what there is.
     """
-    here, passed = payload, ""
-    for name in steps_of(pointer) if pointer else ():
-        if isinstance(here, dict) and name in here:
-            here = here[name]
-        elif isinstance(here, list) and name.isdecimal() and int(name) < len(here):
-            here = here[int(name)]
-        else:
-            there = "a value"
-            if isinstance(here, (dict, list)):
-                there = ", ".join(list(here)[:10]) if isinstance(here, dict) else f"{len(here)} items"
-            near = closest(name, here, 1) if isinstance(here, dict) else []
-            advice = f"did you mean {passed}/{near[0]}?" if near else f"at {passed or 'its top'} there is {there}"
-            raise CommandError(f"--path {pointer}: the answer has no {passed}/{name}; {advice}")
-        passed += f"/{name}"
-    return here
+    names = steps_of(pointer) if pointer else []
+    here, left = follow(payload, names)
+    if not left:
+        return here
+    passed, name = "".join(f"/{name}" for name in names[: -len(left)]), left[0]
+    there = "a value"
+    if isinstance(here, (dict, list)):
+        there = ", ".join(list(here)[:10]) if isinstance(here, dict) else f"{len(here)} items"
+    near = closest(name, here, 1) if isinstance(here, dict) else []
+    advice = f"did you mean {passed}/{near[0]}?" if near else f"at {passed or 'its top'} there is {there}"
+    raise CommandError(f"--path {pointer}: the answer has no {passed}/{name}; {advice}")
 
 
 def rows_in(payload: Any) -> Rows | None:

@@ -5,33 +5,26 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ...errors import printable
 from ...faces.gateway import Gateway
 
 
+@dataclass(frozen=True, repr=False)
 class Listing:
-    """Names in columns, for ``%gateway methods`` and ``%gateway events``.
+    """Names in columns, under what they are, for ``%gateway methods`` and ``%gateway events``."""
 
-    Args:
-        title: what they are.
-        names: the names.
-    """
+    title: str
+    names: list[str]
 
-    def __init__(self, title: str, names: list[str]) -> None:
-        self._title = title
-        self._names = names
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        items = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self._names)
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self.names)
         style = "columns:3 16em;list-style:none;padding:0;margin:0"
-        return {
-            "text/plain": repr(self),
-            "text/html": f'<div>{html.escape(self._title)}</div><ul style="{style}">{items}</ul>',
-        }
+        return f'<div>{html.escape(self.title)}</div><ul style="{style}">{items}</ul>'
 
     def __repr__(self) -> str:
-        return "\n".join([self._title, *(json.dumps(name)[1:-1] for name in self._names)])
+        return "\n".join([self.title, *(json.dumps(name)[1:-1] for name in self.names)])
 
 
 class Connections:
@@ -47,13 +40,13 @@ class Connections:
         several = "→ is the one that the magics use; %gateway use NAME changes it"
         self._note = several if len(gateways) > 1 else ""
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{arrow}</td><th style='text-align:left'>{html.escape(name)}</th>"
             f"<td style='text-align:left'>{html.escape(status)}</td></tr>"
             for arrow, name, status in self._rows
         )
-        return {"text/plain": repr(self), "text/html": f"<table>{rows}</table><div>{html.escape(self._note)}</div>"}
+        return f"<table>{rows}</table><div>{html.escape(self._note)}</div>"
 
     def __repr__(self) -> str:
         width = max(len(name) for _, name, _ in self._rows)

@@ -21,14 +21,13 @@ class PairingCard:
         then = "nothing more: this cell continues by itself" if waiting else "run this cell again"
         self._rows = {**error.rows, "then": then}
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_html_(self) -> str:
         cells = "".join(
             f"<tr><th style='text-align:left'>{name}</th>"
             f"<td style='text-align:left'><code style='user-select:all'>{html.escape(text)}</code></td></tr>"
             for name, text in self._rows.items()
         )
-        title = f"<div><b>{TITLE}</b></div>"
-        return {"text/plain": repr(self), "text/html": f"{title}<table>{cells}</table>"}
+        return f"<div><b>{TITLE}</b></div><table>{cells}</table>"
 
     def __repr__(self) -> str:
         rows = [f"  {name}: {text}" for name, text in self._rows.items()]

@@ -40,7 +40,6 @@ class Result:
         self, payload: Any, caption: str, *, rows: list[dict[str, Any]] | None = None, as_json: bool = False
     ) -> None:
         self._payload = payload
-        self._caption = caption
         self._table = Table(rows) if rows else None
         beside = self._table is not None and isinstance(payload, dict)
         self._lines = [text for text in (caption, fields(payload) if beside else "") if text]

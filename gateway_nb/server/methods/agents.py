@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import WRITE
@@ -37,18 +38,13 @@ def _check_chat(method: str, params: Any) -> dict[str, Any]:
     return _CHAT.check(method, params)
 
 
+@dataclass
 class Agents:
-    """The methods.
+    """The methods."""
 
-    Args:
-        runs: what they start, wait for and end.
-    """
-
-    def __init__(self, runs: Runs) -> None:
-        self._runs = runs
+    _runs: Runs
 
     def table(self) -> Table:
-        """Return the methods by name."""
         wait = Params({"runId": text, "timeoutMs": integer(0)}, ("runId",))
         abort = Params({"sessionKey": text, "runId": text}, ("sessionKey",))
         return {

@@ -21,6 +21,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import APPROVALS
@@ -41,19 +42,13 @@ _RESOLVE_ANY = Params({"id": text, "kind": choice(*KINDS), "decision": choice(*D
 _HISTORY = Params({"kind": choice(*KINDS), "limit": integer(1, 100), "cursor": text})
 
 
+@dataclass
 class ApprovalMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        queue: the approvals, and who waits for them.
-    """
-
-    def __init__(self, queue: ApprovalQueue) -> None:
-        self._queue = queue
-        self._approvals = queue.approvals
+    _queue: ApprovalQueue
 
     def table(self) -> Table:
-        """Return the methods by name."""
         table = {
             f"{kind}.approval.{name}": Method(APPROVALS, params, answer(kind))
             for kind, request in ((EXEC, _EXEC), (PLUGIN, _PLUGIN))
@@ -84,13 +79,13 @@ class ApprovalMethods:
         return request
 
     def _list(self, kind: str) -> Callable[[Call], Any]:
-        return lambda call: [approval.entry for approval in self._approvals.pending(kind)]
+        return lambda call: [approval.entry for approval in self._queue.approvals.pending(kind)]
 
     def _resolve(self, kind: str) -> Callable[[Call], Any]:
         def resolve(call: Call) -> dict[str, Any]:
             if call.params["decision"] not in DECISIONS:
                 raise fault("invalid decision")
-            approval = self._approvals.get(call.params["id"])
+            approval = self._queue.approvals.get(call.params["id"])
             if approval is None or approval.kind != kind:
                 remediation = "Re-request the action; pending approvals are cleared after expiry or restart."
                 reason = "APPROVAL_NOT_FOUND"
@@ -102,7 +97,7 @@ class ApprovalMethods:
         return resolve
 
     def _wait(self, call: Call) -> Any:
-        approval = self._approvals.get(call.params["id"])
+        approval = self._queue.approvals.get(call.params["id"])
         if approval is None:
             raise fault("approval expired or not found")
         call.peer.spawn(self._answer_decision(call, approval, with_reason=True))
@@ -123,10 +118,12 @@ class ApprovalMethods:
 
     def _history(self, call: Call) -> dict[str, Any]:
         params = call.params
-        return self._approvals.history(params.get("kind"), params.get("limit", DEFAULT_HISTORY), params.get("cursor"))
+        return self._queue.approvals.history(
+            params.get("kind"), params.get("limit", DEFAULT_HISTORY), params.get("cursor")
+        )
 
     def _find(self, call: Call) -> Approval:
-        approval = self._approvals.get(call.params["id"])
+        approval = self._queue.approvals.get(call.params["id"])
         if approval is None:
             raise fault("approval not found", reason="APPROVAL_NOT_FOUND")
         return approval

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import ADMIN, READ
@@ -47,24 +48,16 @@ _RUNS = Params(
 )
 
 
+@dataclass
 class CronMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        peers: who hears of jobs.
-        runs: what a job starts.
-        cron: the jobs.
-        tasks: waits for their ends.
-    """
-
-    def __init__(self, peers: Peers, runs: Runs, cron: Cron, tasks: Tasks) -> None:
-        self._peers = peers
-        self._runs = runs
-        self._cron = cron
-        self._tasks = tasks
+    _peers: Peers  # who hears of jobs
+    _runs: Runs
+    _cron: Cron
+    _tasks: Tasks  # waits for the ends of jobs
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
             "cron.add": Method(ADMIN, _ADD, self._add),
             "cron.remove": Method(ADMIN, _ID, self._remove),

@@ -21,7 +21,7 @@ from ..tools import Tools
 from .agents import Agents
 from .approvals import ApprovalMethods
 from .cron import CronMethods
-from .method import Call, Table
+from .method import Call, Domain, Table
 from .nodes import NodeMethods
 from .pairing import Pairing
 from .questions import QuestionMethods
@@ -84,7 +84,7 @@ class Methods:
         tools = Tools(self.nodes, core_tools.all())
         records = Records()
         self.agents = Runs(peers, conversations, tools, records)
-        domains = (
+        domains: tuple[Domain, ...] = (
             System(conversations.sessions),
             SessionMethods(conversations, self._approval_queue.approvals),
             Talk(peers),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ...protocol.auth import ROLES
 from ..params import Params
@@ -49,6 +49,13 @@ class Method:
 
 
 Table = dict[str, Method]
+
+
+class Domain(Protocol):
+    """The methods of one kind, and what they work on."""
+
+    def table(self) -> Table:
+        """Return the methods by name."""
 
 
 def unchecked(method: str, params: Any) -> dict[str, Any]:

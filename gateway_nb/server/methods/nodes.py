@@ -33,6 +33,7 @@ For nodes:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import PAIRING, READ, WRITE
@@ -78,19 +79,13 @@ _PROGRESS = Params(
 )
 
 
+@dataclass
 class NodeMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        calls: the nodes, and how they are asked.
-    """
-
-    def __init__(self, calls: NodeCalls) -> None:
-        self._calls = calls
-        self._nodes = calls.nodes
+    _calls: NodeCalls
 
     def table(self) -> Table:
-        """Return the methods by name."""
         update = Params({"tools": array(_TOOL)}, ("tools",))
         return {
             "node.pair.list": Method(PAIRING, NOTHING, self._pair_list),
@@ -106,7 +101,7 @@ class NodeMethods:
         }
 
     def _pair_list(self, call: Call) -> dict[str, Any]:
-        nodes = self._nodes.values()
+        nodes = self._calls.nodes.values()
         return {
             "pending": [node.request for node in nodes if node.request is not None],
             "paired": [node.surface() for node in nodes if node.approved_at is not None],
@@ -117,13 +112,13 @@ class NodeMethods:
         if not call.peer.allows(WRITE):
             details = {"code": "MISSING_SCOPE", "missingScope": WRITE, "requiredScopes": [PAIRING, WRITE]}
             raise Refusal("FORBIDDEN", f"missing scope: {WRITE}", details)
-        node = self._nodes.settle(request_id, approve=True)
+        node = self._calls.nodes.settle(request_id, approve=True)
         self._calls.settled(request_id, node.node_id, "approved")
         return {"requestId": request_id, "node": node.surface()}
 
     def _reject(self, call: Call) -> dict[str, Any]:
         request_id = call.params["requestId"]
-        node = self._nodes.settle(request_id, approve=False)
+        node = self._calls.nodes.settle(request_id, approve=False)
         self._calls.settled(request_id, node.node_id, "rejected")
         return {"requestId": request_id, "nodeId": node.node_id}
 
@@ -132,10 +127,10 @@ class NodeMethods:
         return {"nodeId": call.params["nodeId"]}
 
     def _list(self, call: Call) -> dict[str, Any]:
-        return {"ts": now_ms(), "nodes": [node.row() for node in self._nodes.values()]}
+        return {"ts": now_ms(), "nodes": [node.row() for node in self._calls.nodes.values()]}
 
     def _describe(self, call: Call) -> dict[str, Any]:
-        node = self._nodes.get(call.params["nodeId"])
+        node = self._calls.nodes.get(call.params["nodeId"])
         if node is None:
             raise fault("unknown nodeId")
         return {"ts": now_ms(), **node.row()}
@@ -162,7 +157,7 @@ class NodeMethods:
 
     def _update(self, call: Call) -> dict[str, Any]:
         node = self._calls.node_of(call.peer)
-        return {"nodeId": node.node_id, "tools": self._nodes.offer(node.node_id, call.params["tools"])}
+        return {"nodeId": node.node_id, "tools": self._calls.nodes.offer(node.node_id, call.params["tools"])}
 
     def _result(self, call: Call) -> dict[str, Any]:
         node = self._own(call)

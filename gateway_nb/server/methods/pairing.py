@@ -8,6 +8,7 @@ tokens[{role, scopes, createdAtMs}]}]}``; ``device.pair.approve {requestId}`` ->
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import PAIRING
@@ -18,20 +19,14 @@ from ..peers import Peers
 from .method import Call, Method, Table
 
 
+@dataclass
 class Pairing:
-    """The methods.
+    """The methods."""
 
-    Args:
-        peers: the clients that have connected.
-        admission: who may connect.
-    """
-
-    def __init__(self, peers: Peers, admission: Admission) -> None:
-        self._peers = peers
-        self._admission = admission
+    _peers: Peers
+    _admission: Admission
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
             "device.pair.list": Method(PAIRING, NOTHING, self._list),
             "device.pair.approve": Method(PAIRING, Params({"requestId": text}, ("requestId",)), self._approve),

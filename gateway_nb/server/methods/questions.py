@@ -12,11 +12,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import QUESTIONS
 from ..answers import LATER
-from ..params import NOTHING, Params, array, boolean, constant, integer, mapping, sized, string, text, word
+from ..params import NOTHING, Params, array, boolean, constant, integer, mapping, string, text, word
 from ..questions import QuestionQueue
 from ..state.questions import TIMEOUT_MS
 from .method import Call, Method, Table
@@ -36,7 +37,7 @@ _QUESTION = Params(
 _REQUEST = Params(
     {
         "id": text,
-        "questions": sized(_QUESTION, 1, 3),
+        "questions": array(_QUESTION, 1, 3),
         "agentId": text,
         "sessionKey": text,
         "runId": text,
@@ -55,24 +56,20 @@ def _check_resolve(method: str, params: Any) -> dict[str, Any]:
     return shape.check(method, params)
 
 
+@dataclass
 class QuestionMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        queue: the questions, and who waits for their answers.
-    """
-
-    def __init__(self, queue: QuestionQueue) -> None:
-        self._queue = queue
-        self._questions = queue.questions
+    _queue: QuestionQueue
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
             "question.request": Method(QUESTIONS, _REQUEST, self._request),
             "question.waitAnswer": Method(QUESTIONS, _WAIT, self._wait),
-            "question.list": Method(QUESTIONS, NOTHING, lambda call: {"questions": self._questions.pending()}),
-            "question.get": Method(QUESTIONS, _ONE, lambda call: {"question": self._questions.find(call.params["id"])}),
+            "question.list": Method(QUESTIONS, NOTHING, lambda call: {"questions": self._queue.questions.pending()}),
+            "question.get": Method(
+                QUESTIONS, _ONE, lambda call: {"question": self._queue.questions.find(call.params["id"])}
+            ),
             "question.resolve": Method(QUESTIONS, _check_resolve, self._resolve),
         }
 
@@ -82,7 +79,7 @@ class QuestionMethods:
         return {"id": record["id"], "expiresAtMs": record["expiresAtMs"]}
 
     def _wait(self, call: Call) -> Any:
-        record = self._questions.find(call.params["id"])
+        record = self._queue.questions.find(call.params["id"])
         timeout_ms = call.params.get("timeoutMs")
         call.peer.spawn(self._answer_wait(call, record, timeout_ms / 1000 if timeout_ms else None))
         return LATER
@@ -92,7 +89,7 @@ class QuestionMethods:
         call.peer.answer(call.id, _outcome(record))
 
     def _resolve(self, call: Call) -> dict[str, Any]:
-        record = self._questions.find(call.params["id"])
+        record = self._queue.questions.find(call.params["id"])
         if "cancel" in call.params:
             self._queue.cancel(record)
         else:

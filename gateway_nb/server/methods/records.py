@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import READ
@@ -46,20 +47,14 @@ _TAIL = Params({"cursor": integer(0), "limit": integer(1, 5000), "maxBytes": int
 _OFF = {"id": "off", "label": "off"}
 
 
+@dataclass
 class RecordMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        records: what happened.
-        log: the lines.
-    """
-
-    def __init__(self, records: Records, log: Log) -> None:
-        self._records = records
-        self._log = log
+    _records: Records
+    _log: Log
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
             "audit.activity.list": Method(READ, _AUDIT, self._audit(_KINDS)),
             "audit.list": Method(READ, _AUDIT, self._audit(_RUNS_AND_TOOLS)),

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import ADMIN, READ, WRITE
@@ -59,21 +60,14 @@ _PATCH = Params(
 )
 
 
+@dataclass
 class SessionMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        conversations: what they work on.
-        approvals: what waits in sessions.
-    """
-
-    def __init__(self, conversations: Conversations, approvals: Approvals) -> None:
-        self._conversations = conversations
-        self._approvals = approvals
-        self._sessions = conversations.sessions
+    _conversations: Conversations
+    _approvals: Approvals
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
             "sessions.list": Method(READ, _LIST, self._list),
             "sessions.create": Method(WRITE, _CREATE, self._create),
@@ -88,13 +82,13 @@ class SessionMethods:
         }
 
     def _list(self, call: Call) -> dict[str, Any]:
-        return self._sessions.page(call.params)
+        return self._conversations.sessions.page(call.params)
 
     def _create(self, call: Call) -> dict[str, Any]:
         params = call.params
         if params.get("agentId", MAIN_AGENT) != MAIN_AGENT:
             raise fault(f'Unknown agent id "{params["agentId"]}"')
-        row = self._sessions.touch(params.get("key") or f"agent:{MAIN_AGENT}:dashboard:{uuid.uuid4()}")
+        row = self._conversations.sessions.touch(params.get("key") or f"agent:{MAIN_AGENT}:dashboard:{uuid.uuid4()}")
         row |= {name: params[name] for name in ("label", "model") if name in params}
         self._conversations.changed(row, reason="create")
         return {
@@ -112,9 +106,9 @@ class SessionMethods:
             expected = call.params.get("expectedSessionId")
             if expected is None:
                 raise fault(f"expectedSessionId required for session lifecycle patch: {key}")
-            if key not in self._sessions or self._sessions[key]["sessionId"] != expected:
+            if key not in self._conversations.sessions or self._conversations.sessions[key]["sessionId"] != expected:
                 raise fault(f"session changed: {key}")
-        row = self._sessions.touch(key)
+        row = self._conversations.sessions.touch(key)
         for name, default in (("label", None), ("model", MODEL), ("permissionMode", None), ("archived", False)):
             if name in call.params:
                 row[name] = call.params[name] or default
@@ -130,10 +124,10 @@ class SessionMethods:
         return {"ok": True, "key": row["key"], "entry": _entry(row), "resolved": _resolved(row)}
 
     def _describe(self, call: Call) -> dict[str, Any]:
-        return {"session": self._sessions.get(call.params["key"])}
+        return {"session": self._conversations.sessions.get(call.params["key"])}
 
     def _resolve(self, call: Call) -> dict[str, Any]:
-        row = self._sessions.find(call.params)
+        row = self._conversations.sessions.find(call.params)
         return {"ok": True, "key": row["key"], "agentId": row["agentId"]}
 
     def _subscribe(self, call: Call) -> dict[str, Any]:

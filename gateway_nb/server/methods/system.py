@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import READ
@@ -17,18 +18,13 @@ def presence() -> list[dict[str, Any]]:
     return [{"host": "localhost", "mode": "gateway", "reason": "self", "text": "Gateway: localhost", "ts": now_ms()}]
 
 
+@dataclass
 class System:
-    """The methods.
+    """The methods."""
 
-    Args:
-        sessions: to count them.
-    """
-
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    _sessions: Sessions
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
             "health": Method(None, unchecked, self._health, role=None),
             "status": Method(READ, unchecked, self._status),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import TALK
@@ -14,18 +15,13 @@ from ..peers import Peers
 from .method import Call, Method, Table
 
 
+@dataclass
 class Talk:
-    """The method, and who hears of it.
+    """The method, and who hears of it."""
 
-    Args:
-        peers: the clients that have connected.
-    """
-
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
+    _peers: Peers
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {"talk.mode": Method(TALK, Params({"enabled": boolean, "phase": string}, ("enabled",)), self._mode)}
 
     def _mode(self, call: Call) -> dict[str, Any]:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import READ, WRITE
@@ -27,22 +28,15 @@ _INVOKE = Params(
 )
 
 
+@dataclass
 class ToolMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        tools: the tools.
-        sessions: where agents call them.
-        tasks: runs calls that go on when who asked has gone.
-    """
-
-    def __init__(self, tools: Tools, sessions: Sessions, tasks: Tasks) -> None:
-        self._tools = tools
-        self._sessions = sessions
-        self._tasks = tasks
+    _tools: Tools
+    _sessions: Sessions
+    _tasks: Tasks  # runs calls that go on when who asked has gone
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
             "tools.catalog": Method(READ, Params({"agentId": text}), self._catalog),
             "tools.effective": Method(READ, _EFFECTIVE, self._effective),

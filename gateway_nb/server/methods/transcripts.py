@@ -18,6 +18,7 @@ cacheWrite, totalTokens, cost{..., total}}, stopReason``; of a tool ``toolCallId
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import READ
@@ -45,21 +46,14 @@ _GET = Params({"key": text, "limit": integer(1)}, ("key",))
 _SEARCH = Params({"query": text, "sessionKeys": array(text), "limit": integer(1, 25)}, ("query",))
 
 
+@dataclass
 class TranscriptMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        conversations: the sessions and their messages.
-        runs: which go on.
-    """
-
-    def __init__(self, conversations: Conversations, runs: Runs) -> None:
-        self._conversations = conversations
-        self._transcripts = conversations.transcripts
-        self._runs = runs
+    _conversations: Conversations
+    _runs: Runs
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
             "chat.history": Method(READ, _HISTORY, self._history),
             "chat.message.get": Method(READ, _MESSAGE, self._message),
@@ -72,26 +66,34 @@ class TranscriptMethods:
         if "cursor" in params:
             return self._delta(key, params["cursor"])
         limit, offset = params.get("limit", 200), params.get("offset", 0)
-        messages, before = self._transcripts.page(key, limit, offset, params.get("maxChars", DISPLAY_CHARS))
+        messages, before = self._conversations.transcripts.page(
+            key, limit, offset, params.get("maxChars", DISPLAY_CHARS)
+        )
         row = self._conversations.sessions.get(key)
         payload: dict[str, Any] = {"sessionKey": key, "messages": messages, "hasMore": before is not None}
-        payload |= {"totalMessages": len(self._transcripts.of(key)), "sessionInfo": self._info(key)}
+        payload |= {"totalMessages": len(self._conversations.transcripts.of(key)), "sessionInfo": self._info(key)}
         payload["defaults"] = {"modelProvider": PROVIDER, "model": MODEL, "contextTokens": CONTEXT_TOKENS}
         if row is not None:
             payload["sessionId"] = row["sessionId"]
         if before is not None:
             payload["nextOffset"] = before
-        payload |= {"offset": offset} if offset else {"deltaCursor": self._transcripts.cursor(key)} if row else {}
+        payload |= (
+            {"offset": offset}
+            if offset
+            else {"deltaCursor": self._conversations.transcripts.cursor(key)}
+            if row
+            else {}
+        )
         if active := self._runs.active(key):
             payload["inFlightRun"] = {"runId": active[-1].run_id, "text": active[-1].text}
         return payload
 
     def _delta(self, key: str, cursor: str) -> dict[str, Any]:
-        new = self._transcripts.since(key, cursor)
+        new = self._conversations.transcripts.since(key, cursor)
         if new is None:
             return {"kind": "reset"}
         messages = [self._conversations.message_event(key, shown(message, DISPLAY_CHARS)) for message in new]
-        delta = {"kind": "delta", "messages": messages, "deltaCursor": self._transcripts.cursor(key)}
+        delta = {"kind": "delta", "messages": messages, "deltaCursor": self._conversations.transcripts.cursor(key)}
         return {**delta, "sessionInfo": self._info(key)}
 
     def _info(self, key: str) -> dict[str, Any]:
@@ -99,16 +101,18 @@ class TranscriptMethods:
         return row or {"key": key, "updatedAt": None, "hasActiveRun": False, "activeRunIds": []}
 
     def _message(self, call: Call) -> dict[str, Any]:
-        message = self._transcripts.find(call.params["sessionKey"], call.params["messageId"])
+        message = self._conversations.transcripts.find(call.params["sessionKey"], call.params["messageId"])
         if message is None:
             return {"ok": False, "unavailableReason": "not_found"}
         return {"ok": True, "message": shown(message, call.params.get("maxChars", 2_000_000))}
 
     def _get(self, call: Call) -> dict[str, Any]:
-        messages = self._transcripts.of(call.params["key"])
+        messages = self._conversations.transcripts.of(call.params["key"])
         return {"messages": messages[-call.params.get("limit", len(messages)) :] if messages else []}
 
     def _search(self, call: Call) -> dict[str, Any]:
         params = call.params
-        results, more = self._transcripts.search(params["query"], params.get("sessionKeys"), params.get("limit", 10))
+        results, more = self._conversations.transcripts.search(
+            params["query"], params.get("sessionKeys"), params.get("limit", 10)
+        )
         return {"results": results} | ({"truncated": True} if more else {})

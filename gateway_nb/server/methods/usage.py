@@ -14,6 +14,7 @@ cacheWriteCost, missingCostEntries``. ``cacheStatus.status`` is always ``fresh``
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.scopes import READ
@@ -38,28 +39,24 @@ _COST = Params({**_SPAN, "days": integer(1)})
 _SESSIONS = Params({**_SPAN, "key": text, "limit": integer(1), "groupBy": choice("instance", "family")})
 
 
+@dataclass
 class UsageMethods:
-    """The methods.
+    """The methods."""
 
-    Args:
-        conversations: the sessions, and what was said in them.
-    """
-
-    def __init__(self, conversations: Conversations) -> None:
-        self._conversations = conversations
-        self._usage = conversations.usage
+    _conversations: Conversations
 
     def table(self) -> Table:
-        """Return the methods by name."""
         return {
-            "usage.cost": Method(READ, _COST, lambda call: self._usage.cost(call.params, _agent(call.params))),
+            "usage.cost": Method(
+                READ, _COST, lambda call: self._conversations.usage.cost(call.params, _agent(call.params))
+            ),
             "sessions.usage": Method(READ, _SESSIONS, self._sessions),
         }
 
     def _sessions(self, call: Call) -> dict[str, Any]:
-        params, span = call.params, self._usage.span(call.params)
+        params, span = call.params, self._conversations.usage.span(call.params)
         agent = None if "key" in params else _agent(params)
-        entries = self._usage.within(span, agent)
+        entries = self._conversations.usage.within(span, agent)
         if "key" in params:
             entries = [entry for entry in entries if entry.key == params["key"]]
         return sessions_usage(span, entries, self._conversations.sessions, params.get("limit", 50))

@@ -16,19 +16,10 @@ from gateway_nb.protocol.handshake import (
 
 
 def payload(version: str) -> str:
-    return device_payload(
-        version,
-        device_id="d1",
-        client_id="cli",
-        client_mode="cli",
-        role="operator",
-        scopes=["a", "b"],
-        signed_at_ms=7,
-        token="t",
-        nonce="n",
-        platform=" LinuX\u0130 ",
-        device_family="\u00c4B",
-    )
+    client = {"id": "cli", "mode": "cli", "platform": " LinuX\u0130 ", "deviceFamily": "\u00c4B"}
+    device = {"id": "d1", "signedAt": 7, "nonce": "n"}
+    params = {"client": client, "role": "operator", "scopes": ["a", "b"], "device": device}
+    return device_payload(version, params, "t")
 
 
 def test_the_signed_payload() -> None:

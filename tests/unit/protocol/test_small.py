@@ -14,7 +14,7 @@ import pytest
 from gateway_nb.errors import BadParamsError, GatewayError, closed_early, one_line
 from gateway_nb.protocol.auth import Recovery
 from gateway_nb.protocol.backoff import Backoff, pause_before, starting_pause
-from gateway_nb.protocol.close_codes import describe, hint
+from gateway_nb.protocol.close_codes import describe
 from gateway_nb.protocol.frames import MalformedFrame, decode_payload, encode, encode_request
 
 
@@ -55,8 +55,8 @@ def test_closed_early(role: str, says: str) -> None:
 
 def test_close_codes() -> None:
     """A close code has a meaning, and the gateway's reason wins over it."""
-    assert hint(1012) == "service restart"
-    assert hint(4321) is None
+    assert describe(1012, "") == "gateway closed (1012): service restart"
+    assert describe(4321, "") == "gateway closed (4321): no reason given"
     assert describe(1008, "slow\nconsumer") == "gateway closed (1008): slow consumer"
 
 
