@@ -129,8 +129,7 @@ class Connection:
         try:
             self._transport.listen(self._receive)
             code, reason = await self._transport.closed()
-            while self._unread:  # what came before the end counts
-                self._read()
+            while self._unread:  # what came before the end counts: `_read` goes on with it, turn by turn
                 await asyncio.sleep(0)
             return self._ended(code, reason)
         finally:
