@@ -32,7 +32,7 @@ class Side:
         running: its life.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tick_min_interval: float = 1.0) -> None:
         self.line = Line()
         self.log = Log()
         self.feed = Feed(self.log)
@@ -40,7 +40,7 @@ class Side:
         self.events: list[Event] = []
         self.feed.subscribe("*", self.events.append)
         self.connection = Connection(
-            self.line, self, self.feed, self.log, challenge_timeout=15.0, tick_min_interval=1.0
+            self.line, self, self.feed, self.log, challenge_timeout=15.0, tick_min_interval=tick_min_interval
         )
         self.running = asyncio.create_task(self.connection.run())
 
@@ -257,12 +257,12 @@ async def test_no_challenge() -> None:
 @async_test
 async def test_the_watchdog() -> None:
     """A gateway that is silent for more than two of its ticks is closed."""
-    async with connected(policy={"tickIntervalMs": 1, "maxPayload": 1000}) as side:
-        side.connection._session._tick_min_interval = 0.001  # seconds; a user's option begins at 1 ms, too
-        side.connection._session._next_check = 0.0
-        side.connection._on_timer()
+    side = Side(tick_min_interval=0.001)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        side.line.welcome(policy={"tickIntervalMs": 1, "maxPayload": 1000})
         ended = await side.running
-        assert (ended.code, ended.reason) == (4000, "tick timeout")
+    assert (ended.code, ended.reason) == (4000, "tick timeout")
 
 
 @async_test
@@ -411,13 +411,31 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+@pytest.mark.parametrize("answered_first", [True, False])
 @async_test
-async def test_an_answer_that_nobody_waits_for() -> None:
+async def test_an_answer_that_nobody_waits_for(answered_first: bool) -> None:
     """An answer that comes in one turn with the cancelling of its request disturbs nobody."""
     async with connected() as side:
         asked = await ask(side)
-        side.line.answer({"x": 1})
-        asked.cancel()
+        steps = [lambda: side.line.answer({"x": 1}), asked.cancel]
+        for step in steps if answered_first else reversed(steps):
+            step()
         await asyncio.gather(asked, return_exceptions=True)
         side.line.push(response(side.line.sent[-1]["id"]), event("x", seq=1))
         assert [item.seq for item in side.events] == [1]
+        assert side.line.calls == []
+
+
+@async_test
+async def test_a_request_that_cannot_be_written() -> None:
+    """A request that the transport does not take fails alone: the end of the connection is as ever."""
+    async with connected() as side:
+
+        def write(data: bytes) -> None:
+            raise OSError("no")
+
+        side.line.write = write  # type: ignore[method-assign]
+        with pytest.raises(OSError, match="no"):
+            await side.connection.request("m", None, timeout=None)
+        side.line.hang_up(1001)
+        assert (await side.running).code == 1001
