@@ -114,7 +114,7 @@ class DetachedCapture:
     @property
     def alive(self) -> bool:
         """Whether it still captures."""
-        return _is_locked(self._file) and self._entry() is not None
+        return self._entry() is not None and _is_locked(self._file)  # in this order: asking makes a lock's file
 
     @property
     def stats(self) -> Account:
@@ -244,7 +244,7 @@ def _wait_until_registered(process: subprocess.Popen[bytes], connection: bytes) 
         process.stdin.close()
     until = time.monotonic() + _START_PATIENCE
     entry = _folder() / f"{process.pid}.json"
-    while _runs(process.pid) and not (_is_locked(entry) and entry.exists()):
+    while _runs(process.pid) and not (entry.exists() and _is_locked(entry)):
         if time.monotonic() > until:
             process.terminate()
         time.sleep(_POLL_SECONDS)

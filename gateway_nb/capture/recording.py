@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -232,15 +233,14 @@ class Recording(EventView):
         import pandas as pd
 
         rows = gaps = missed = dropped = 0
-        first = last = None
+        first, last = math.inf, -math.inf
         events: Counter[str] = Counter()
         epochs: set[int] = set()
         for line in self.lines():
             if line.kind in REQUEST_KINDS:
                 continue
             rows += 1
-            first = line.received if first is None else min(first, line.received)
-            last = line.received if last is None else max(last, line.received)
+            first, last = min(first, line.received), max(last, line.received)
             if line.event is not None:
                 events[line.event] += 1
                 epochs.add(line.epoch)
@@ -250,12 +250,12 @@ class Recording(EventView):
                     gaps, missed = gaps + 1, missed + gap.missed
                 case Dropped() as lost:
                     dropped += lost.events
-        seconds = 0.0 if first is None or last is None else last - first
+        seconds = last - first if rows else 0.0
         return RecordingStats(
             rows=rows,
             events=dict(events.most_common()),
-            start=None if first is None else pd.Timestamp(first, unit="s", tz="UTC"),
-            end=None if last is None else pd.Timestamp(last, unit="s", tz="UTC"),
+            start=pd.Timestamp(first, unit="s", tz="UTC") if rows else None,
+            end=pd.Timestamp(last, unit="s", tz="UTC") if rows else None,
             seconds=seconds,
             rate=events.total() / seconds if seconds else 0.0,
             connections=len(epochs),

@@ -129,8 +129,7 @@ class Connection:
         try:
             self._transport.listen(self._receive)
             code, reason = await self._transport.closed()
-            while self._unread:  # what came before the end counts
-                self._read()
+            while self._unread:  # what came before the end counts: `_read` goes on with it, turn by turn
                 await asyncio.sleep(0)
             return self._ended(code, reason)
         finally:
@@ -244,12 +243,9 @@ class Connection:
                 case effects.Late():
                     self.late += 1
                     self._log.debug("an answer came after its request was given up")
-                case effects.Dropped(reason):
-                    self._drop(reason, 1)
                 case effects.Challenged(challenge):
                     params = self._owner.answer_challenge(challenge)
                     self._perform(self._session.connect(str(uuid.uuid4()), params, self._loop.time()))
-                    self._arm()
                 case effects.Welcomed(hello, secrets):
                     self._arm()
                     self.spawn(self._measure())

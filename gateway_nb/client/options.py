@@ -138,7 +138,9 @@ def resolve(
         device_identity=_identity(options.get("device_identity", "auto"), client.role),
         ssl_context=_ssl_context(take, endpoint),
         request_timeout=take.seconds("request_timeout", 30.0, 0.001, LONGEST_TIMER),
-        connect_challenge_timeout=take.seconds("connect_challenge_timeout", 15.0, 0.25, CHALLENGE_TIMEOUT, clamp=True),
+        connect_challenge_timeout=take.seconds(
+            "connect_challenge_timeout", CHALLENGE_TIMEOUT, 0.25, CHALLENGE_TIMEOUT, clamp=True
+        ),
         tick_watch_min_interval=take.seconds("tick_watch_min_interval", 1.0, 0.001, 30.0, clamp=True),
         callbacks=take.callbacks(),
         withheld=withheld,

@@ -111,8 +111,6 @@ class _Socket(asyncio.BufferedProtocol):
         self._advance()
         if self._cutting is not None:
             self._cutting.cancel()
-        if not self.upgraded.done():
-            self._refuse(exc or EOFError())
         self._pings.end()
         self._disconnected.set_result(None)
 
@@ -123,10 +121,6 @@ class _Socket(asyncio.BufferedProtocol):
         self._writing = True
         owed, self._owed = self._owed, []
         self._write(owed)
-
-    def _refuse(self, error: Exception) -> None:
-        self.upgraded.set_exception(error)
-        self.upgraded.exception()  # retrieved: whoever opened the socket may have been cancelled
 
     # From the protocol to the connection
 
@@ -144,7 +138,8 @@ class _Socket(asyncio.BufferedProtocol):
                 self._take_fragment(event)
         if not self.upgraded.done():
             if self._protocol.handshake_exc is not None:
-                self._refuse(self._protocol.handshake_exc)
+                self.upgraded.set_exception(self._protocol.handshake_exc)
+                self.upgraded.exception()  # retrieved: whoever opened the socket may have been cancelled
             elif self._protocol.state is not State.CONNECTING:
                 self.upgraded.set_result(None)
         self._deliver()

@@ -542,7 +542,23 @@ def test_what_a_recording_shows_of_itself(tmp_path: Path) -> None:
     path.write_text("\n".join([*rows, "{nonsense", ""]))
     assert "line 8 is damaged" in repr(gnb.load(path))
     path.write_text("")
-    assert repr(gnb.load(path)) == "<Recording run.jsonl: 0 bytes, 0 rows>"
+    recording = gnb.load(path)
+    assert repr(recording) == "<Recording run.jsonl: 0 bytes, 0 rows>"
+    assert (recording.stats.start, recording.stats.end, recording.stats.rate) == (None, None, 0.0)
+    path.write_text("".join(row.replace('"a"', f'"{"a" * 41}"') + "\n" for row in rows if '"f"' not in row))
+    assert f": {'a' * 39}… 2, b 1, c 1, d 1, 1 more names>" in repr(recording)
+    path.unlink()
+    assert repr(recording).startswith("<Recording run.jsonl: 0 bytes, ")
+
+
+@pytest.mark.parametrize(("size", "read"), [(32_000_000, True), (32_000_001, False)])
+def test_what_a_large_recording_shows_of_itself(tmp_path: Path, size: int, read: bool) -> None:
+    """A recording of more than 32 MB is not read for what is shown of it."""
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    os.truncate(path, size)
+    shown = repr(gnb.load(path))
+    assert ("line 1 is damaged" in shown, ".stats counts its rows" in shown) == (read, not read)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from gateway_nb.client.event import Event
-from gateway_nb.client.stream import EventStream
+from gateway_nb.client.stream import STREAM_BYTES, EventStream
 
 
 def event(number: int, size: int = 1000) -> Event:
@@ -38,8 +38,34 @@ def test_a_stream_keeps_one_event_however_large() -> None:
 
     async def read() -> list[Event]:
         stream = EventStream(limit=10)
-        stream.put(event(1))
+        for number in range(3):
+            stream.put(event(number))
         stream.end()
         return [item async for item in stream]
 
-    assert [item.seq for item in asyncio.run(read())] == [1]
+    dropped, last = asyncio.run(read())
+    assert (dropped.payload, last.seq) == ({"events": 2}, 2)
+    assert STREAM_BYTES == 64 * 1024 * 1024
+
+
+def test_a_stream_waits() -> None:
+    """A reader that has read everything waits for the next event, or the end, each time anew."""
+
+    async def read() -> None:
+        stream = EventStream()
+        for number in range(2):
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            stream.put(event(number))
+            assert (await waiting).seq == number
+        end = asyncio.create_task(_rest(stream))
+        await asyncio.sleep(0)
+        stream.end()
+        assert await end == []
+
+    asyncio.run(asyncio.wait_for(read(), 5))
+
+
+async def _rest(stream: EventStream) -> list[Event]:
+    return [item async for item in stream]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import inspect
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway_nb.sync import loop_thread as module
 from gateway_nb.sync.loop_thread import loop_thread, stop_loop_thread
 from tests.helpers.support import until
 
@@ -117,3 +120,126 @@ def test_calls_from_another_thread() -> None:
     assert [type(error) for error in errors] == [asyncio.CancelledError]
     with pytest.raises(RuntimeError, match="ended with its event loop; connect anew"):
         thread.run(forever, "forever")
+
+
+class Client:
+    """Something to be stopped at the end."""
+
+    def __init__(self, stopped: list[float], error: Exception | None = None) -> None:
+        self._stopped, self._error = stopped, error
+
+    async def stop(self, timeout: float) -> None:
+        await asyncio.sleep(0)
+        self._stopped.append(timeout)
+        if self._error is not None:
+            raise self._error
+
+
+def test_the_end() -> None:
+    """At its end every client is stopped, whatever one of them does, tasks clean up, and nothing starts any more."""
+    thread, ends = loop_thread(), list[object]()
+    assert loop_thread() is thread
+    assert thread.is_alive()
+    clients = [Client(ends, ValueError("a bug")), Client(ends)]
+    for client in clients:
+        thread.at_exit(client, 0.5)
+    pieces: list[object] = []
+
+    async def generate() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            ends.append("generator")
+
+    async def work() -> None:
+        pieces.append(generate())
+        await anext(pieces[0])  # type: ignore[call-overload]
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ends.append("task")
+
+    begun = threading.Event()
+    handle = thread.submit(work(), "work")
+    assert begun.wait(10)
+    for _ in range(2):
+        stop_loop_thread()
+        assert ends == [0.5, 0.5, "task", "generator"]
+    assert not thread.is_alive()
+    assert handle.cancelled()
+    thread.call(lambda: ends.append("too late"))
+    thread.stop()
+    late = work()
+    with pytest.raises(RuntimeError, match="ended with its event loop; connect anew"):
+        thread.submit(late, "late")
+    assert inspect.getcoroutinestate(late) == inspect.CORO_CLOSED
+    assert loop_thread() is not thread
+    assert len(ends) == 4
+
+
+def test_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a child of a fork the parent's loop is not used: calls say so, and finalizers do nothing."""
+    thread, called = loop_thread(), threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(thread, "pid", 1)
+        assert not thread.is_alive()
+        with pytest.raises(RuntimeError, match=r"belongs to the parent process, and can't be used after fork\(\)"):
+            thread.run(asyncio.Event().wait, "work")
+        thread.call(called.set)
+        thread.stop()
+        assert loop_thread() is not thread
+        stop_loop_thread()
+    assert thread.run(_nothing, "nothing") is None
+    assert not called.is_set()
+    thread.stop()
+
+
+async def _nothing() -> None:
+    pass
+
+
+def test_on_the_loops_own_thread() -> None:
+    """Whoever would wait for the loop on its own thread is told instead of waiting for ever."""
+    thread = loop_thread()
+    thread.check_may_wait("m")
+
+    async def work() -> None:
+        with pytest.raises(RuntimeError, match="m: this would wait for the loop on the loop's own thread"):
+            thread.run(_nothing, "m")
+
+    thread.run(work, "work")
+
+
+def test_how_long_cleanup_is_waited_for() -> None:
+    """Ctrl-C waits two seconds for a call's cleanup, and the end of the interpreter two for clients and thread."""
+    assert (module.INTERRUPT_SECONDS, module.EXIT_SECONDS) == (2.0, 2.0)
+
+
+def test_an_end_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that does not stop does not keep the interpreter from its end."""
+    monkeypatch.setattr(module, "EXIT_SECONDS", 0.01)
+    thread, gate = loop_thread(), threading.Event()
+
+    class Stuck(Client):
+        async def stop(self, timeout: float) -> None:
+            gate.wait(10)
+
+    stuck = Stuck([])
+    thread.at_exit(stuck, 1.0)
+    stop_loop_thread()
+    assert thread._thread.is_alive()
+    gate.set()
+    thread._thread.join(10)
+    assert not thread._thread.is_alive()
+
+
+def test_a_client_that_is_gone() -> None:
+    """A client that nobody holds any more is not kept for the end."""
+    thread, ends = loop_thread(), list[float]()
+    thread.at_exit(Client(ends), 0.5)
+    gc.collect()
+    stop_loop_thread()
+    assert ends == []

@@ -1,0 +1,411 @@
+"""A client across its connections, over transports that a test holds in its hands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway_nb.client import core as module
+from gateway_nb.client.core import Core
+from gateway_nb.client.log import LOGGER
+from gateway_nb.client.options import resolve
+from gateway_nb.client.status import Status
+from gateway_nb.errors import (
+    GatewayClosedError,
+    GatewayConnectError,
+    GatewayTimeoutError,
+    HandshakeTimeoutError,
+    IdentityError,
+    PairingRequiredError,
+)
+from tests.helpers.frames import event
+from tests.helpers.lines import Line
+from tests.helpers.support import async_test
+
+CALLBACKS = ("on_state", "on_hello_ok", "on_close", "on_connect_error", "on_reconnect_paused", "on_gap")
+
+
+class Client:
+    """A core, and what happens to it.
+
+    Attributes:
+        reachable: what the next attempts meet: a line, or an error.
+        heard: what the callbacks were called with.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.heard: list[tuple[Any, ...]] = []
+        self.reachable: asyncio.Queue[Line | Exception] = asyncio.Queue()
+        callbacks = {name: self._hears(name) for name in CALLBACKS}
+        settings = resolve(
+            "ws://127.0.0.1:1", token="hush-hush-hush", options={"device_identity": None} | callbacks | options
+        )
+        self.core = Core(settings)
+
+    def _hears(self, name: str) -> Any:
+        def callback(*arguments: Any) -> None:
+            if isinstance(arguments[0], Status):
+                arguments = (arguments[0].state, arguments[0].reason)
+            self.heard.append((name, *arguments))
+
+        return callback
+
+    async def open(self, *_: Any, **__: Any) -> Line:
+        found = await self.reachable.get()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def meets(self, **changes: Any) -> Line:
+        """Let the next attempt reach a gateway, do the handshake, and return the line."""
+        line, epoch = Line(), self.core.feed.epoch
+        self.reachable.put_nowait(line)
+        while self.core.feed.epoch == epoch:
+            with contextlib.suppress(AttributeError):  # it does not listen yet
+                line.welcome(**changes)
+            await asyncio.sleep(0)
+        return line
+
+    async def connected(self, **changes: Any) -> Line:
+        """Connect for the first time."""
+        starting = asyncio.create_task(self.core.start(None))
+        line = await self.meets(**changes)
+        await starting
+        return line
+
+    async def becomes(self, state: str) -> None:
+        """Wait for a state."""
+        while self.core.status.state != state:
+            await self.core._changed.wait()
+
+    def names(self, callback: str = "on_state") -> list[Any]:
+        """Return what a callback was called with first, each time."""
+        return [arguments[0] for name, *arguments in self.heard if name == callback]
+
+
+@contextlib.asynccontextmanager
+async def client(monkeypatch: pytest.MonkeyPatch, pause: float | None = 0.0, **options: Any) -> AsyncIterator[Client]:
+    """Make a client whose pauses are that long; by default those of the longest draw."""
+    found = Client(**options)
+    monkeypatch.setattr(module, "open_transport", found.open)
+    monkeypatch.setattr("random.Random.uniform", lambda _, low, high: high if pause is None else pause)
+    try:
+        yield found
+    finally:
+        await found.core.stop(1.0)
+
+
+async def turns(count: int = 20) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@async_test
+async def test_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connecting returns the hello-ok without its secrets, tells the callbacks, and does it once."""
+    async with client(monkeypatch) as one:
+        assert (one.core.hello, one.core.status) == (None, Status("closed", "ws://127.0.0.1:1"))
+        await one.connected(server={"version": "2026.9.6", "connId": "with hush-hush-hush"})
+        hello = await one.core.start(None)
+        assert hello is one.core.hello
+        assert "hush" not in repr(hello)
+        status = one.core.status
+        assert (status.state, status.epoch, status.protocol, status.role) == ("connected", 1, 4, "operator")
+        assert (status.server_version, status.scopes, status.problems) == ("2026.9.6", ("operator.admin",), ())
+        assert (status.counters.frames, status.counters.reconnects, status.retry_in) == (2, 0, None)
+        assert one.names() == ["connecting", "connected"]
+        assert one.names("on_hello_ok") == [hello]
+        await one.core.stop(1.0)
+        assert one.names() == ["connecting", "connected", "closed"]
+        assert one.core.status.reason is None
+        assert one.core.hello is hello
+        assert one.names("on_close") == []
+
+
+@async_test
+async def test_coming_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost connection is made again, told as such; the counters go on, and nothing is counted twice."""
+    async with client(monkeypatch) as one:
+        first = await one.connected()
+        first.push(event("x", seq=1), event("x", seq=3), b"{", event("x", seq=2))
+        lost = asyncio.create_task(one.core.lost(1))
+        elsewhere = asyncio.create_task(one.core.lost(7))
+        await turns()
+        assert (lost.done(), elsewhere.done()) == (False, True)
+        first.hang_up(1006)
+        await asyncio.wait_for(lost, 5)
+        assert one.core.status.state == "reconnecting"
+        back = asyncio.create_task(one.core.returned())
+        second = await one.meets()
+        assert await back
+        second.push(b"{", b"{")
+        status = one.core.status
+        assert (status.state, status.epoch, status.reason, status.retry_in) == ("connected", 2, None, None)
+        counters = status.counters
+        assert (counters.frames, counters.malformed, counters.reconnects) == (2 + 4 + 2 + 2, 3, 1)
+        assert (counters.events, counters.gaps, counters.missed, counters.jumps) == (3, 1, 1, 1)
+        assert one.names() == ["connecting", "connected", "reconnecting", "reconnecting", "connected"]
+        assert [heard for heard in one.heard if heard[0] in ("on_close", "on_gap")] == [
+            ("on_gap", 2, 3),
+            ("on_close", 1006, ""),
+        ]
+        await one.core.stop(1.0)
+        assert one.core.status.counters.frames == counters.frames
+
+
+@async_test
+async def test_what_is_counted_of_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a connection counts of requests is there while it lives, and late answers are after it, too."""
+    async with client(monkeypatch) as one:
+        line = await one.connected()
+        asked = asyncio.create_task(one.core.requests.ask("m", None, None))
+        await turns()
+        assert (one.core.status.counters.in_flight, one.core.status.counters.queued) == (1, 0)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        line.answer({})
+        assert (one.core.status.counters.in_flight, one.core.status.counters.late) == (0, 1)
+        line.hang_up()
+        await one.becomes("reconnecting")
+        await one.meets()
+        assert one.core.status.counters.late == 1
+
+
+@async_test
+async def test_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between attempts the state says for how long and why, and a call is told the same."""
+    async with client(monkeypatch, pause=None) as one:
+        line = await one.connected()
+        line.hang_up(1011, "it is full")
+        while one.core.status.retry_in is None:
+            await asyncio.sleep(0)
+        status = one.core.status
+        assert 0 < (status.retry_in or 0) <= 1
+        assert (status.state, status.reason) == ("reconnecting", "gateway closed (1011): it is full")
+        assert (status.rtt, status.silence) == (None, None)
+        with pytest.raises(
+            GatewayClosedError, match=r"m: gateway not connected: reconnecting, next attempt in .* full"
+        ):
+            await one.core.requests.ask("m", None, None)
+
+
+@pytest.mark.parametrize("reached", [True, False])
+@async_test
+async def test_why_there_is_no_connection(reached: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call without a connection says what to do, before the first, during it, and after the last."""
+    async with client(monkeypatch) as one:
+        with pytest.raises(GatewayClosedError, match="connect first"):
+            await one.core.requests.ask("m", None, None)
+        starting = asyncio.create_task(one.core.start(None))
+        await one.becomes("connecting")
+        with pytest.raises(GatewayClosedError, match="gateway not connected: connecting"):
+            await one.core.requests.ask("m", None, None)
+        if reached:
+            await one.meets()
+            await starting
+        await one.core.stop(1.0)
+        with pytest.raises(GatewayClosedError, match="it was closed; connect again"):
+            await one.core.requests.ask("m", None, None)
+        if not reached:
+            with pytest.raises(GatewayClosedError, match="gateway client stopped"):
+                await starting
+
+
+@async_test
+async def test_the_first_connection_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where waiting would not help connecting raises at once, the state says why, and it can be tried again."""
+    async with client(monkeypatch) as one:
+        for _ in range(2):
+            one.reachable.put_nowait(GatewayConnectError("nothing listens there, with hush-hush-hush"))
+            with pytest.raises(GatewayConnectError, match="nothing listens there") as failed:
+                await one.core.start(None)
+            assert (one.core.status.state, one.core.status.reason) == ("closed", str(failed.value))
+        assert "hush" not in str(failed.value)
+        assert one.names() == ["connecting", "closed", "closed", "connecting", "closed"]
+        assert [str(error) for error in one.names("on_connect_error")] == [str(failed.value)] * 2
+        assert one.names("on_close") == []
+        await one.connected()
+
+
+@async_test
+async def test_no_connection_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gives connecting so many seconds is told why it took longer; nothing goes on after that."""
+    async with client(monkeypatch, pause=None) as one:
+        with pytest.raises(HandshakeTimeoutError, match=r"no connection to ws://127.0.0.1:1 within 0.01 s\Z"):
+            await one.core.start(0.01)
+        assert one.core.status.state == "closed"
+        line = Line()
+        one.reachable.put_nowait(line)
+        starting = asyncio.create_task(one.core.start(0.05))
+        await turns(50)
+        line.hang_up(1013, "starting")
+        with pytest.raises(HandshakeTimeoutError, match=r"within 0.05 s: gateway closed \(1013\): starting"):
+            await starting
+
+
+@async_test
+async def test_a_bug_of_ours(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A bug ends connecting with itself, is in the log, and is the reason of the state."""
+    async with client(monkeypatch) as one:
+        for first in (True, False):
+            caplog.clear()
+            with caplog.at_level("ERROR", LOGGER.name):
+                if first:
+                    one.reachable.put_nowait(RuntimeError("a bug"))
+                    with pytest.raises(RuntimeError, match="a bug"):
+                        await one.core.start(None)
+                    assert "closed" in one.names()
+                else:
+                    (await one.connected()).hang_up()
+                    one.reachable.put_nowait(RuntimeError("a bug"))
+                    await one.becomes("closed")
+                    assert one.core.status.reason == "a bug in gateway_nb: RuntimeError('a bug')"
+                    assert not await one.core.returned()
+            assert "keeping the connection failed" in caplog.text
+
+
+@async_test
+async def test_a_key_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """A device key that can't be read is why connecting fails."""
+    (tmp_path / "device.json").write_text("{")
+    async with client(monkeypatch, device_identity=str(tmp_path / "device.json")) as one:
+        with pytest.raises(IdentityError):
+            await one.core.start(None)
+
+
+@async_test
+async def test_stopping_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who stops is told where the line was not cut in time; it is closed all the same."""
+    async with client(monkeypatch) as one:
+        line = await one.connected()
+
+        async def close(*_: Any) -> None:
+            await asyncio.Event().wait()
+
+        line.close = close  # type: ignore[method-assign]
+        with pytest.raises(GatewayTimeoutError, match="gateway client stop timed out after 10ms"):
+            await one.core.stop(0.01)
+        assert one.core.status.state == "closed"
+        assert "abort" in line.calls
+
+
+@async_test
+async def test_cutting_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line can be cut without a word, also where there is none."""
+    async with client(monkeypatch) as one:
+        one.core.abort()
+        line = await one.connected()
+        one.core.abort()
+        await turns()
+        assert line.calls == ["abort"]
+
+
+@pytest.mark.parametrize("patient", [True, False])
+@async_test
+async def test_waiting_for_the_return(patient: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the connection to come back learns when it will not: after two minutes, or as it is paused."""
+    assert module._RECONNECT_PATIENCE == 120.0
+    async with client(monkeypatch, pause=None) as one:
+        assert not await one.core.returned()
+        line = await one.connected()
+        assert await one.core.returned()
+        line.hang_up()
+        await one.becomes("reconnecting")
+        if not patient:
+            monkeypatch.setattr(module, "_RECONNECT_PATIENCE", 0.001)
+            assert not await one.core.returned()
+            return
+        monkeypatch.setattr("random.Random.uniform", lambda _, low, high: low)
+        back = asyncio.create_task(one.core.returned())
+        await turns()
+        assert not back.done()
+        await one.core.stop(1.0)
+        assert not await back
+
+
+@async_test
+async def test_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only the user can help no attempt follows; the state, a callback and every call say what is in the way."""
+    async with client(monkeypatch) as one:
+        line = await one.connected()
+        line.hang_up()
+        await one.becomes("reconnecting")
+        back = asyncio.create_task(one.core.returned())
+        one.reachable.put_nowait(line := Line())
+        await turns()
+        line.challenge()
+        line.answer(ok=False, error={"code": "NO", "message": "no", "details": {"code": "AUTH_TOKEN_MISSING"}})
+        await one.becomes("paused")
+        assert not await back
+        assert len(one.names("on_reconnect_paused")) == len(one.names("on_connect_error")) == 1
+        assert one.names("on_close") == [1006]
+        assert one.core.status.retry_in is None
+        with pytest.raises(GatewayClosedError, match=r"paused: .*; mend that and connect again"):
+            await one.core.requests.ask("m", None, None)
+        await one.connected()
+        assert one.core.status.state == "connected"
+
+
+@async_test
+async def test_who_waits_for_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited in vain for an approval is told what to approve."""
+    async with client(monkeypatch, pause=None) as one:
+        starting = asyncio.create_task(one.core.start(0.1))
+        one.reachable.put_nowait(line := Line())
+        await one.becomes("connecting")
+        await turns()
+        line.challenge()
+        details = {"code": "PAIRING_REQUIRED", "pauseReconnect": False, "requestId": "r1"}
+        line.answer(ok=False, error={"code": "NOT_PAIRED", "message": "pair", "details": details})
+        with pytest.raises(PairingRequiredError):
+            await starting
+
+
+@async_test
+async def test_fewer_scopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scopes that were not granted are warned of, and stay among the problems."""
+    async with client(monkeypatch, scopes=["operator.read", "operator.write", "operator.approvals"]) as one:
+        auth = {"role": "operator", "scopes": ["operator.read"]}
+        await one.connected(auth=auth)
+        [problem] = one.core.status.problems
+        assert "the scopes operator.approvals, operator.write: methods that need more fail" in problem
+        assert any(problem in line for line in one.core.log.lines)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ({"reason": "update", "restartExpectedMs": 1500}, "the gateway shuts down: update, back in about 2 s"),
+        ({"reason": "update"}, "the gateway shuts down: update"),
+        ({"reason": ""}, "the gateway shuts down: no reason given"),
+        ({"reason": 7, "restartExpectedMs": "soon"}, "the gateway shuts down: no reason given"),
+        ([1], "the gateway shuts down: no reason given"),
+        (None, "the gateway shuts down: no reason given"),
+    ],
+)
+@async_test
+async def test_an_announced_shutdown(payload: Any, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the gateway says of its shutdown is the reason of the state until it is back."""
+    async with client(monkeypatch) as one:
+        line = await one.connected()
+        line.push(event("shutdown", payload, seq=1))
+        assert (one.core.status.state, one.core.status.reason, one.core.status.retry_in) == ("restarting", reason, None)
+        line.hang_up(1006)
+        await turns()
+        assert (one.core.status.state, one.core.status.reason) == ("restarting", reason)
+        await one.meets()
+        assert (one.core.status.state, one.core.status.reason) == ("connected", None)
+
+
+@async_test
+async def test_events_go_to_the_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`on_event` hears every event, and nothing else calls it."""
+    events: list[Any] = []
+    async with client(monkeypatch, on_event=events.append) as one:
+        line = await one.connected()
+        line.push(event("x", seq=1), event("y", seq=2))
+        assert [item.event for item in events] == ["x", "y"]
