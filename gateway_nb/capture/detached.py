@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import CaptureError, one_line, printable
 from ..identity.files import home, write_private
+from ..protocol.lines import torn_end
 
 _LOGGER = logging.getLogger("gateway_nb")
 _START_PATIENCE = 60.0
@@ -204,7 +206,11 @@ def start(
             return found
         with contextlib.suppress(CaptureError):  # it failed, and makes way
             found.stop()
-    return launch(connection, path, events=events, append=append, rotate=rotate)
+    started = launch(connection, path, events=events, append=append, rotate=rotate)
+    if started.stats.torn is not None:
+        # The frames of the face's method and of its wrapper are not the user's.
+        warnings.warn(torn_end(started.path, started.stats.torn), stacklevel=4)
+    return started
 
 
 def launch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+from ..errors import BadArgumentError
 from .event import Event
 from .log import Log
 
@@ -39,9 +40,9 @@ class Handlers:
             TypeError: it can't be called, or nobody would await what it returns.
         """
         if not callable(handler):
-            raise TypeError(f"handler must be callable, not {handler!r}")
+            raise BadArgumentError(f"handler must be callable, not {handler!r}")
         if inspect.iscoroutinefunction(handler):
-            raise TypeError(
+            raise BadArgumentError(
                 f"the handler of {event!r} is a coroutine function, which would never be awaited; "
                 "pass a plain function, or iterate over AsyncGateway.stream()"
             )

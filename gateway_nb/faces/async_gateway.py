@@ -6,10 +6,10 @@ import asyncio
 import functools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Never, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..client import options as options_
-from ..client.calls import call, refuse_keywords, subscribe, wait_for
+from ..client.calls import call, subscribe, user_facing, wait_for
 from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
 from ..client.feed import Subscription
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..tools.tools import AsyncTools
 
 
+@user_facing
 class AsyncGateway(AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
@@ -147,7 +148,6 @@ class AsyncGateway(AsyncRecords):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
-        **others: Never,
     ) -> Any:
         """Call a method and return the payload of its answer.
 
@@ -169,7 +169,6 @@ class AsyncGateway(AsyncRecords):
             GatewayTimeoutError: no answer in time.
             GatewayClosedError: not connected, or not any more.
         """
-        refuse_keywords(others)
         return await call(self.core, method, params, timeout, expect_final)
 
     def submit(

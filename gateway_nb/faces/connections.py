@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Unpack
 
 from ..client.options import ConnectOptions
-from ..errors import PairingRequiredError
+from ..errors import BadArgumentError, PairingRequiredError
 from ..events.log import EventLog
 from ..sync.loop_thread import loop_thread
 from .gateway import Gateway
@@ -128,7 +128,7 @@ def connect(
         The connected `Gateway`.
 
     Raises:
-        TypeError, ValueError: an option is wrong; nothing was sent.
+        BadArgumentError: an argument is wrong; nothing was sent.
         InsecureUrlError: plain ``ws://`` to another machine; nothing was sent.
         IdentityError: the device key's file can't be used; nothing was sent.
         AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway said no.
@@ -141,7 +141,7 @@ def connect(
         >>> sessions = gw.request("sessions.list", {"limit": 5})["sessions"]
     """
     if not isinstance(name, str) or not name:
-        raise TypeError(f"name must be a non-empty string, not {name!r}")
+        raise BadArgumentError(f"name must be a non-empty string, not {name!r}")
     loop_thread().check_may_wait("connect")  # another thread that has the name may itself wait for the loop
     gateway = Gateway(
         url,

@@ -12,7 +12,7 @@ from typing import Any
 
 from ....client.environment import URL_VARIABLE, endpoint_for
 from ....client.pairing import PAUSE
-from ....errors import GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
+from ....errors import BadArgumentError, GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
 from ....faces import connections as connecting
 from ....faces.gateway import Gateway
 from ....identity import files
@@ -258,7 +258,7 @@ def _gateway(options: Mapping[str, str], secret: str | None) -> Gateway:
     more: dict[str, Any] = {"token": "", "device_identity": None} if kind == "none" else {"token": ""}
     if kind in ("token", "password"):
         if not secret:
-            raise ValueError(f"type the {kind}, or choose another way to sign in")
+            raise BadArgumentError(f"type the {kind}, or choose another way to sign in")
         more[kind] = secret
     if scopes := _scopes(options["scopes"]):
         more["scopes"] = scopes
