@@ -156,11 +156,15 @@ class Gateway(Records):
 
     def _continue(self, log: EventLog) -> None:
         """Continue another connection's event log, as `gateway_nb.connect` does when a cell is run again."""
-        self._remove_log()
         self.redactor.keep_also(log.redactor)
         log.redactor = self.redactor
-        self.events = log
-        self._remove_log = self.core.feed.keep(log)
+
+        async def join() -> None:  # on the loop's thread, where no event comes in between
+            self._remove_log()
+            log.join(self.events)
+            self.events, self._remove_log = log, self.core.feed.keep(log)
+
+        self._thread.run(join, "connect")
 
     # Calling
 

@@ -352,10 +352,11 @@ result.Result._repr_mimebundle_ = fail
 
 
 def test_a_connection_that_is_lost(connected: Kernel, local: gnb.LocalGateway) -> None:
-    """Where connecting again fails, the cell says that the former connection is closed."""
+    """Where connecting again fails, the cell says which connection is still there, and the next one uses it."""
     outcome = connected.run("%gateway connect ws://127.0.0.1:1")
     assert "nothing listens on ws://127.0.0.1:1" in outcome.error[0]
-    assert outcome.text == f"the former connection, default at {local.url}, is closed\n"
+    assert outcome.text == f"still connected: default at {local.url}\n"
+    assert f"default at {local.url}" in connected.run("%gateway call health").everything
 
 
 def test_describe(shared: Kernel) -> None:
