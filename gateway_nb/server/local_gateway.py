@@ -16,7 +16,7 @@ from typing import Any
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from ..errors import BadArgumentError
+from ..errors import BadArgumentError, GatewayClosedError
 from ..protocol import close_codes, frames, origins
 from .admission import AUTH_MODES, Admission
 from .clock import now_ms
@@ -100,7 +100,13 @@ class LocalGateway:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Where it listens.
+
+        Raises:
+            GatewayClosedError: it has not been started, and has no port yet.
+        """
+        if not self._port:
+            self._running()
         return f"ws://127.0.0.1:{self._port}"
 
     def start(self) -> LocalGateway:
@@ -149,7 +155,7 @@ class LocalGateway:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<LocalGateway {self.url} {'running' if self._thread else 'stopped'}>"
+        return f"<LocalGateway {f'{self.url} running' if self._thread else 'stopped'}>"
 
     # What tests and demos do to it
 
@@ -275,7 +281,7 @@ class LocalGateway:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            raise RuntimeError("this gateway is not running; start it with `with LocalGateway() as local:`")
+            raise GatewayClosedError("this gateway is not running; start it: with LocalGateway() as local, or start()")
         return self._loop
 
     # Its own thread
