@@ -136,8 +136,8 @@ class Settings:
     connect_challenge_timeout: float
     tick_watch_min_interval: float
     callbacks: dict[str, Callable[..., object]] = field(repr=False)
-    withheld: str | None = None
-    """Why the environment's credentials are not sent to this endpoint, with what to do; else ``None``."""
+    of_environment: str | None = None
+    """What a refusal says of the environment's credentials: that they were sent, or why not, with what to do."""
 
 
 def resolve(
@@ -178,9 +178,9 @@ def resolve(
     )
     take = _Taker(options)
     endpoint = environment.endpoint_for(url, take.text("tls_fingerprint"))
-    withheld = None
+    of_environment = None
     if token is password is device_token is bootstrap_token is None:
-        given, withheld = environment.credentials_for(endpoint)
+        given, of_environment = environment.credentials_for(endpoint)
     client = _client(take)
     return Settings(
         endpoint=endpoint,
@@ -193,7 +193,7 @@ def resolve(
         connect_challenge_timeout=take.seconds("connect_challenge_timeout", 15.0, 0.25, CHALLENGE_TIMEOUT, clamp=True),
         tick_watch_min_interval=take.seconds("tick_watch_min_interval", 1.0, 0.001, 30.0, clamp=True),
         callbacks=take.callbacks(),
-        withheld=withheld,
+        of_environment=of_environment,
     )
 
 
