@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -27,7 +28,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from ..errors import CaptureError, one_line, printable
-from ..identity.files import home, write_private
+from ..identity.files import HOME_VARIABLE, home, write_private
 from ..protocol.lines import torn_end
 
 _LOGGER = logging.getLogger("gateway_nb")
@@ -79,7 +80,7 @@ class Registration:
     """
 
     def __init__(self, account: Account) -> None:
-        self._file = _folder() / f"{account.pid}.json"
+        self._file = _writable_folder() / f"{account.pid}.json"
         self._file.unlink(missing_ok=True)  # of a former process with this id
         self._lock = _lock(self._file)
         self._lock.acquire(timeout=_LOCK_PATIENCE)  # whoever asks whether it is locked locks it for a moment
@@ -233,7 +234,7 @@ def launch(
         duration: how long, like ``90s``; default: until it is stopped.
 
     Raises:
-        CaptureError: it ended before it captured, with what it printed.
+        CaptureError: the folder of the entries can't be written, or it ended before it captured, with what it printed.
     """
     path = path.absolute()
     command = [sys.executable, "-m", "gateway_nb", "capture", "--connection-from-stdin", "-o", str(path)]
@@ -241,7 +242,7 @@ def launch(
     command += ["--append"] if append else []
     command += ["--rotate", rotate] if rotate else []
     command += ["--duration", duration] if duration else []
-    with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".log") as output:
+    with tempfile.NamedTemporaryFile(dir=_writable_folder(), suffix=".log") as output:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True)
         waiting = threading.Thread(target=process.wait, name="gateway_nb-detached", daemon=True)
         _waiting[process.pid] = waiting
@@ -338,6 +339,21 @@ def _read(file: Path) -> Account:
 
 
 def _folder() -> Path:
-    folder = home() / "captures"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return home() / "captures"
+
+
+def _writable_folder() -> Path:
+    """Return the folder of the entries, to write there.
+
+    Raises:
+        CaptureError: that is impossible.
+    """
+    folder = _folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        why = f"{folder}, where captures are listed, can't be written: {error.strerror}"
+        raise CaptureError(f"{why}; set {HOME_VARIABLE} to a folder that can be written") from None
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -163,6 +164,8 @@ def connect(
         if names().gateways.get(name) is not gateway:  # else Ctrl-C came while the former one was closed
             gateway.close()
         raise
+    for problem in gateway.status.problems:
+        warnings.warn(problem, stacklevel=2)
     return gateway
 
 
