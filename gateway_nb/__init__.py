@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .client.status import Status as Status
     from .diagnosis.doctor import doctor as doctor
     from .errors import AuthenticationError as AuthenticationError
+    from .errors import BadArgumentError as BadArgumentError
     from .errors import BadParamsError as BadParamsError
     from .errors import CaptureError as CaptureError
     from .errors import FrameTooLargeError as FrameTooLargeError
@@ -76,6 +77,7 @@ _ROOMS = {
     "notebook.playground": ("playground",),
     "errors": (
         "AuthenticationError",
+        "BadArgumentError",
         "BadParamsError",
         "CaptureError",
         "FrameTooLargeError",

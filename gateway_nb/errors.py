@@ -208,6 +208,10 @@ class BadParamsError(GatewayError, TypeError):
     """The params are not JSON (or hold NaN). They were not sent."""
 
 
+class BadArgumentError(GatewayError, TypeError, ValueError):
+    """An argument of a function is missing, of the wrong type, or not one of the values it takes. Nothing was sent."""
+
+
 def request_error(
     method: str,
     request_id: str,

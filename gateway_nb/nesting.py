@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from packaging.version import Version
 
+from .errors import BadArgumentError
+
 KEPT = "nest_asyncio2"
 ARCHIVED = "nest_asyncio"
 _LIBRARIES = (KEPT, ARCHIVED)
@@ -69,7 +71,7 @@ def enable(library: str = KEPT, *, force: bool = False) -> NestingStatus:
         gnb.nesting.enable()  # in the notebook's first cell
     """
     if library not in _LIBRARIES:
-        raise ValueError(f"library must be one of {', '.join(_LIBRARIES)}, not {library!r}")
+        raise BadArgumentError(f"library must be one of {', '.join(_LIBRARIES)}, not {library!r}")
     now = status()
     if now.applied == library:
         return now

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +28,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from ..errors import CaptureError, one_line, printable
-from ..identity.files import home, write_private
+from ..identity.files import HOME_VARIABLE, home, write_private
+from ..protocol.lines import torn_end
 
 _LOGGER = logging.getLogger("gateway_nb")
 _START_PATIENCE = 60.0
@@ -77,7 +80,7 @@ class Registration:
     """
 
     def __init__(self, account: Account) -> None:
-        self._file = _folder() / f"{account.pid}.json"
+        self._file = _writable_folder() / f"{account.pid}.json"
         self._file.unlink(missing_ok=True)  # of a former process with this id
         self._lock = _lock(self._file)
         self._lock.acquire(timeout=_LOCK_PATIENCE)  # whoever asks whether it is locked locks it for a moment
@@ -185,7 +188,11 @@ def start(connection: Mapping[str, Any], path: Path, **options: Any) -> Detached
             return found
         with contextlib.suppress(CaptureError):  # it failed, and makes way
             found.stop()
-    return launch(connection, path, **options)
+    started = launch(connection, path, **options)
+    if started.stats.torn is not None:
+        # The frames of the face's method and of its wrapper are not the user's.
+        warnings.warn(torn_end(started.path, started.stats.torn), stacklevel=4)
+    return started
 
 
 def launch(
@@ -208,7 +215,7 @@ def launch(
         duration: how long, like ``90s``; default: until it is stopped.
 
     Raises:
-        CaptureError: it ended before it captured, with what it printed.
+        CaptureError: the folder of the entries can't be written, or it ended before it captured, with what it printed.
     """
     path = path.absolute()
     command = [sys.executable, "-m", "gateway_nb", "capture", "--connection-from-stdin", "-o", str(path)]
@@ -216,7 +223,7 @@ def launch(
     command += ["--append"] if append else []
     command += ["--rotate", rotate] if rotate else []
     command += ["--duration", duration] if duration else []
-    with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".log") as output:
+    with tempfile.NamedTemporaryFile(dir=_writable_folder(), suffix=".log") as output:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True)
         waiting = threading.Thread(target=process.wait, name="gateway_nb-detached", daemon=True)
         _waiting[process.pid] = waiting
@@ -313,6 +320,21 @@ def _read(file: Path) -> Account:
 
 
 def _folder() -> Path:
-    folder = home() / "captures"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return home() / "captures"
+
+
+def _writable_folder() -> Path:
+    """Return the folder of the entries, to write there.
+
+    Raises:
+        CaptureError: that is impossible.
+    """
+    folder = _folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        why = f"{folder}, where captures are listed, can't be written: {error.strerror}"
+        raise CaptureError(f"{why}; set {HOME_VARIABLE} to a folder that can be written") from None
     return folder

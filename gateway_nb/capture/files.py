@@ -18,7 +18,7 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import CaptureError
+from ..errors import BadArgumentError, CaptureError
 from ..protocol.lines import MAX_LINE_BYTES, DamagedLine, read_line
 from .reading import ZSTD_SUFFIX, not_regular, without_waiting
 
@@ -61,7 +61,7 @@ def parse_rotation(text: str) -> Rotation:
     """
     found = _LIMIT.fullmatch(text.strip())
     if found is None or float(found[1]) == 0:
-        raise ValueError(f"a rotation is a size or a time like 100MB, 30m or 1h, not {text!r}")
+        raise BadArgumentError(f"a rotation is a size or a time like 100MB, 30m or 1h, not {text!r}")
     number, unit = float(found[1]), found[2]
     return Rotation(number * _BYTES[unit]) if unit in _BYTES else Rotation(seconds=number * _SECONDS[unit])
 

@@ -26,7 +26,7 @@ from ..client.event import Event, size_of
 from ..client.feed import matches
 from ..client.log import LOGGER
 from ..client.redaction.redactor import Redactor
-from ..errors import CaptureError, printable
+from ..errors import BadArgumentError, CaptureError, printable
 from ..protocol.frames import encode
 from ..protocol.lines import torn_end
 from .files import Output, parse_rotation
@@ -105,7 +105,7 @@ class Capture:
     ) -> None:
         self._patterns = (events,) if isinstance(events, str) else tuple(events)
         if not self._patterns or not all(isinstance(pattern, str) for pattern in self._patterns):
-            raise TypeError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
+            raise BadArgumentError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
         rotation = None if rotate is None else parse_rotation(rotate)
         self.asked_for = Path(path)
         self._open_output = partial(Output, self.asked_for, append=append, rotation=rotation)

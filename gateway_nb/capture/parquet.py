@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ..errors import CaptureError
+from ..errors import BadArgumentError, CaptureError
 from .files import partial_name, unwritable
 
 _OTHER = "__other__"
@@ -41,7 +41,7 @@ def write_parquet(
     import pyarrow.dataset as dataset
 
     if not set(partition_by) <= set(_FOLDERS_BY):
-        raise ValueError(f"partition_by takes {', '.join(_FOLDERS_BY)}, not {', '.join(map(str, partition_by))}")
+        raise BadArgumentError(f"partition_by takes {', '.join(_FOLDERS_BY)}, not {', '.join(map(str, partition_by))}")
     folders = _Folders(partition_by)
     schema = schema.append(pa.field("date", pa.string()))
     for column in folders.named:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ..client.redaction.redactor import Redactor
-from ..errors import CaptureError, one_line, printable
+from ..errors import BadArgumentError, CaptureError, one_line, printable
 from ..events import widgets
 from ..events.rows import SCHEMA, frame_of, joined, table_of
 from ..events.view import EventView
@@ -90,7 +90,7 @@ def load(path: str | Path, *, errors: str = "raise") -> Recording:
         >>> frame = gnb.load("run.jsonl").df
     """
     if errors not in ("raise", "skip"):
-        raise ValueError(f"errors must be 'raise' or 'skip', not {errors!r}")
+        raise BadArgumentError(f"errors must be 'raise' or 'skip', not {errors!r}")
     return Recording(_files(Path(path)), skip=errors == "skip")
 
 

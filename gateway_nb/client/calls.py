@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import EllipsisType
-from typing import Any
+from typing import Any, TypeVar
 
-from ..errors import GatewayError, GatewayRequestError, GatewayTimeoutError, is_unknown_method, suggest_methods
+from ..errors import (
+    BadArgumentError,
+    GatewayError,
+    GatewayRequestError,
+    GatewayTimeoutError,
+    is_unknown_method,
+    suggest_methods,
+)
 from ..protocol.frames import check_method, decode_answer
 from ..protocol.spelling import closest
 from ..schema.facts import method_facts
@@ -18,6 +27,8 @@ from .event import Event
 from .feed import Subscription
 from .options import timeout as checked_timeout
 from .run import FINISH
+
+T = TypeVar("T")
 
 
 async def call(
@@ -50,14 +61,38 @@ def _advice(method: str, refusal: str) -> str:
     return method_facts().advice(method, refusal)
 
 
-def refuse_keywords(others: Mapping[str, Any]) -> None:
-    """Refuse params that were passed as arguments of `request`, which takes them as one mapping.
+def user_facing(face: type[T]) -> type[T]:
+    """Make the errors of a class's public methods short: `BadArgumentError` names the keyword that may have been meant
+    by one that a method does not take, and an error of this package's does not show its frames.
 
-    Raises:
-        TypeError: there are some.
+    Args:
+        face: a class.
     """
-    for name in others:  # its value may be a secret
-        raise TypeError(f"request() takes no argument {name!r}; pass params as a mapping: {{{name!r}: ...}}")
+    for name, method in vars(face).copy().items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            setattr(face, name, _user_facing(method, list(inspect.signature(method).parameters)[1:]))
+    return face
+
+
+def _user_facing(method: Callable[..., Any], names: list[str]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        for name in options:
+            if name not in names:  # its value may be a secret
+                raise BadArgumentError(f"{method.__name__}() takes no argument {name!r}; {_meant(name, names)}")
+        try:
+            return method(*arguments, **options)
+        except GatewayError as error:
+            raise error.with_traceback(None)  # noqa: B904 - it is the same error
+
+    return wrapper
+
+
+def _meant(name: str, names: list[str]) -> str:
+    if "params" in names and not closest(name, names):
+        return f"pass params as a mapping: {{{name!r}: ...}}"
+    near = closest(name, names) or [other for other in names if name.startswith(other)]
+    return f"did you mean {near[0]}?" if near else f"it has {', '.join(names) or 'none'}"
 
 
 async def wait_for(core: Core, event: str, where: Callable[[Event], object] | None, timeout: float | None) -> Event:
@@ -72,9 +107,27 @@ async def wait_for(core: Core, event: str, where: Callable[[Event], object] | No
 def subscribe(core: Core, event: str, handler: Callable[[Event], object]) -> Subscription:
     """Call a handler of the user's for each event of a name; see `AsyncGateway.on`."""
     subscription = core.feed.subscribe(event, core.handlers.listener(event, handler))
-    if advice := event_advice(core, event):
-        warnings.warn(f"{event!r} will be heard if it comes{advice}", stacklevel=3)
+    _warn_of_unknown(core, event)
     return subscription
+
+
+def check_patterns(core: Core, events: str | Iterable[str]) -> tuple[str, ...]:
+    """Return patterns of event names as a tuple; warn of a name that the gateway does not advertise.
+
+    Args:
+        core: of a client.
+        events: one pattern, or several.
+    """
+    patterns = (events,) if isinstance(events, str) else tuple(events)
+    for pattern in patterns:
+        _warn_of_unknown(core, pattern)
+    return patterns
+
+
+def _warn_of_unknown(core: Core, event: str) -> None:
+    if advice := event_advice(core, event):
+        # The frames of the face's method and of its wrapper are not the user's.
+        warnings.warn(f"no event {event!r} may ever come{advice}", stacklevel=5)
 
 
 def event_advice(core: Core, event: str) -> str:

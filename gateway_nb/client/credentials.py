@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AuthenticationError, GatewayConnectError
+from ..errors import AuthenticationError, GatewayConnectError, IdentityError
+from ..identity.files import HOME_VARIABLE
 from ..protocol import auth
 from ..protocol.auth import Credentials, Recovery, Secret, Selected, StoredToken
 from ..protocol.handshake import Challenge, HelloOk, Signer, connect_params
@@ -69,7 +70,8 @@ class DeviceCredentials:
                 for change in device.protect(path, self._changes_modes):
                     self._log.warning(change)
             except OSError as error:
-                self._log.warning(f"the device key can't be kept on disk ({error}); using one for this session only")
+                why = f"the device key can't be kept on disk ({error}), so this connection uses a temporary one"
+                self._log.problem(IdentityError(f"{why}; set {HOME_VARIABLE} to a folder that can be written"))
                 self._identity = device.DeviceIdentity.generate()
         else:
             self._identity = chosen
@@ -154,9 +156,11 @@ class DeviceCredentials:
         return recovery
 
     def explained(self, error: GatewayConnectError | None) -> GatewayConnectError | None:
-        """Return a refusal with why a credential that is there was not sent, if none was."""
-        why = self._settings.withheld or self._useless
-        if why and isinstance(error, AuthenticationError) and self.selected and not self.selected.auth:
+        """Return a refusal with where the credential is from, or why one that is there was not sent."""
+        sent = self.selected is not None and bool(self.selected.auth)
+        chosen = self._settings.credentials != Credentials()
+        why = (self._settings.of_environment if sent is chosen else None) or (None if sent else self._useless)
+        if why and isinstance(error, AuthenticationError):
             error.args = (f"{error}; {why}",)
         return error
 

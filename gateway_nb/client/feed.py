@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Protocol
 
-from ..errors import GatewayClosedError, GatewayError, GatewayTimeoutError
+from ..errors import BadArgumentError, GatewayClosedError, GatewayError, GatewayTimeoutError
 from ..protocol.frames import EventFrame
 from .event import Event
 from .log import Log
@@ -113,7 +113,7 @@ class Feed:
             TypeError: the pattern is not a string.
         """
         if not isinstance(event, str) or not event:
-            raise TypeError(f"event must be a name or a pattern like 'chat' or 'session.*', not {event!r}")
+            raise BadArgumentError(f"event must be a name or a pattern like 'chat' or 'session.*', not {event!r}")
         return Subscription(event, self._listeners.add((event, listener)))
 
     async def stream(self, event: str = "*") -> AsyncGenerator[Event, None]:
@@ -132,7 +132,8 @@ class Feed:
     async def wait_for(self, event: str, where: Callable[[Event], object] | None, limit: float | None) -> Event:
         """Return the next event whose name matches and for which `where` is true; see `AsyncGateway.wait_for`."""
         if where is not None and not callable(where):
-            raise TypeError(f"where must be callable, or None, not {where!r}")
+            seconds = f"; seconds are passed as timeout={where!r}" if isinstance(where, (int, float)) else ""
+            raise BadArgumentError(f"where must be callable, or None, not {where!r}{seconds}")
         try:
             async with asyncio.timeout(limit), contextlib.aclosing(self.stream(event)) as events:
                 async for item in events:

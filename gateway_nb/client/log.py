@@ -45,7 +45,7 @@ class Log:
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
         self._problems: deque[str] = deque(maxlen=PROBLEMS)
 
-    def problem(self, error: GatewayError) -> None:
+    def problem(self, error: object) -> None:
         """Log what went wrong beside the connection, and keep it for `Status.problems`. From any thread."""
         text = self.clean(error)
         self.warning(text)

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from ..errors import GatewayError
+from ..errors import BadArgumentError, GatewayError
 from ..protocol.auth import DEFAULT_ROLE, ROLES, Credentials, secret
 from ..protocol.endpoint import Endpoint
 from ..protocol.frames import LONGEST_TIMER
@@ -86,8 +86,8 @@ class Settings:
     connect_challenge_timeout: float
     tick_watch_min_interval: float
     callbacks: dict[str, Callable[..., object]] = field(repr=False)
-    withheld: str | None = None
-    """Why the environment's credentials are not sent to this endpoint, with what to do; else ``None``."""
+    of_environment: str | None = None
+    """What a refusal says of the environment's credentials: that they were sent, or why not, with what to do."""
 
 
 def resolve(
@@ -117,7 +117,7 @@ def resolve(
     for name in sorted(set(options) - set(ConnectOptions.__annotations__)):
         near = closest(name, [*ConnectOptions.__annotations__, *_PARAMETERS])
         advice = f"did you mean {' or '.join(near)}? " if near else ""
-        raise TypeError(f"unknown option {name!r}; {advice}help(gateway_nb.connect) lists the options")
+        raise BadArgumentError(f"unknown option {name!r}; {advice}help(gateway_nb.connect) lists the options")
     given = Credentials(
         token=secret(token, "token"),
         bootstrap_token=secret(bootstrap_token, "bootstrap_token"),
@@ -126,9 +126,9 @@ def resolve(
     )
     take = _Taker(options)
     endpoint = environment.endpoint_for(url, take.text("tls_fingerprint"))
-    withheld = None
+    of_environment = None
     if token is password is device_token is bootstrap_token is None:
-        given, withheld = environment.credentials_for(endpoint)
+        given, of_environment = environment.credentials_for(endpoint)
     client = _client(take)
     return Settings(
         endpoint=endpoint,
@@ -143,7 +143,7 @@ def resolve(
         ),
         tick_watch_min_interval=take.seconds("tick_watch_min_interval", 1.0, 0.001, 30.0, clamp=True),
         callbacks=take.callbacks(),
-        withheld=withheld,
+        of_environment=of_environment,
     )
 
 
@@ -158,7 +158,7 @@ def portable(settings: Settings) -> dict[str, Any]:
     """
     identity = settings.device_identity
     if settings.ssl_context is not None or not (identity is None or isinstance(identity, (str, Path))):
-        raise ValueError("ca_file=, ssl_context= and an identity object can't be handed to another process")
+        raise BadArgumentError("ca_file=, ssl_context= and an identity object can't be handed to another process")
     client = settings.client
     given: dict[str, Any] = {
         field.name: getattr(settings.credentials, field.name) for field in dataclasses.fields(Credentials)
@@ -190,9 +190,9 @@ def timeout(value: float | None, name: str = "timeout") -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds or None, not {value!r}")
+        raise BadArgumentError(f"{name} must be a number of seconds or None, not {value!r}")
     if not 0 <= value < float("inf"):
-        raise ValueError(f"{name} must be 0 or more seconds, or None for no limit, not {value!r}")
+        raise BadArgumentError(f"{name} must be 0 or more seconds, or None for no limit, not {value!r}")
     return min(float(value), LONGEST_TIMER)
 
 
@@ -207,7 +207,7 @@ class _Taker:
         if value is None:
             return None
         if not isinstance(value, str):
-            raise TypeError(f"{name} must be a string, not {value!r}")
+            raise BadArgumentError(f"{name} must be a string, not {value!r}")
         _check_text(name, value, longest)
         return value
 
@@ -216,11 +216,11 @@ class _Taker:
         if value is None:
             return default
         if not isinstance(value, str):
-            raise TypeError(f"{name} must be a string, not {value!r}")
+            raise BadArgumentError(f"{name} must be a string, not {value!r}")
         if value not in allowed:
             near = difflib.get_close_matches(value[:_LONGEST_TEXT], allowed, n=1)
             asked = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(
+            raise BadArgumentError(
                 f"{name} must be one of {', '.join(allowed)}, not {value[:_LONGEST_TEXT]!r}: {asked}"
                 "The gateway's list is closed"
             )
@@ -231,10 +231,10 @@ class _Taker:
         if value is None:
             return None
         if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-            raise TypeError(f"{name} must be a list of strings, not {value!r}")
+            raise BadArgumentError(f"{name} must be a list of strings, not {value!r}")
         items = tuple(value)
         if not all(isinstance(item, str) and item.strip() for item in items):
-            raise TypeError(f"{name} must be a list of non-empty strings, not {value!r}")
+            raise BadArgumentError(f"{name} must be a list of non-empty strings, not {value!r}")
         for item in items:
             _check_text(name, item, _LONGEST_TEXT)
         return items
@@ -242,15 +242,15 @@ class _Taker:
     def number(self, name: str, default: float, low: float, high: float) -> float:
         value = self._options.get(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise TypeError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+            raise BadArgumentError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
         if not low <= value <= high:
-            raise ValueError(f"{name} must be from {low:g} to {high:g}, not {value!r}")
+            raise BadArgumentError(f"{name} must be from {low:g} to {high:g}, not {value!r}")
         return value
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         value = self.number(name, default, low, high)
         if not isinstance(value, int):
-            raise TypeError(f"{name} must be a whole number, not {value!r}")
+            raise BadArgumentError(f"{name} must be a whole number, not {value!r}")
         return value
 
     def seconds(self, name: str, default: float, low: float, high: float, *, clamp: bool = False) -> float:
@@ -263,29 +263,29 @@ class _Taker:
         value = self._options.get(name)
         if value is not None and not isinstance(value, kind):
             kinds = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
-            raise TypeError(f"{name} must be a {kinds} or None, not {value!r}")
+            raise BadArgumentError(f"{name} must be a {kinds} or None, not {value!r}")
         return value
 
     def callbacks(self) -> dict[str, Callable[..., object]]:
         chosen = {name: self._options[name] for name in CALLBACKS if self._options.get(name) is not None}
         for name, value in chosen.items():
             if not callable(value):
-                raise TypeError(f"{name} must be callable, not {value!r}")
+                raise BadArgumentError(f"{name} must be callable, not {value!r}")
         return chosen
 
 
 def _check_text(name: str, value: str, longest: int) -> None:
     if not value or not value.isprintable():
-        raise ValueError(f"{name} must not be empty, and must be printable, not {value[:_LONGEST_TEXT]!r}")
+        raise BadArgumentError(f"{name} must not be empty, and must be printable, not {value[:_LONGEST_TEXT]!r}")
     if len(value) > longest:
-        raise ValueError(f"{name} must be at most {longest:,} characters long, not {len(value):,}")
+        raise BadArgumentError(f"{name} must be at most {longest:,} characters long, not {len(value):,}")
 
 
 def _client(take: _Taker) -> ClientInfo:
     low = take.integer("min_protocol", PROTOCOL_RANGE[0], 1, 1000)
     high = take.integer("max_protocol", PROTOCOL_RANGE[1], 1, 1000)
     if low > high:
-        raise ValueError(f"min_protocol must not be above max_protocol ({low} > {high})")
+        raise BadArgumentError(f"min_protocol must not be above max_protocol ({low} > {high})")
     role = take.choice("role", DEFAULT_ROLE, ROLES)
     name, mode = ("node-host", "node") if role == "node" else ("gateway-client", "backend")
     client = ClientInfo(
@@ -306,7 +306,7 @@ def _client(take: _Taker) -> ClientInfo:
     )
     for option in ("commands", "permissions", "path_env"):
         if role != "node" and getattr(client, option) is not None:
-            raise ValueError(f"{option} must be left out: it is of a node, and the role is {role!r}; pass role='node'?")
+            raise BadArgumentError(f"{option} is only for nodes, and the role is {role!r}; pass role='node'?")
     return client
 
 
@@ -314,7 +314,7 @@ def _permissions(take: _Taker) -> Mapping[str, bool] | None:
     permissions: Mapping[str, bool] | None = take.instance("permissions", Mapping)
     for name, value in (permissions or {}).items():
         if not isinstance(name, str) or not isinstance(value, bool):
-            raise TypeError(f"permissions must map names to True or False, not {name!r} to {value!r}")
+            raise BadArgumentError(f"permissions must map names to True or False, not {name!r} to {value!r}")
         _check_text("permissions", name, _LONGEST_TEXT)
     return permissions
 
@@ -324,13 +324,13 @@ def _scopes(take: _Taker, role: str) -> tuple[str, ...] | None:
     scopes = take.strings("scopes")
     if role == "node":
         if scopes:
-            raise ValueError(f"scopes must be left out: a node has none, and asks here for {', '.join(scopes)}")
+            raise BadArgumentError(f"scopes must be left out: a node has none, and asks here for {', '.join(scopes)}")
         return ()
     for scope in scopes or ():
         if scope not in SCOPES:
             near = difflib.get_close_matches(scope, SCOPES, n=1)
             advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SCOPES)}"
-            raise ValueError(f"scopes must be scopes that a gateway knows, not {scope!r}; {advice}")
+            raise BadArgumentError(f"scopes must be scopes that a gateway knows, not {scope!r}; {advice}")
     return scopes
 
 
@@ -339,28 +339,28 @@ def _ssl_context(take: _Taker, endpoint: Endpoint) -> ssl.SSLContext | None:
     path = take.instance("ca_file", (str, os.PathLike))
     for name, value in (("ssl_context", context), ("ca_file", path)):
         if value is not None and not endpoint.secure:
-            raise ValueError(f"{name} must be left out: ws:// has no TLS; use wss://")
+            raise BadArgumentError(f"{name} must be left out: ws:// has no TLS; use wss://")
         if value is not None and endpoint.pin is not None:
-            raise ValueError(f"{name} must be left out: with tls_fingerprint the pinned certificate alone decides")
+            raise BadArgumentError(f"{name} must be left out: with tls_fingerprint only the pinned certificate counts")
     if path is None:
         return context
     if context is not None:
-        raise ValueError("ca_file and ssl_context exclude each other; load the file into the context")
+        raise BadArgumentError("ca_file and ssl_context exclude each other; load the file into the context")
     try:
         return ssl.create_default_context(cafile=path)
     except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"ca_file {os.fspath(path)!r} must be a PEM file of certificates: {error}") from None
+        raise BadArgumentError(f"ca_file {os.fspath(path)!r} must be a PEM file of certificates: {error}") from None
 
 
 def _identity(value: Any, role: str) -> Any:
     if value is None and role == "node":
-        raise ValueError("device_identity must not be None: a node is known by its device key")
+        raise BadArgumentError("device_identity must not be None: a node is known by its device key")
     if value is None or value == "auto":
         return value
     if isinstance(value, (str, os.PathLike)):
         if not os.fspath(value) or "\0" in os.fsdecode(value):
-            raise ValueError(f"device_identity must be the path of a key file, not {value!r}")
+            raise BadArgumentError(f"device_identity must be the path of a key file, not {value!r}")
         return Path(os.fsdecode(value)).expanduser()
     if not all(hasattr(value, name) for name in ("device_id", "public_key", "sign")):
-        raise TypeError(f"device_identity must be a DeviceIdentity, the path of one, None or 'auto', not {value!r}")
+        raise BadArgumentError(f"device_identity must be a DeviceIdentity, its path, None or 'auto', not {value!r}")
     return value

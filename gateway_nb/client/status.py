@@ -60,7 +60,8 @@ class Status:
             is asked every 10 s: more than 15 s are worth a warning, which the text forms give.
         reason: why it is not connected, or ``None``.
         retry_in: seconds to the next attempt when the snapshot was taken, or ``None``.
-        problems: what went wrong beside the connection, newest last: a capture whose disk is full.
+        problems: what went wrong beside the connection, newest last: a capture whose disk is full, a handler's first
+            exception.
         counters: what went over the wire.
     """
 

@@ -57,6 +57,10 @@ class _State(NamedTuple):
     dropped: int
 
 
+def _content(row: Row) -> tuple[str, str | None, bytes]:
+    return row.kind, row.event, bytes(row.raw)
+
+
 class EventLog(EventView):
     """Events in the order in which they came, with marks where some are missing.
 
@@ -96,6 +100,25 @@ class EventLog(EventView):
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Keep a note between the events: ``gap``, ``reconnect``, ... with its detail as the payload."""
         self._state.tail.append(Mark(kind, time.time(), epoch, msgspec.Raw(encode(detail))))
+
+    def join(self, newer: EventLog) -> None:
+        """Append the rows of a log to which nothing is written any more; an event that came to both is kept once.
+
+        Args:
+            newer: of a connection that was made while this log's was still open.
+        """
+        chunks, tail, dropped = self._state
+        later, rows, _ = newer._state
+        both = Counter(_content(row) for row in tail if rows and row.received >= rows[0].received)
+        kept = []
+        for row in rows:  # not the chunks: no connection receives that many in the moment between the two
+            if both[content := _content(row)]:
+                both[content] -= 1
+            else:
+                kept.append(row)
+        with self._sealing:
+            self._state = _State((*chunks, table_of(tail), *later), kept, dropped)
+            self._tail_bytes = newer._tail_bytes
 
     def _seal(self) -> None:
         with self._sealing:
@@ -137,7 +160,8 @@ class EventLog(EventView):
         """A snapshot as a DataFrame; the next one costs what came since.
 
         Columns: `time` (datetime64[ns, UTC], local clock), `epoch` (int32, connection number), `seq` (Int64),
-        `event` (category), `kind` (category: event, gap, reconnect), `payload` (string, raw JSON).
+        `event` (category, null for a mark), `kind` (category: event, or a mark between events: start, gap, jump,
+        reconnect or stop), `payload` (string, raw JSON).
         """
         with self._framing:
             chunks, tail, dropped = self._state

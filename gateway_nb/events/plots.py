@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..client.redaction.redactor import hidden
+from ..errors import BadArgumentError
 from .rows import HasFrame, of_events
 from .runs import runs_of, tool_calls_of
 
@@ -207,7 +208,7 @@ def _check_width(every: str) -> None:
             return
     except (ValueError, TypeError):
         pass
-    raise ValueError(f"every must be a width like '1s', '5min' or '1h', not {every!r}")
+    raise BadArgumentError(f"every must be a width like '1s', '5min' or '1h', not {every!r}")
 
 
 def _bin_width(times: pd.Series[pd.Timestamp]) -> str:

@@ -6,10 +6,10 @@ import asyncio
 import functools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any
 
 from ..client import options as options_
-from ..client.calls import call, refuse_keywords, wait_for
+from ..client.calls import call, user_facing, wait_for
 from ..client.core import STOP_TIMEOUT
 from ..client.event import Event
 from ..client.pairing import start_when_paired
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..tools.tools import AsyncTools
 
 
+@user_facing
 class AsyncGateway(AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
@@ -98,9 +99,7 @@ class AsyncGateway(AsyncRecords):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
-        **others: Never,
     ) -> Any:
-        refuse_keywords(others)
         return await call(self.core, method, params, timeout, expect_final)
 
     def submit(

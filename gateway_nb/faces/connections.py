@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import Unpack
 
 from ..client.options import ConnectOptions
-from ..errors import PairingRequiredError
-from ..events.log import EventLog
+from ..errors import BadArgumentError, GatewayError, PairingRequiredError
 from ..sync.loop_thread import loop_thread
 from .gateway import Gateway
 
@@ -24,30 +24,31 @@ class Names:
 
     Attributes:
         gateways: the one that connected last under each name.
-        kept_events: of closed connections whose name could not be connected again yet.
     """
 
     gateways: dict[str, Gateway] = field(default_factory=dict)
-    kept_events: dict[str, EventLog] = field(default_factory=dict)
     _locks: dict[str, AbstractContextManager[bool]] = field(default_factory=dict)
 
     def replace(self, gateway: Gateway, connect: Callable[[], object]) -> None:
-        """Connect a gateway, and put it in the place of the one that has its name, whose events it goes on with.
+        """Connect a gateway, then close the connection that has its name, whose event log it continues.
 
-        Under one name there is one connection: another thread that connects under it waits, and then takes its place.
+        Where connecting fails, the former connection stays as it was. Under one name there is one connection: another
+        thread that connects under it waits, and then replaces this one.
         """
         name = gateway.name
         with self._locks.setdefault(name, threading.RLock()):
-            former = self.gateways.pop(name, None)
-            if former is not None and not former.closed:
-                self.kept_events[name] = former.events
-                former.close()
-            if name in self.kept_events:
-                gateway._continue(self.kept_events[name])
             connect()
+            former = self.gateways.get(name)
             self.gateways[name] = gateway
-            self.kept_events.pop(name, None)
             _registered[gateway] = weakref.ref(self)
+            if former is None or former.closed or former is gateway:
+                return
+            try:
+                former.close()
+            except GatewayError as error:  # its line is cut all the same
+                gateway.core.log.problem(error)
+            finally:
+                gateway._continue(former.events)
 
     def forget_locks(self) -> None:
         """After a fork: a thread that held one does not exist in the child."""
@@ -88,8 +89,9 @@ def connect(
 ) -> Gateway:
     """Connect to a gateway, and stay connected until `close`, across restarts and lost networks.
 
-    Running the cell again closes the former connection of that name and keeps its events. Several threads that connect
-    under one name do so one after the other.
+    Running the cell again connects anew, then closes the former connection of that name and continues its event log; if
+    connecting fails, the former connection stays open. Several threads that connect under one name do so one after the
+    other.
 
     Args:
         url: ``ws://`` to this machine, or ``wss://``; default: the environment variable
@@ -131,7 +133,7 @@ def connect(
         The connected `Gateway`.
 
     Raises:
-        TypeError, ValueError: an option is wrong; nothing was sent.
+        BadArgumentError: an argument is wrong; nothing was sent.
         InsecureUrlError: plain ``ws://`` to another machine; nothing was sent.
         IdentityError: the device key's file can't be used; nothing was sent.
         AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway said no.
@@ -144,7 +146,7 @@ def connect(
         >>> sessions = gw.request("sessions.list", {"limit": 5})["sessions"]
     """
     if not isinstance(name, str) or not name:
-        raise TypeError(f"name must be a non-empty string, not {name!r}")
+        raise BadArgumentError(f"name must be a non-empty string, not {name!r}")
     loop_thread().check_may_wait("connect")  # another thread that has the name may itself wait for the loop
     gateway = Gateway(
         url,
@@ -162,8 +164,11 @@ def connect(
             lambda: gateway.wait_until_paired(pairing_timeout, on_pairing) if pairing_timeout else gateway.connect(),
         )
     except BaseException:
-        gateway.close()
+        if names().gateways.get(name) is not gateway:  # else Ctrl-C came while the former one was closed
+            gateway.close()
         raise
+    for problem in gateway.status.problems:
+        warnings.warn(problem, stacklevel=2)
     return gateway
 
 

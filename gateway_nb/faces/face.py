@@ -5,10 +5,10 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping
 from types import EllipsisType
-from typing import Any, Never, Unpack
+from typing import Any, Unpack
 
 from ..client import options as options_
-from ..client.calls import subscribe
+from ..client.calls import subscribe, user_facing
 from ..client.core import Core
 from ..client.event import Event
 from ..client.feed import Subscription
@@ -28,6 +28,7 @@ class Arguments(ConnectOptions, total=False):
     timeout: float
 
 
+@user_facing
 class Face(abc.ABC):
     """A gateway as users hold it. The methods of `AsyncGateway` are awaited, those of `Gateway` wait.
 
@@ -89,7 +90,6 @@ class Face(abc.ABC):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
-        **others: Never,
     ) -> Any:
         """Call a method and return the payload of its answer.
 
@@ -144,13 +144,14 @@ class Face(abc.ABC):
 
         Args:
             event: name or glob pattern, e.g. ``"chat"``, ``"session.*"``.
-            handler: called with an `Event`; what it raises is logged, and counted in ``status.counters``.
+            handler: called with an `Event`. The first exception of each handler is printed; all are counted in
+                ``status.counters``.
 
         Returns:
             A `Subscription`; ``.cancel()`` ends it.
 
         Raises:
-            TypeError: it can't be called, or is a coroutine function: iterate over `AsyncGateway.stream` instead.
+            BadArgumentError: it can't be called, or is a coroutine function, for which there is `AsyncGateway.stream`.
         """
         return subscribe(self.core, event, handler)
 

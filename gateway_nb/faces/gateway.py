@@ -5,27 +5,25 @@ from __future__ import annotations
 import functools
 import html
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Literal, Never, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from ..capture.detached import DetachedCapture
 from ..capture.detached import start as start_capture
 from ..capture.journal import Capture
 from ..client import options as options_
-from ..client.calls import call, refuse_keywords, wait_for
+from ..client.calls import call, check_patterns, user_facing, wait_for
 from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
 from ..client.options import portable
 from ..client.pairing import start_when_paired
 from ..client.run import AsyncRun
-from ..errors import CaptureError, PairingRequiredError
+from ..errors import BadArgumentError, CaptureError, PairingRequiredError
 from ..events import widgets
 from ..events.log import EventLog
-from ..protocol.lines import torn_end
 from ..sync.dispatcher import Dispatcher
 from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread, loop_thread
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from .tools import Tools
 
 
+@user_facing
 class Gateway(Records):
     """A connection to a gateway, for code without ``await``. Made by `gateway_nb.connect`.
 
@@ -122,11 +121,15 @@ class Gateway(Records):
 
     def _continue(self, log: EventLog) -> None:
         """Continue another connection's event log, as `gateway_nb.connect` does when a cell is run again."""
-        self._remove_log()
         self.redactor.keep_also(log.redactor)
         log.redactor = self.redactor
-        self.events = log
-        self._remove_log = self.core.feed.keep(log)
+
+        async def join() -> None:  # on the loop's thread, where no event comes in between
+            self._remove_log()
+            log.join(self.events)
+            self.events, self._remove_log = log, self.core.feed.keep(log)
+
+        self._thread.run(join, "connect")
 
     # Calling
 
@@ -137,9 +140,7 @@ class Gateway(Records):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
-        **others: Never,
     ) -> Any:
-        refuse_keywords(others)
         return self._thread.run(lambda: call(self.core, method, params, timeout, expect_final), method)
 
     def submit(
@@ -220,17 +221,14 @@ class Gateway(Records):
         Raises:
             CaptureError: the file exists, its folder does not, it is not a capture to append to, another capture writes
                 to it, or it can't be written. If the disk fails later, `status` says so.
-            ValueError: `rotate` says no size and no time, or these options don't go together.
+            BadArgumentError: `rotate` is neither a size nor a time, or these arguments can't be combined.
         """
-        patterns = (events,) if isinstance(events, str) else tuple(events)
+        patterns = check_patterns(self.core, events)
         file = Path(path or time.strftime("gateway-%Y%m%d-%H%M%S.jsonl"))
         if detached:
             if requests:
-                raise ValueError("requests=True keeps this process's requests, and detached=True is another process")
-            started = start_capture(portable(self.core.settings), file, events=patterns, append=append, rotate=rotate)
-            if (torn := started.stats.torn) is not None:
-                warnings.warn(torn_end(started.path, torn), stacklevel=2)
-            return started
+                raise BadArgumentError("requests=True can't be used with detached=True, which is another process")
+            return start_capture(portable(self.core.settings), file, events=patterns, append=append, rotate=rotate)
         attached: list[Capture] = []
 
         def attach(capture: Capture) -> Callable[[], object]:
@@ -286,8 +284,8 @@ class Gateway(Records):
         return f"<Gateway {self.name!r} {self.status.state} {self.status.url}>"
 
     def _repr_html_(self) -> str:
-        title = f"<div><b>{html.escape(self.name)}</b> · events kept: {len(self.events):,}</div>"
-        return title + self.status._repr_html_()
+        kept = f"<div><b>{html.escape(self.name)}</b> · {len(self.events):,} events kept</div>"
+        return kept + self.status._repr_html_()
 
 
 def _abandon(thread: LoopThread, core: Core, dispatcher: Dispatcher) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from ..errors import printable
+from ..errors import BadArgumentError, printable
 from ..protocol.spelling import closest
 from ..schema.facts import method_facts
 
@@ -41,14 +41,23 @@ class MethodPath:
 
     def __getitem__(self, part: str) -> MethodPath:
         if not isinstance(part, str):
-            raise TypeError(f"a method's name is a string, not {part!r}")
+            raise BadArgumentError(f"a method's name is a string, not {part!r}")
         return MethodPath(self._gateway, f"{self._name}.{part}" if self._name else part)
 
-    def __call__(self, **params: Any) -> Any:
-        """Call the method with these params; errors as for `Gateway.request`."""
+    def __call__(self, *positional: Any, **params: Any) -> Any:
+        """Call the method with these params, each by its name; errors as for `Gateway.request`."""
         if not self._name:
-            raise TypeError("name a method: gw.call.health()")
-        return self._gateway.request(self._advertised_name(), params or None)
+            raise BadArgumentError("name a method: gw.call.health()")
+        name = self._advertised_name()
+        if positional:
+            given = positional[0]
+            names = list(given) if isinstance(given, Mapping) else list(method_facts().fields(name))
+            first = names[0] if names else "name"
+            raise BadArgumentError(
+                f"{name} takes its params by name: gw.call.{self._name}({first}=...); "
+                f"a mapping: gw.request({name!r}, {{...}})"
+            )
+        return self._gateway.request(name, params or None)
 
     def getdoc(self) -> str:
         """Return what is known of the method: IPython asks for it at ``gw.call.sessions.list?``."""

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..errors import GatewayConnectError, detail_code
+from ..errors import BadArgumentError, GatewayConnectError, detail_code
 from . import close_codes
 from .scopes import ADMIN, allows
 
@@ -77,9 +77,9 @@ def secret(value: str | Secret | None, name: str) -> Secret | None:
     if value is None or isinstance(value, Secret):
         return value
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string or None, not {type(value).__name__}")
+        raise BadArgumentError(f"{name} must be a string or None, not {type(value).__name__}")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{name} must be Unicode text; it holds an unpaired surrogate: check how it was read")
+        raise BadArgumentError(f"{name} must be Unicode text; it holds an unpaired surrogate: check how it was read")
     return Secret(value.strip()) if value.strip() else None
 
 

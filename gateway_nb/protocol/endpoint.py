@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ..errors import InsecureUrlError, one_line
+from ..errors import BadArgumentError, InsecureUrlError, one_line
 
 DEFAULT_URL = "ws://127.0.0.1:18789"
 ALLOW_PRIVATE_VARIABLE = "OPENCLAW_ALLOW_INSECURE_PRIVATE_WS"
@@ -134,11 +134,11 @@ def normalize_fingerprint(fingerprint: str) -> str:
         ValueError: it is not a SHA-256.
     """
     if not isinstance(fingerprint, str):
-        raise TypeError(f"tls_fingerprint must be a string, not {type(fingerprint).__name__}")
+        raise BadArgumentError(f"tls_fingerprint must be a string, not {type(fingerprint).__name__}")
     text = re.sub(r"^\s*sha-?256(\s+fingerprint)?\s*[:=]?", "", fingerprint.strip().lower())
     digits = re.sub(r"[\s:]", "", text)
     if not _FINGERPRINT.match(digits):
-        raise ValueError(
+        raise BadArgumentError(
             "tls_fingerprint must be a SHA-256: 64 hex digits, colons allowed "
             "(openssl x509 -noout -fingerprint -sha256 prints it)"
         )

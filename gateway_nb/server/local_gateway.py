@@ -16,6 +16,7 @@ from typing import Any
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from ..errors import BadArgumentError, GatewayClosedError
 from ..protocol import close_codes, frames, origins
 from .admission import AUTH_MODES, Admission
 from .clock import now_ms
@@ -74,11 +75,13 @@ class LocalGateway:
     ) -> None:
         if auth not in AUTH_MODES:
             renamed = "; for a gateway that is open to every program on this machine, pass 'insecure-none'"
-            raise ValueError(f"auth must be one of {', '.join(AUTH_MODES)}, not {auth!r}{renamed * (auth == 'none')}")
+            raise BadArgumentError(
+                f"auth must be one of {', '.join(AUTH_MODES)}, not {auth!r}{renamed * (auth == 'none')}"
+            )
         if not 0 <= port <= 65_535:
-            raise ValueError(f"port must be 0 to 65535, not {port!r}")
+            raise BadArgumentError(f"port must be 0 to 65535, not {port!r}")
         if protocol not in (3, 4):
-            raise ValueError(f"protocol must be 3 or 4, not {protocol!r}")
+            raise BadArgumentError(f"protocol must be 3 or 4, not {protocol!r}")
         self.token = token or secrets.token_urlsafe(24)
         self.password = password or secrets.token_urlsafe(24)
         self.admission = Admission(auth=auth, token=self.token, password=self.password, protocol=protocol)
@@ -97,7 +100,13 @@ class LocalGateway:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Where it listens.
+
+        Raises:
+            GatewayClosedError: it has not been started, and has no port yet.
+        """
+        if not self._port:
+            self._running()
         return f"ws://127.0.0.1:{self._port}"
 
     def start(self) -> LocalGateway:
@@ -146,7 +155,7 @@ class LocalGateway:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<LocalGateway {self.url} {'running' if self._thread else 'stopped'}>"
+        return f"<LocalGateway {f'{self.url} running' if self._thread else 'stopped'}>"
 
     # What tests and demos do to it
 
@@ -272,7 +281,7 @@ class LocalGateway:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            raise RuntimeError("this gateway is not running; start it with `with LocalGateway() as local:`")
+            raise GatewayClosedError("this gateway is not running; start it: with LocalGateway() as local, or start()")
         return self._loop
 
     # Its own thread

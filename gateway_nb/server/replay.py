@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..client.redaction.shapes import MARK
-from ..errors import CaptureError
+from ..errors import BadArgumentError, CaptureError
 from ..protocol.frames import RequestFrame
 from ..protocol.lines import Answer, Gap, Line, Refused, Request, detail, refused
 from .answers import Refusal, fault
@@ -42,7 +42,7 @@ class ReplayGateway(LocalGateway):
 
     def __init__(self, lines: Callable[[], Iterable[Line]], *, speed: float | None = 1.0) -> None:
         if speed is not None and not speed > 0:
-            raise ValueError(f"speed must be above 0, or None for as fast as possible, not {speed!r}")
+            raise BadArgumentError(f"speed must be above 0, or None for as fast as possible, not {speed!r}")
         super().__init__()
         self._lines = lines
         self._speed = speed

@@ -19,6 +19,33 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], type[Exception], str]] = {
         TypeError,
         r"takes no argument 'limit'; pass params as a mapping: \{'limit': \.\.\.\}",
     ),
+    "an argument of a run": (
+        lambda gw: gw.run("hello", agent_id="main"),
+        TypeError,
+        "'agent_id'; did you mean agent\\?",
+    ),
+    "an argument of a capture": (lambda gw: gw.capture(request=True), TypeError, "'request'; did you mean requests\\?"),
+    "an argument of nothing": (
+        lambda gw: gw.table(rows=3),
+        TypeError,
+        r"table\(\) takes no argument 'rows'; it has none",
+    ),
+    "params as a mapping": (
+        lambda gw: gw.call.sessions.list({"limit": 3}),
+        TypeError,
+        r"by name: gw\.call\.sessions\.list\(limit=...\); a mapping: gw\.request\('sessions\.list', \{...\}\)",
+    ),
+    "a value alone": (
+        lambda gw: gw.call.sessions.describe("main"),
+        TypeError,
+        r"by name: gw\.call\.sessions\.describe\(key=...\)",
+    ),
+    "a timeout in its place": (
+        lambda gw: gw.wait_for("tick", 1),
+        TypeError,
+        r"where must be callable, or None, not 1; seconds are passed as timeout=1",
+    ),
+    "an event to capture": (lambda gw: gw.capture(events=("chat", "agnt")), UserWarning, r"did you mean agent\?"),
     "an event to wait for": (
         lambda gw: gw.wait_for("shutdwn", timeout=0.01),
         gnb.GatewayTimeoutError,
@@ -50,4 +77,12 @@ def test_a_traceback_is_short(gateway: AnyGateway) -> None:
         except gnb.GatewayRequestError as error:
             frames = traceback.extract_tb(error.__traceback__)
     assert frames[0].filename == __file__
-    assert len(frames) <= 4
+    assert len(frames) <= 2
+
+
+def test_an_argument_is_one_line(gateway: AnyGateway) -> None:
+    """A wrong argument is one line in a notebook, like every other error of this package."""
+    with gnb.connect(gateway.url, token=gateway.token) as gw, pytest.raises(gnb.BadArgumentError) as raised:
+        gw.request("health", timeout="soon")  # type: ignore[arg-type]
+    expected = "BadArgumentError: timeout must be a number of seconds or None, not 'soon'"
+    assert raised.value._render_traceback_() == [expected]

@@ -59,3 +59,16 @@ async def test_a_node(gateway: AnyGateway) -> None:
     async with gnb.AsyncGateway(gateway.url, token=gateway.token, role="node", commands=["x"]) as node:
         assert (node.status.role, node.status.scopes) == ("node", ())
         assert node.status.problems == ()
+
+
+@async_test
+async def test_a_wrong_token_of_the_environment(gateway: AnyGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment's token is refused, the error names its variable; for one that was passed it does not."""
+    monkeypatch.setenv("OPENCLAW_GATEWAY_URL", gateway.url)
+    monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", "not-the-token")
+    with pytest.raises(gnb.AuthenticationError, match=r"from the environment: OPENCLAW_GATEWAY_TOKEN$") as caught:
+        await gnb.AsyncGateway(device_identity=None).connect()
+    assert "not-the-token" not in str(caught.value)
+    with pytest.raises(gnb.AuthenticationError) as caught:
+        await gnb.AsyncGateway(token="mine", device_identity=None).connect()
+    assert "from the environment" not in str(caught.value)

@@ -569,4 +569,4 @@ async def test_a_home_that_cannot_be_written(tmp_path: Any, monkeypatch: pytest.
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "file" / "home"))
     async with socket_server(welcome_and_answer) as url, gnb.AsyncGateway(url, token="t") as agw:
-        assert any("for this session only" in line for line in agw.log)
+        assert "so this connection uses a temporary one; set GATEWAY_NB_HOME" in agw.status.problems[0]

@@ -188,3 +188,14 @@ def test_no_credential_needs_a_name_that_warns() -> None:
     with gnb.LocalGateway(auth="insecure-none") as local, gnb.connect(local.url, device_identity=None) as gw:
         assert gw.hello is not None
         assert gw.hello["snapshot"]["authMode"] == "none"
+
+
+def test_a_url_before_the_start() -> None:
+    """A gateway that was not started has no URL yet, and says how to start it; it keeps its URL when it is stopped."""
+    local = gnb.LocalGateway()
+    assert repr(local) == "<LocalGateway stopped>"
+    with pytest.raises(gnb.GatewayClosedError, match="not running; start it: with LocalGateway"):
+        local.url  # noqa: B018 - asking is what is tested
+    with local:
+        url = local.url
+    assert local.url == url

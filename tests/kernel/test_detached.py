@@ -347,3 +347,18 @@ def _ask(capture: gnb.DetachedCapture) -> None:
         assert not capture.alive
     with contextlib.suppress(gnb.CaptureError):
         capture.stop()
+
+
+def test_a_home_that_cannot_be_written(
+    local: gnb.LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the user's own folder can't be written, connecting warns of the temporary key, a capture in a process of
+    its own says which variable to set, and there are no captures.
+    """
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "file" / "home"))
+    with pytest.warns(UserWarning, match=r"uses a temporary one; set GATEWAY_NB_HOME to a folder that can be written"):
+        gw = gnb.connect(local.url, token=local.token)
+    with gw, pytest.raises(gnb.CaptureError, match=r"can't be written: .*; set GATEWAY_NB_HOME to a folder"):
+        gw.capture(tmp_path / "run.jsonl", detached=True)
+    assert (gnb.captures(), len(gw.status.problems)) == ([], 1)

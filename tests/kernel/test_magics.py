@@ -351,11 +351,31 @@ result.Result._repr_mimebundle_ = fail
     assert shared.run("print('sessions' in found_before); del found_before").text == "True\n"
 
 
+def test_a_handler_that_fails(shared: Kernel) -> None:
+    """A handler's first exception is shown in the notebook, where the user is."""
+    cell = """
+import threading
+came = threading.Event()
+def fails(event):
+    came.set()
+    1 / 0
+with gw.on("talk.mode", fails):
+    gw.request("talk.mode", {"enabled": False})
+    came.wait(10)
+    gw.dispatcher.catch_up(10)
+"""
+    said = shared.run(cell).text
+    words = "a handler of 'talk.mode' raised ZeroDivisionError: division by zero (line 5 of fails)"
+    assert said == f"gateway_nb: {words}; later ones are counted in .status\n"
+    assert words in shared.run("print(gw.status)").text
+
+
 def test_a_connection_that_is_lost(connected: Kernel, local: gnb.LocalGateway) -> None:
-    """Where connecting again fails, the cell says that the former connection is closed."""
+    """Where connecting again fails, the cell says which connection is still there, and the next one uses it."""
     outcome = connected.run("%gateway connect ws://127.0.0.1:1")
     assert "nothing listens on ws://127.0.0.1:1" in outcome.error[0]
-    assert outcome.text == f"the former connection, default at {local.url}, is closed\n"
+    assert outcome.text == f"still connected: default at {local.url}\n"
+    assert f"default at {local.url}" in connected.run("%gateway call health").everything
 
 
 def test_describe(shared: Kernel) -> None:

@@ -65,15 +65,38 @@ def test_threads_and_names_of_their_own() -> None:
 
 
 def test_a_name_that_could_not_be_connected() -> None:
-    """A connection that failed leaves nothing open under its name, and the next one keeps the former's events."""
+    """A connection that failed leaves its name's former one as it was; the next replaces that, with its events."""
     with gnb.LocalGateway() as local:
         first = gnb.connect(local.url, token=local.token, device_identity=None)
         with pytest.raises(gnb.AuthenticationError):
             gnb.connect(local.url, token="wrong-token-value", device_identity=None)
-        assert (gnb.connections(), first.status.state) == ({}, "closed")
-        until(lambda: not local.peers)
+        assert (gnb.connections(), first.status.state) == ({"default": first}, "connected")
+        local.emit("before", 1)
+        until(lambda: "before" in first.events.stats.events)
         second = gnb.connect(local.url, token=local.token, device_identity=None)
-        assert second.events is first.events
+        assert (second.events is first.events, first.status.state) == (True, "closed")
+        local.emit("after", 1)
+        until(lambda: "after" in second.events.stats.events)
+        assert list(second.events.df["kind"]) == ["start", "event", "stop", "start", "event"]
+        second.close()
+
+
+def test_an_interrupt_while_the_former_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the former connection of a name is being closed leaves the new one open, with all the events."""
+    with gnb.LocalGateway() as local:
+        first = gnb.connect(local.url, token=local.token, device_identity=None)
+        close = gnb.Gateway.close
+
+        def interrupted(gateway: gnb.Gateway) -> None:
+            close(gateway)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(gnb.Gateway, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            gnb.connect(local.url, token=local.token, device_identity=None)
+        monkeypatch.undo()
+        (second,) = gnb.connections().values()
+        assert (second is first, second.events is first.events, second.request("health")["ok"]) == (False, True, True)
         second.close()
 
 
@@ -147,7 +170,7 @@ def test_an_interrupt() -> None:
             "[] 0",
             "other: HandshakeTimeoutError",
             "interrupted again",
-            "[] connected",
+            "['default'] connected",
         ]
 
 

@@ -241,12 +241,18 @@ def test_closing_after_a_capture_failed(
     until(lambda: not local.peers)
 
 
-def test_a_failed_connect_leaves_the_former_closed(local: gnb.LocalGateway) -> None:
-    """When connecting again fails, no half-open connection keeps the name."""
-    gnb.connect(local.url, token=local.token)
-    with pytest.raises(gnb.AuthenticationError):
-        gnb.connect(local.url, token="wrong", device_identity=None)
-    assert gnb.connections() == {}
+def test_a_failed_connect_leaves_the_former_alone(local: gnb.LocalGateway, tmp_path: Path) -> None:
+    """When connecting again fails, the former connection of that name, its handlers and its captures continue."""
+    with gnb.connect(local.url, token=local.token) as former:
+        heard: list[object] = []
+        former.on("mine", lambda event: heard.append(event.payload))
+        capture = former.capture(tmp_path / "run.jsonl")
+        with pytest.raises(gnb.AuthenticationError):
+            gnb.connect(local.url, token="wrong", device_identity=None)
+        assert gnb.connections() == {"default": former}
+        assert former.request("health")["ok"] is True
+        local.emit("mine", 1)
+        until(lambda: heard == [1] and capture.stats.events)
     until(lambda: not local.peers)
 
 

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from ...errors import BadArgumentError
 from ...protocol.endpoint import Endpoint
 from .interface import Refused, Transport, connect_error
 from .tls import context_for, observed, read_certificate
@@ -32,7 +33,7 @@ def library() -> str:
     if not chosen:
         return "picows" if importlib.util.find_spec("picows") else "websockets"
     if chosen not in LIBRARIES:
-        raise ValueError(f"{LIBRARY_VARIABLE} must be one of {', '.join(LIBRARIES)}, not {chosen!r}")
+        raise BadArgumentError(f"{LIBRARY_VARIABLE} must be one of {', '.join(LIBRARIES)}, not {chosen!r}")
     return chosen
 
 

@@ -150,8 +150,8 @@ class GatewayMagics(Magics):
         except GatewayError as error:
             if isinstance(error, PairingRequiredError):
                 display(PairingCard(error))
-            if former is not None and former.closed:
-                print(f"the former connection, {current.where(former)}, is closed", file=sys.stderr)
+            if former is not None:
+                print(f"still connected: {current.where(former)}", file=sys.stderr)
             raise
         current.adopt(gateway)
         if name == "default":

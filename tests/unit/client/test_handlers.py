@@ -40,7 +40,7 @@ def test_handlers_wait_in_bounded_memory() -> None:
     dispatcher.catch_up(10)
     dispatcher.stop()
     assert heard == list(range(200 - handlers.missed))
-    assert [line for line in log.lines if "too slow: 128 calls" in line]
+    assert [line for line in log.lines if "too slow: 128 of their calls" in line]
 
 
 def test_coroutine_functions_are_refused() -> None:
@@ -50,3 +50,24 @@ def test_coroutine_functions_are_refused() -> None:
 
     with pytest.raises(TypeError, match=r"'chat' is a coroutine function.*AsyncGateway.stream"):
         Handlers(Log()).listener("chat", handler)
+
+
+def test_the_first_exception_of_each_handler(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first exception of each handler is printed with its line, and kept as a problem; later ones are logged."""
+    log = Log()
+    log.redactor.keep(["a-secret-token"])
+    handlers = Handlers(log)
+
+    def fails(item: Event) -> None:
+        raise KeyError("a-secret-token")
+
+    first, second = handlers.listener("x", fails), handlers.listener("x", fails)
+    for number in range(3):
+        first(event(number))
+    second(event(3))
+    line = fails.__code__.co_firstlineno + 1
+    expected = f"a handler of 'x' raised KeyError: '[secret]' (line {line} of fails)"
+    printed = capsys.readouterr().err.splitlines()
+    assert printed == [f"gateway_nb: {expected}; later ones are counted in .status"] * 2
+    assert log.problems == (expected, expected)
+    assert (handlers.errors, len(log.lines)) == (4, 4)

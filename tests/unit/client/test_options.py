@@ -281,12 +281,14 @@ def test_where_the_environments_credentials_go(
     settings = resolve(url, options={})
     assert (settings.credentials.token is not None) is sent
     assert (settings.credentials.password is not None) is sent
-    assert (settings.withheld is None) is sent
-    if settings.withheld is not None:
-        assert 'token=os.environ["OPENCLAW_GATEWAY_TOKEN"]' in settings.withheld
-        assert "--token-env OPENCLAW_GATEWAY_TOKEN" in settings.withheld
-        assert "env-token" not in settings.withheld
-    assert resolve(url, password="mine", options={}).withheld is None
+    about = str(settings.of_environment)
+    if sent:
+        assert about.endswith("from the environment: OPENCLAW_GATEWAY_TOKEN and OPENCLAW_GATEWAY_PASSWORD")
+    else:
+        assert 'token=os.environ["OPENCLAW_GATEWAY_TOKEN"]' in about
+        assert "--token-env OPENCLAW_GATEWAY_TOKEN" in about
+    assert "env-token" not in about
+    assert resolve(url, password="mine", options={}).of_environment is None
 
 
 def test_a_url_of_the_environment_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

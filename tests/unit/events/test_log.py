@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import time
 from typing import Any
 
 import msgspec
@@ -329,3 +330,30 @@ def test_values_at_the_end_of_the_stack() -> None:
     assert found[0] == nested[0]
     assert found.isna().iloc[-1]
     assert all(pd.isna(value) or value == text for value, text in zip(found, nested, strict=True))
+
+
+def now(number: int) -> Event:
+    return msgspec.structs.replace(event(number), received=time.time())
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize(("before", "during", "after"), [(0, 0, 0), (3, 0, 2), (25, 2, 3), (3, 2, 5), (12, 0, 40)])
+def test_joined_logs(before: int, during: int, after: int) -> None:
+    """A log that continues another's has each row once, in order: what both connections received is there once."""
+    former, newer = filled(before), EventLog()
+    seen = former.df
+    newer.mark("start", 1, {})
+    for number in range(before, before + during):
+        both = now(number)
+        former.extend([both])
+        newer.extend([both])
+    for number in range(before + during, before + during + after):
+        newer.extend([now(number)])
+    former.mark("stop", 1, {})
+    former.join(newer)
+    frame = former.df
+    assert (len(seen), len(former)) == (before, before + during + after + 2)
+    assert sorted(numbers(frame[frame["kind"] == "event"])) == list(range(before + during + after))
+    assert list(frame[frame["kind"] != "event"]["kind"]) == ["stop", "start"]
+    former.extend([event(1000)])
+    assert (numbers(former.tail(1)), len(former.df)) == ([1000], len(former))

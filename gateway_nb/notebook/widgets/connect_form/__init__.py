@@ -10,9 +10,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ....client.environment import URL_VARIABLE, endpoint_for
+from ....client.environment import URL_VARIABLE, endpoint_for, parse, suggested_url
 from ....client.pairing import PAUSE
-from ....errors import GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
+from ....errors import BadArgumentError, GatewayClosedError, GatewayConnectError, GatewayError, PairingRequiredError
 from ....faces import connections as connecting
 from ....faces.gateway import Gateway
 from ....identity import files
@@ -38,8 +38,6 @@ _SIGN_IN = {
     "none": "choose token or password under “Sign in with”",
 }
 _ARGUMENTS = re.compile("; pass token= or password=, or [^·]*")
-_SCHEMES = {"http": ("ws", "wss"), "ws": ("ws", "wss"), None: ("ws", "wss"), "https": ("wss",), "wss": ("wss",)}
-_ADDRESS = re.compile(r"(?:(https?|wss?)://)?([^/\s:]+|\[[^\]]*\])(:\d+)?(/\S*)?", re.IGNORECASE)
 
 
 def connect_form() -> ConnectForm:
@@ -156,9 +154,9 @@ class ConnectForm(LiveWidget):
         url, pin = str(content.get("url") or ""), str(content.get("pin") or "")
         answer = {"problem": "", "mended": ""}
         try:
-            _endpoint(url, pin)
+            parse(url, pin or None)
         except (GatewayError, ValueError) as error:
-            answer = {"problem": _in_a_form(error), "mended": mended(url, pin) or ""}
+            answer = {"problem": _in_a_form(error), "mended": suggested_url(url, pin or None) or ""}
         self.post("checked", answer, to=view)
 
     def _on_connect(self, view: str, content: Mapping[str, Any]) -> None:
@@ -167,7 +165,7 @@ class ConnectForm(LiveWidget):
         self._on_disconnect(view, content)
         self._failure = None
         try:
-            where = _endpoint(options["url"], options["pin"])
+            where = parse(options["url"], options["pin"] or None)
             # The client alone keeps the secret: nothing here refers to it when this returns.
             gateway = _gateway(options, secret if isinstance(secret, str) else None)
         except (GatewayError, TypeError, ValueError) as error:
@@ -222,29 +220,6 @@ class ConnectForm(LiveWidget):
         super().close()
 
 
-def mended(url: str, pin: str = "") -> str | None:
-    """Return the URL that was meant by one that is refused, or ``None``: of a page, or an address alone.
-
-    Example:
-        >>> mended("http://127.0.0.1:18789"), mended("gateway.example.com")
-        ('ws://127.0.0.1:18789', 'wss://gateway.example.com')
-    """
-    found = _ADDRESS.fullmatch(url.strip())
-    if found is None:
-        return None
-    scheme, host, port, path = found.groups()
-    if scheme is None and port is None and endpoint.is_loopback(host.strip("[]")):
-        port = f":{endpoint.parse(endpoint.DEFAULT_URL).port}"
-    for other in _SCHEMES[scheme and scheme.lower()]:
-        candidate = f"{other}://{host}{port or ''}{path or ''}"
-        try:
-            _endpoint(candidate, pin)
-        except (GatewayError, ValueError):
-            continue
-        return candidate
-    return None
-
-
 def _in_a_form(text: object, auth: str = "token") -> str:
     """Return what went wrong, with what to do here: a form has fields, not arguments."""
     return _ARGUMENTS.sub(f"; {_SIGN_IN[auth]}", str(text)).replace(
@@ -258,7 +233,7 @@ def _gateway(options: Mapping[str, str], secret: str | None) -> Gateway:
     more: dict[str, Any] = {"token": "", "device_identity": None} if kind == "none" else {"token": ""}
     if kind in ("token", "password"):
         if not secret:
-            raise ValueError(f"type the {kind}, or choose another way to sign in")
+            raise BadArgumentError(f"type the {kind}, or choose another way to sign in")
         more[kind] = secret
     if scopes := _scopes(options["scopes"]):
         more["scopes"] = scopes
@@ -274,11 +249,6 @@ def _environments() -> endpoint.Endpoint:
         return endpoint_for(None)
     except GatewayError:
         return endpoint.parse(endpoint.DEFAULT_URL)
-
-
-def _endpoint(url: str, pin: str) -> endpoint.Endpoint:
-    allowed = os.environ.get(endpoint.ALLOW_PRIVATE_VARIABLE) == "1"
-    return endpoint.parse(url, tls_fingerprint=pin or None, allow_private=allowed)
 
 
 def _scopes(text: str) -> tuple[str, ...]:

@@ -7,42 +7,7 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.client.status import Status
 from gateway_nb.errors import connect_error, request_error
-from gateway_nb.notebook.widgets.connect_form import ConnectForm, mended
-
-PIN = "ab" * 32
-
-
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
-        ("http://127.0.0.1:18789/", "ws://127.0.0.1:18789/"),
-        ("HTTP://127.0.0.1", "ws://127.0.0.1"),
-        ("https://gateway.example", "wss://gateway.example"),
-        ("http://gateway.example:8080/path?a=b", "wss://gateway.example:8080/path?a=b"),
-        ("ws://gateway.example", "wss://gateway.example"),
-        ("localhost:9", "ws://localhost:9"),
-        (" 127.0.0.1 ", "ws://127.0.0.1:18789"),
-        ("[::1]:9/a", "ws://[::1]:9/a"),
-        ("gateway.example:443", "wss://gateway.example:443"),
-        ("gateway.example", "wss://gateway.example"),
-        ("", None),
-        ("two words", None),
-        ("ftp://127.0.0.1", None),
-        ("me:secret@127.0.0.1", None),
-        ("http://me:secret@127.0.0.1", None),
-        ("http://127.0.0.1:99999", None),
-        ("http://127.0.0.1/#part", None),
-        ("://", None),
-    ],
-)
-def test_what_was_meant(typed: str, meant: str | None) -> None:
-    """The address of a page, or a host, is mended to a URL that policy allows; what may hold a secret is not."""
-    assert mended(typed) == meant
-
-
-def test_what_was_meant_with_a_pin() -> None:
-    """A pin needs TLS: a plain URL to this machine is mended to one with it."""
-    assert mended("ws://127.0.0.1:9", PIN) == "wss://127.0.0.1:9"
+from gateway_nb.notebook.widgets.connect_form import ConnectForm
 
 
 @pytest.mark.parametrize("code", ["AUTH_TOKEN_MISMATCH", "AUTH_PASSWORD_MISMATCH", "DEVICE_IDENTITY_REQUIRED"])
