@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _LONGEST_TEXT = 200
 _PARAMETERS = ("url", "token", "password", "device_token", "bootstrap_token", "timeout", "name")
 _LONGEST_PATH_ENV = 100_000
+_OPERATOR_CAPS = ("tool-events",)
 
 
 class ConnectOptions(TypedDict, total=False):
@@ -41,7 +42,7 @@ class ConnectOptions(TypedDict, total=False):
     scopes: Iterable[str] | None
     """what to ask for; where the stored device token is used, default: its scopes"""
     caps: Iterable[str]
-    """capabilities, e.g. ``tool-events`` for tool streams"""
+    """capabilities; an operator's default, ``tool-events``, lets it hear arguments and results of agents' tool calls"""
     commands: Iterable[str] | None
     """of a node: what it can be asked to do"""
     permissions: Mapping[str, bool] | None
@@ -336,7 +337,7 @@ def _client(take: _Taker) -> ClientInfo:
     high = take.integer("max_protocol", PROTOCOL_RANGE[1], 1, 1000)
     if low > high:
         raise ValueError(f"min_protocol must not be above max_protocol ({low} > {high})")
-    role = take.choice("role", DEFAULT_ROLE, ROLES)
+    role, caps = take.choice("role", DEFAULT_ROLE, ROLES), take.strings("caps")
     name, mode = ("node-host", "node") if role == "node" else ("gateway-client", "backend")
     client = ClientInfo(
         id=take.choice("client_name", name, CLIENT_IDS),
@@ -347,7 +348,7 @@ def _client(take: _Taker) -> ClientInfo:
         device_family=take.text("device_family"),
         instance_id=take.text("instance_id"),
         role=role,
-        caps=take.strings("caps") or (),
+        caps=_OPERATOR_CAPS if caps is None and role == DEFAULT_ROLE else caps or (),
         commands=take.strings("commands"),
         permissions=_permissions(take),
         path_env=take.text("path_env", _LONGEST_PATH_ENV),

@@ -109,8 +109,8 @@ def connect(
             logged, and in `Gateway.status`.
         **options: times in seconds:
 
-            - ``role`` ("operator"), ``scopes`` (["operator.admin"]), ``caps`` ([]): what to ask for;
-              "tool-events" in caps for tool streams
+            - ``role`` ("operator"), ``scopes`` (["operator.admin"]), ``caps`` (["tool-events"]: hear the arguments and
+              results of agents' tool calls): what to ask for
             - ``commands`` (what can be invoked on it), ``permissions``, ``path_env``: of a node, which has no scopes
             - ``client_name`` ("gateway-client", of a node "node-host"), ``mode`` ("backend", of a node "node"): from
               the gateway's closed lists
