@@ -174,8 +174,12 @@ class RunView:
 
 
 def _folded(call: _ToolCall) -> str:
-    texts = "".join(f"<pre>{html.escape(printable(text))}</pre>" for text in (call.arguments, call.answer) if text)
-    return folded(printable(call.line), texts)
+    texts = "".join(
+        f'<div class="gnb-caption">{name}</div><pre>{html.escape(printable(text))}</pre>'
+        for name, text in (("arguments", call.arguments), ("answer", call.answer))
+        if text
+    )
+    return folded(printable(call.line), f"<div>{texts}</div>")
 
 
 def _result_text(result: Any) -> str:

@@ -43,7 +43,8 @@ def test_a_tool_call() -> None:
     """A call is folded: its name, how it ended and its time; in it its arguments and its answer, as text."""
     view = view_of(item("start"), tool("start", args=ARGS), tool("result", isError=False, result=RESULT), item("end"))
     assert '<summary class="gnb-caption">sales · ok · 2.00 s</summary>' in html_of(view)
-    assert "<pre>{&quot;month&quot;: 3}</pre><pre>&lt;b&gt;42&lt;/b&gt;\n[image/png]</pre>" in html_of(view)
+    assert ">arguments</div><pre>{&quot;month&quot;: 3}</pre>" in html_of(view)
+    assert ">answer</div><pre>&lt;b&gt;42&lt;/b&gt;\n[image/png]</pre>" in html_of(view)
     assert "tools: sales" in view.caption
 
 
