@@ -96,7 +96,7 @@ def demo(
         raise click.UsageError("--agent goes with --url, and --openclaw without")
     work: dict[str, Any] = {"agent": "main", "prompt": "count:5:20", "events": EVENTS}
     with contextlib.ExitStack() as stack:
-        options: dict[str, Any] = {"name": "demo", "caps": ["tool-events"]}
+        options: dict[str, Any] = {"name": "demo"}
         if yours:
             work = {"agent": agent, "prompt": "Answer with one word: hello.", "events": 0}
             options |= {"token": secret(token_env), "password": secret(password_env, "password")}

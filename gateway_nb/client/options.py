@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _LONGEST_TEXT = 200
 _PARAMETERS = ("url", "token", "password", "device_token", "bootstrap_token", "timeout", "name")
 _LONGEST_PATH_ENV = 100_000
+_OPERATOR_CAPS = ("tool-events",)
 
 
 class ConnectOptions(TypedDict, total=False):
@@ -286,7 +287,7 @@ def _client(take: _Taker) -> ClientInfo:
     high = take.integer("max_protocol", PROTOCOL_RANGE[1], 1, 1000)
     if low > high:
         raise BadArgumentError(f"min_protocol must not be above max_protocol ({low} > {high})")
-    role = take.choice("role", DEFAULT_ROLE, ROLES)
+    role, caps = take.choice("role", DEFAULT_ROLE, ROLES), take.strings("caps")
     name, mode = ("node-host", "node") if role == "node" else ("gateway-client", "backend")
     client = ClientInfo(
         id=take.choice("client_name", name, CLIENT_IDS),
@@ -297,7 +298,7 @@ def _client(take: _Taker) -> ClientInfo:
         device_family=take.text("device_family"),
         instance_id=take.text("instance_id"),
         role=role,
-        caps=take.strings("caps") or (),
+        caps=_OPERATOR_CAPS if caps is None and role == DEFAULT_ROLE else caps or (),
         commands=take.strings("commands"),
         permissions=_permissions(take),
         path_env=take.text("path_env", _LONGEST_PATH_ENV),

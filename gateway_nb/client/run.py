@@ -55,8 +55,7 @@ class RunResult:
     @property
     def usage(self) -> dict[str, Any]:
         """Tokens by kind (``input``, ``output``, ``total``, ...); empty where the gateway did not say."""
-        meta = mapping(mapping(self.payload.get("result")).get("meta"))
-        return mapping(mapping(meta.get("agentMeta")).get("usage"))
+        return mapping(agent_meta(self.payload).get("usage"))
 
 
 async def finish_chat(core: Core, params: dict[str, Any], timeout: float | None) -> dict[str, Any]:
@@ -221,7 +220,7 @@ def _judged(final: dict[str, Any], run_id: str, text_so_far: str) -> RunResult:
         why = final.get("error") or summary or status
         why = f"run {run_id} ended with {_as_text(status)}: {_as_text(why)}"
         raise _run_error(RunFailedError, run_id, why, final)
-    return RunResult(run_id, _text(final) or text_so_far, final)
+    return RunResult(run_id, answer_of(final) or text_so_far, final)
 
 
 class AsyncRun:
@@ -359,7 +358,12 @@ def _payload(event: Event) -> dict[str, Any]:
         return {}
 
 
-def _text(final: dict[str, Any]) -> str | None:
+def agent_meta(final: dict[str, Any]) -> dict[str, Any]:
+    """Return what a final ``agent`` payload says of its model calls: provider, model, usage, cost; empty if nothing."""
+    return mapping(mapping(mapping(final.get("result")).get("meta")).get("agentMeta"))
+
+
+def answer_of(final: dict[str, Any]) -> str | None:
     """Return the answer of a final ``agent`` payload, or of an ``agent.wait``."""
     payloads = mapping(final.get("result")).get("payloads")
     if isinstance(payloads, list):

@@ -111,8 +111,8 @@ def connect(
             logged, and in `Gateway.status`.
         **options: times in seconds:
 
-            - ``role`` ("operator"), ``scopes`` (["operator.admin"]; of a stored device token, its own), ``caps`` ([]):
-              what to ask for; "tool-events" in caps for tool streams
+            - ``role`` ("operator"), ``scopes`` (["operator.admin"]; of a stored device token, its own), ``caps``
+              (["tool-events"]: sends the arguments and results of agents' tool calls): what to ask for
             - ``commands`` (what can be invoked on it), ``permissions`` (what its computer allows it), ``path_env`` (its
               search path): of a node, which has no scopes and wants a device key of its own
             - ``client_name`` ("gateway-client", of a node "node-host"), ``mode`` ("backend", of a node "node"): from

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -80,6 +81,18 @@ class Tools:
     def deny(self, id: int) -> None:
         """Deny a call of a tool with ``confirm=True``; arguments and errors as for `allow`."""
         self._tools.deny(id)
+
+    def restrict(self, run: str, names: Iterable[str]) -> None:
+        """Let a run, and its sub-agents, call these tools of this connection alone.
+
+        Args:
+            run: its id.
+            names: of tools; none forbids all.
+
+        Raises:
+            GatewayError: there is no tool of that name.
+        """
+        self._tools.restrict(run, names)
 
     def last_error(self) -> str | None:
         """Return the traceback of the latest function that raised, ``None`` if none did."""

@@ -18,10 +18,10 @@ from .magics.completion import Knowledge, complete
 from .magics.magics import GatewayMagics
 from .magics.python import complete_python
 
-_NAME = "gateway"
+_NAMES = ("gateway", "agent")
 _QUESTION = re.compile(r"^(\s*)%gateway\s+call\s+([\w.:-]+)\s*\?+\s*$")
 
-_BODILESS = re.compile(r"%%gateway\s")
+_BODILESS = re.compile(r"%%(gateway|agent)\s")
 
 
 def load(shell: Any) -> None:
@@ -51,7 +51,8 @@ def unload(shell: Any) -> None:
 
 def _take_out(shell: Any) -> None:
     for kind in ("line", "cell"):
-        shell.magics_manager.magics[kind].pop(_NAME, None)
+        for name in _NAMES:
+            shell.magics_manager.magics[kind].pop(name, None)
     shell.magics_manager.registry.pop(GatewayMagics.__name__, None)
     for magics in [item for item in shell.configurables if isinstance(item, GatewayMagics)]:
         magics.close()
@@ -64,7 +65,7 @@ def _take_out(shell: Any) -> None:
 
 def _as_meant(lines: list[str]) -> list[str]:
     """Two things that IPython keeps from a magic: ``%gateway call METHOD?`` it would look up as a variable, and a
-    ``%%gateway`` cell without a body it refuses.
+    ``%%gateway`` or ``%%agent`` cell without a body it refuses.
     """
     if len(lines) == 1 and _BODILESS.match(lines[0]):
         return [*lines, "\n"]
@@ -94,7 +95,10 @@ def _matcher(magics: GatewayMagics) -> Any:
 def _knowledge(magics: GatewayMagics) -> Knowledge:
     connections = connecting.connections()
     gateway = connections.get(current.chosen(magics.default_connection)) or next(iter(connections.values()), None)
-    return _with_names(magics, gateway.methods if gateway else (), gateway.event_names if gateway else ())
+    if gateway is None:
+        return _with_names(magics, (), ())
+    tools = gateway.tools.names if "tools" in vars(gateway) else ()
+    return replace(_with_names(magics, gateway.methods, gateway.event_names), tools=tools)
 
 
 def _knowledge_of(magics: GatewayMagics, name: str) -> Knowledge | None:

@@ -20,6 +20,9 @@ from .commands import command, tool_call
 _BY_NAME = "tool_call"
 """The gateway's tool that calls those that it does not offer to the model one by one."""
 
+_WRAPPING = re.compile(r"\n\n(Runtime: |Begin\. Execute the assigned task).*", re.DOTALL)
+"""What the gateway writes behind a session's first prompt, and behind the task of a sub-agent."""
+
 _TIME_PREFIX = re.compile(r"\[[A-Za-z]{3} \d{4}-\d\d-\d\d \d\d:\d\d[^\]]*\] *")
 
 
@@ -113,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _command(messages: list[dict[str, Any]]) -> tuple[str, str]:
     """Find the command: the gateway adds a line to a session's first turn, and the time before each."""
     prompts = [_text(message) for message in messages if _is_prompt(message)]
-    prompt = prompts[-1].partition("\n\nRuntime: ")[0] if prompts else ""
+    prompt = _WRAPPING.sub("", prompts[-1]) if prompts else ""
     return command(_TIME_PREFIX.sub("", prompt, count=1))
 
 

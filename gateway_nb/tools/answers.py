@@ -72,7 +72,7 @@ def of_value(value: Any) -> Answer:
             bytes of an image as an image; anything else as its repr.
     """
     try:
-        return Answer((_image(value) or _text(_as_text(value), LONGEST_TEXT),))
+        return Answer((_image(value) or _text(as_text(value), LONGEST_TEXT),))
     except Exception as error:  # noqa: BLE001 - a repr, or a figure's drawing, is the user's code
         return of_error(error)
 
@@ -87,7 +87,8 @@ def _text(text: str, longest: int) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value as an agent reads it: as `of_value` does but for images, and however long it is."""
     if isinstance(value, str):
         return value
     if isinstance(value, pd.Series):

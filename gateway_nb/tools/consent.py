@@ -62,15 +62,17 @@ class Runs:
 
     Attributes:
         own: the sessions of the runs in flight that this connection started, by run.
+        limits: of runs that may not call every tool, the names of those that they may.
     """
 
     def __init__(self, patience: float = 1.0) -> None:
         self.own: dict[str, str] = {}
+        self.limits: dict[str, frozenset[str]] = {}
         self._patience = patience
         self._asked: dict[str, str] = {}
         self._calls: dict[tuple[str, str], str] = {}
         self._current: dict[str, str] = {}
-        self._spawning: dict[str, int] = {}
+        self._spawning: dict[str, list[str]] = {}
         self._news = asyncio.Event()
 
     # What this connection starts (`client.requests.Recorder`)
@@ -110,11 +112,13 @@ class Runs:
             self._end(run)
         elif about.stream == "lifecycle" and phase == "start":
             _keep(self._current, session, run)
-            if about.spawned_by is not None and self._spawning.get(about.spawned_by, 0) > 0:
-                self._spawning[about.spawned_by] -= 1
+            if about.spawned_by is not None and self._spawning.get(about.spawned_by):
+                parent = self._spawning[about.spawned_by].pop(0)
                 _keep(self.own, run, session)
+                if parent in self.limits:
+                    self.limit(run, self.limits[parent])
         elif about.stream == "item" and about.data.name == _SPAWN and run in self.own:
-            self._note_spawn(session, about.data)
+            self._note_spawn(run, session, about.data)
         elif about.stream in ("tool", "item") and about.data.tool_call_id is not None and phase == "start":
             _keep(self._calls, (session, about.data.tool_call_id), run)
         else:
@@ -122,13 +126,13 @@ class Runs:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    def _note_spawn(self, session: str, data: _Data) -> None:
-        """Count the sub-agents that own runs of a session asked for, and that have not begun."""
-        count = self._spawning.get(session, 0)
+    def _note_spawn(self, run: str, session: str, data: _Data) -> None:
+        """Keep which own runs of a session asked for sub-agents that have not begun."""
+        parents = self._spawning.get(session, [])
         if data.phase == "start":
-            _keep(self._spawning, session, count + 1)
-        elif data.phase == "end" and data.status != "completed" and count:
-            self._spawning[session] = count - 1
+            _keep(self._spawning, session, [*parents, run])
+        elif data.phase == "end" and data.status != "completed" and run in parents:
+            parents.remove(run)
 
     def _end(self, run: str) -> None:
         self.own.pop(run, None)
@@ -141,6 +145,16 @@ class Runs:
     def run_of(self, session: str, key: str) -> str | None:
         """Return the run that makes a call, as far as it is known by now."""
         return self._calls.get((session, key)) or self._current.get(session)
+
+    def limit(self, run: str, tools: frozenset[str]) -> None:
+        """Let a run, which may not have begun, and its sub-agents call these tools alone. From any thread."""
+        _keep(self.limits, run, tools)
+
+    def may_call(self, session: str, key: str, tool: str) -> bool:
+        """Return whether the limits of the run that makes a call, as far as it is known by now, allow the tool."""
+        run = self.run_of(session, key)
+        possible = [run] if run else [own for own, of in self.own.items() if of == session]
+        return all(tool in self.limits[each] for each in possible if each in self.limits)
 
     async def is_own(self, session: str, key: str) -> bool:
         """Return whether a call is made by a run that this connection started and that is in flight.

@@ -216,9 +216,12 @@ class Serving:
         session, key = request.session_key or "", request.idempotency_key
         if key.startswith(DIRECT):
             return
-        allowed = tool.matches(session) or (tool.sessions == "own" and await self.runs.is_own(session, key))
+        # Asked first: it waits for the event that says which run makes the call.
+        own = (tool.sessions == "own" or bool(self.runs.limits)) and await self.runs.is_own(session, key)
         call.run = self.runs.run_of(session, key)
-        if not allowed:
+        if not self.runs.may_call(session, key, tool.signature.name):
+            raise Refused("refused", f"{call.tool} is not one of the tools that this run may call")
+        if not tool.matches(session) and not (tool.sessions == "own" and own):
             self._log.warning(f"the tool {call.tool} was called by session {session!r}, to which it is not offered")
             raise Refused("refused", f"{call.tool} is not offered to this session")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -134,6 +135,24 @@ class AsyncTools:
     def deny(self, id: int) -> None:
         """Deny a call that waits to be allowed; arguments and errors as for `allow`."""
         self._surface.serving.confirmations.answer(id, allow=False)
+
+    def restrict(self, run: str, names: Iterable[str]) -> None:
+        """Let a run call these tools alone, and none of the others; so with its sub-agents.
+
+        A gateway has no list of tools for a run: it is kept here, for the tools of this connection.
+
+        Args:
+            run: its id; best before it has begun.
+            names: of tools.
+
+        Raises:
+            GatewayError: there is no tool of that name.
+        """
+        names = frozenset(names)
+        if unknown := names - set(self._tools):
+            offered = ", ".join(self.names) or "none"
+            raise GatewayError(f"there is no tool {min(unknown)!r}; this connection offers {offered}")
+        self._surface.serving.runs.limit(run, names)
 
     def last_error(self) -> str | None:
         """Return the traceback of the latest function that raised, ``None`` if none did."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import threading
 import uuid
 import warnings
@@ -16,14 +17,14 @@ import pytest
 
 import gateway_nb as gnb
 from tests.helpers.nodes import OWNER, owner
-from tests.helpers.real import AnyGateway
+from tests.helpers.real import AnyGateway, RealGateway
 from tests.helpers.support import async_test, comes_true, until
 
 
 @pytest.fixture
 def gw(gateway: AnyGateway) -> Iterator[gnb.Gateway]:
     """The notebook's connection, whose node is approved."""
-    with gnb.connect(gateway.url, token=gateway.token, scopes=OWNER, caps=["tool-events"]) as connection:
+    with gnb.connect(gateway.url, token=gateway.token, scopes=OWNER) as connection:
         yield connection
 
 
@@ -133,6 +134,62 @@ def test_only_own_runs_may_call(gateway: AnyGateway, gw: gnb.Gateway) -> None:
         assert "42" in other.run(ask, session=f"agent:main:reports-{uuid.uuid4()}").result(60).text
     assert list(gw.tools.calls.status) == ["refused", "ok", "refused", "ok", "refused", "ok"]
     assert any("was called by session" in line for line in gw.log)
+
+
+def test_sub_agents_of_own_runs_may_call(real: RealGateway) -> None:
+    """A sub-agent of this connection's run may call, after that run's end, too; the call is in the book as its own."""
+    with gnb.connect(real.url, token=real.token, scopes=OWNER) as gw:
+        offer_sales(gw)
+        approved(gw)
+        task = {"agentId": "main", "task": 'tool:sales:{"month": 3}'}
+        run = gw.run(f"tool:sessions_spawn:{json.dumps(task)}", session=session())
+        assert "accepted" in run.result(60).text
+        until(lambda: list(gw.tools.calls.status) == ["ok"], 60)
+        (call,) = gw.tools.calls.itertuples()
+        assert call.session.startswith("agent:main:subagent:")
+        assert call.run != run.run_id
+
+
+@async_test
+async def test_a_run_that_may_call_some_tools_alone(gateway: AnyGateway) -> None:
+    """Tools that a run may not call are refused, and its agent is told; the next run calls them again."""
+    async with owner(gateway) as agw:
+
+        @agw.tool
+        def add(a: int) -> int:
+            """Add one."""
+            return a + 1
+
+        @agw.tool
+        def drop() -> str:
+            """Drop everything."""
+            return "dropped"
+
+        await agw.tools.publish()
+        await agw.tools.approve()
+        with pytest.raises(gnb.GatewayError, match="there is no tool 'sub'; this connection offers add, drop"):
+            agw.tools.restrict("run", ["sub"])
+        texts = []
+        for message in ("tool:drop:{}", 'tool:add:{"a": 41}'):
+            run = agw.run(message, session=session())
+            agw.tools.restrict(run.run_id, ["add"])
+            texts.append((await run.result()).text)
+        assert "drop is not one of the tools that this run may call" in texts[0]
+        assert "42" in texts[1]
+        assert "dropped" in (await agw.run("tool:drop:{}", session=session()).result()).text
+        assert list(agw.tools.calls.status) == ["refused", "ok", "ok"]
+        await agw.tools.stop()
+
+
+def test_arguments_and_results_are_heard(gw: gnb.Gateway) -> None:
+    """A connection hears the arguments and the result of its agents' tool calls without asking for that."""
+    offer_sales(gw)
+    approved(gw)
+    run = gw.run('tool:sales:{"month": 3}', session=session())
+    run.result(60)
+    heard = [event.payload["data"] for event in run.events if event.payload.get("stream") == "tool"]
+    assert {"month": 3} in [data.get("args") for data in heard]
+    assert any("[2 rows x 3 columns]" in str(data.get("result")) for data in heard)
 
 
 def test_exceptions_reach_agent_and_user(gw: gnb.Gateway) -> None:
@@ -421,7 +478,7 @@ def test_an_operator_who_may_not_approve(gateway: AnyGateway) -> None:
 async def test_coroutine_functions(gateway: AnyGateway) -> None:
     """With asyncio, coroutine functions and generators are tools as well; a cancelled call cancels its task."""
     cancelled = asyncio.Event()
-    async with owner(gateway, caps=["tool-events"]) as agw:
+    async with owner(gateway) as agw:
 
         @agw.tool
         async def add(a: int, b: int = 1) -> int:

@@ -80,7 +80,7 @@ class Kernel:
         return self.outcome(self.start(code), timeout)
 
     def wait_for_text(self, message_id: str, text: str, timeout: float = 30) -> None:
-        """Wait until a running cell has printed this."""
+        """Wait until a running cell has printed or shown this."""
         until = time.monotonic() + timeout
         seen = ""
         while text not in seen:
@@ -88,8 +88,9 @@ class Kernel:
                 message = self.client.get_iopub_msg(timeout=max(until - time.monotonic(), 0.01))
             except queue.Empty:
                 raise AssertionError(f"{text!r} was not printed; {seen!r} was") from None
-            if message["parent_header"].get("msg_id") == message_id and message["msg_type"] == "stream":
-                seen += message["content"]["text"]
+            if message["parent_header"].get("msg_id") == message_id:
+                content = message["content"]
+                seen += content.get("text") or content.get("data", {}).get("text/plain", "")
 
     def stop(self) -> None:
         """End it."""

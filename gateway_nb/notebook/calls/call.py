@@ -30,6 +30,7 @@ from .results import Rows, frame_of_rows, part_at, rows_in
 from .run_view import RunView
 
 _POLL_SECONDS = 0.1
+_PAUSE_PER_SHOW = 5  # a long answer takes long to show
 _SILENT_SECONDS = 1.0
 _CATCH_UP_SECONDS = 1.0
 _SHOWN_ID = 120
@@ -46,7 +47,7 @@ class Running:
         timeout: seconds, ``None`` for the connection's own.
 
     Attributes:
-        number: what ``%gateway result`` knows it by, or 0.
+        number: what ``%gateway result`` knows it by; 0 if it does not.
         params: as they are sent.
         view: the run that grows, if it is one that is followed.
     """
@@ -178,6 +179,8 @@ class Running:
             self._ended = time.monotonic()
             if self.view is not None:  # its answer may be here before it has heard the last events
                 self._gateway.dispatcher.catch_up(_CATCH_UP_SECONDS)
+                if self.state == "ok":
+                    self.view.take_final(self._handle.result())
         self._listening.close()
         if self.view is not None:
             self.view.seconds = self.seconds
@@ -219,12 +222,15 @@ class Running:
         return {"text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        last = f" · last event: {self.view.last_event}" if self.view is not None and self.view.last_event else ""
-        recall = f"%gateway result {self.number} shows the answer"
+        parts = [self.call.method, self.state, f"{self.seconds:.1f} s", self.where]
+        if self.view is not None and self.view.last_event:
+            parts.append(f"last event: {self.view.last_event}")
         if run := self._begun.get("runId"):
             run = self.redactor.start(str(run), _SHOWN_ID)[:_SHOWN_ID]
-            recall = f"run {run} goes on; --final --bg follows it to its end · {recall}"
-        return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s · {self.where}{last} · {recall}")
+            parts.append(f"run {run} goes on; --final --bg follows it to its end")
+        if self.number:
+            parts.append(f"%gateway result {self.number} shows the answer")
+        return printable(" · ".join(parts))
 
 
 def _cell() -> object:
@@ -245,19 +251,22 @@ def wait(running: Running, *, can_redraw: bool, keep: Callable[[Any], object] = 
         KeyboardInterrupt: says what became of it.
     """
     shown: DisplayHandle | None = None
+    pause = _POLL_SECONDS
     try:
         if not running.started:
             running.start()  # in here: a Ctrl-C right behind it must find it
         while True:
             try:
-                payload = running.result(_POLL_SECONDS if can_redraw else None)
+                payload = running.result(pause if can_redraw else None)
                 break
             except TimeoutError:
                 if running.done():  # between the end of the waiting and here, or it is the call's own
                     payload = running.result(0)
                     break
             if running.view is not None or running.seconds >= _SILENT_SECONDS:
+                began = time.monotonic()
                 shown = _show(shown, _progress(running))
+                pause = max(_POLL_SECONDS, _PAUSE_PER_SHOW * (time.monotonic() - began))
         kept, result = outcome(running, payload)
         keep(kept)
     except KeyboardInterrupt:

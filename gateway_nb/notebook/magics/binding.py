@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.spelling import closest
-from .body import Body, below
+from .body import Body, Place, below, place_of
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _BRACKETS = {"{": "}", "(": ")", "[": "]"}
@@ -17,9 +17,10 @@ _BRACKETS = {"{": "}", "(": ")", "[": "]"}
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """A part of a text that stands for a value."""
+    """A part of a text that stands for a value, and where it begins there."""
 
     code: str
+    at: int
 
 
 def bind(body: Body, names: Mapping[str, Any], *, suggest: Iterable[str] | None = None) -> dict[str, Any] | None:
@@ -44,21 +45,65 @@ def bind(body: Body, names: Mapping[str, Any], *, suggest: Iterable[str] | None 
     """
     if body.value is None:
         return None
-    bound = _Binder(body, names, names if suggest is None else suggest).bound()
+    bound = _Binder(body, names, names if suggest is None else suggest, _plain).bound()
     if not isinstance(bound, dict):
         raise body.error(f"{body.value} is a {type(bound).__name__}; params are a mapping", (0, 0))
     return bound
 
 
+def bind_text(text: str, names: Mapping[str, Any], *, suggest: Iterable[str] | None = None) -> str:
+    """Return a prompt with the values its references stand for, as an agent reads them.
+
+    A DataFrame becomes a Markdown table of up to 100 rows with its shape, a dict or a list JSON.
+
+    Args:
+        text: as it was typed.
+        names: what references can use.
+        suggest: as for `bind`.
+
+    Raises:
+        CommandError: as for `bind`.
+
+    Example:
+        >>> bind_text("Is ${n + 1} prime?", {"n": 6})
+        'Is 7 prime?'
+    """
+    from ...tools.answers import as_text  # loads pandas
+
+    places: dict[str, Place] = {"": (0, 0)}
+    body = Body(text, text, places)
+    binder = _Binder(body, names, names if suggest is None else suggest, as_text)
+    parts = []
+    try:
+        for part in _split(text):
+            if isinstance(part, str):
+                parts.append(part)
+                continue
+            pointer = f"/{part.at}"
+            places[pointer] = place_of(text, part.at)
+            parts.append(binder.value(part.code, pointer))
+    except ValueError as error:
+        raise body.error(str(error), (0, 0)) from None
+    binder.refuse_missing()
+    return "".join(map(str, parts))
+
+
 class _Binder:
-    def __init__(self, body: Body, names: Mapping[str, Any], suggest: Iterable[str]) -> None:
+    def __init__(
+        self, body: Body, names: Mapping[str, Any], suggest: Iterable[str], convert: Callable[[Any], Any]
+    ) -> None:
         self._body = body
         self._names = names
         self._suggest = suggest
+        self._convert = convert
         self._missing: dict[str, str] = {}
 
     def bound(self) -> Any:
         value = self._bind(self._body.value, "")
+        self.refuse_missing()
+        return value
+
+    def refuse_missing(self) -> None:
         if self._missing:
             defined = [name for name in self._suggest if not name.startswith("_")]
             missing = []
@@ -68,7 +113,6 @@ class _Binder:
             first = next(iter(self._missing.values()))
             message = f"not defined: {', '.join(missing)}; write $$ for a dollar sign"
             raise self._body.error(message, self._body.at(first))
-        return value
 
     def _bind(self, value: Any, pointer: str) -> Any:
         if isinstance(value, dict):
@@ -83,12 +127,12 @@ class _Binder:
         except ValueError as error:
             raise self._body.error(str(error), self._body.at(pointer)) from None
         if len(parts) == 1 and isinstance(parts[0], _Reference):
-            return self._value(parts[0].code, pointer)
-        return "".join(part if isinstance(part, str) else _as_text(self._value(part.code, pointer)) for part in parts)
+            return self.value(parts[0].code, pointer)
+        return "".join(part if isinstance(part, str) else _as_text(self.value(part.code, pointer)) for part in parts)
 
-    def _value(self, code: str, pointer: str) -> Any:
+    def value(self, code: str, pointer: str) -> Any:
         try:
-            return _plain(eval(compile(code.strip(), "<body>", "eval"), dict(self._names)))
+            return self._convert(eval(compile(code.strip(), "<body>", "eval"), dict(self._names)))
         except NameError as error:
             self._missing[error.name or code] = pointer
             return None
@@ -121,7 +165,7 @@ def _split(text: str) -> Iterator[str | _Reference]:
         if plain:
             yield plain
             plain = ""
-        yield _Reference(name.group() if name else text[at + 2 : end - 1])
+        yield _Reference(name.group() if name else text[at + 2 : end - 1], at)
         at = end
     if plain or not text:
         yield plain

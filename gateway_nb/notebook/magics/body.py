@@ -111,7 +111,7 @@ def parse_body(text: str) -> Body:
             if not strict:
                 raise pointed(CommandError(str(error)), text, error.place) from None
     if repeated is not None and not places:  # else it was found above, with its true place
-        place = _place(text, text.rfind(json.dumps(repeated)))
+        place = place_of(text, text.rfind(json.dumps(repeated)))
         raise Body(text=text).error(f"the body says {repeated!r} twice", place)
     if value is None and not strict:  # nothing but comments
         return Body(text=text)
@@ -155,7 +155,7 @@ def _json(text: str) -> tuple[Any, str | None]:
         place = (error.lineno - 1, error.colno - 1)
         raise Body(text=text).error(f"the body is not valid JSON: {why}", place) from None
     except _Constant as constant:
-        place = _place(text, text.find(str(constant)))
+        place = place_of(text, text.find(str(constant)))
         raise Body(text=text).error(f"the body says {constant}, which JSON does not have", place) from None
     except RecursionError:
         raise CommandError("the body is nested too deeply") from None
@@ -171,7 +171,8 @@ def _refuse_constant(name: str) -> Any:
     raise _Constant(name)
 
 
-def _place(text: str, offset: int) -> Place:
+def place_of(text: str, offset: int) -> Place:
+    """Return where in a text an offset is."""
     return text.count("\n", 0, offset), offset - (text.rfind("\n", 0, offset) + 1)
 
 

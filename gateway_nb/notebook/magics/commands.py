@@ -78,6 +78,24 @@ CALL = Syntax(
         Option("--quiet", "quiet", "", "shows nothing; so does a `;` at the end"),
     ),
 )
+AGENT = Syntax(
+    (
+        (
+            "",
+            "ask an agent, the prompt as the cell; `$name` is a Python value, a DataFrame a table",
+        ),
+    ),
+    0,
+    (
+        Option("--agent", "agent", "NAME", "asks this agent"),
+        Option("--session", "session", "KEY", "asks in this session; otherwise in the agent's main one"),
+        Option("--tools", "tools", "A,B|none", "lets the run call only these of your functions"),
+        Option("-o", "output", "NAME", "keeps the run: .text, .run, .session"),
+        Option("--bg", "background", "", "returns at once"),
+        Option("--timeout", "timeout", "S", "waits for so many seconds"),
+        _CONNECTION,
+    ),
+)
 COMMANDS = {
     "status": Syntax((("", "list the connections; an arrow marks the one that the magics use"),)),
     "connect": Syntax(
@@ -179,3 +197,4 @@ def _entries() -> Iterator[tuple[str, str, tuple[Option, ...]]]:
             listed = () if number or name in ("call", "doctor") else syntax.accepted
             yield " ".join(usage.split()), about, tuple(option for option in listed if option != _CONNECTION)
     yield f"%%gateway {CALL.uses[0][0]}", CALL.uses[0][1], CALL.accepted
+    yield "%%agent", AGENT.uses[0][1], AGENT.accepted

@@ -1,4 +1,4 @@
-"""What can stand at the cursor of a ``%gateway`` line or a ``%%gateway`` cell. Pure, and from memory alone."""
+"""What can stand at the cursor of a line or a cell of the magics. Pure, and from memory alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ...records.usage import BYS
 from ...schema.facts import Facts, Param
-from .commands import CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
+from .commands import AGENT, CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
 from .records import BOOKS
 
 _MOST = 500
@@ -54,6 +54,7 @@ class Knowledge:
         facts: of the methods' params.
         seen: of answers.
         attributes: public names of a connection, where it is a variable of Python's.
+        tools: the functions that the connection offers to agents.
     """
 
     methods: tuple[str, ...]
@@ -62,6 +63,7 @@ class Knowledge:
     facts: Facts
     seen: Seen
     attributes: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,9 @@ def complete(text: str, cursor: int, knowledge: Knowledge) -> Completions | None
     head, newline, body = before.lstrip().partition("\n")
     if re.match(r"%%gateway(\s|$)", head):
         return _in_body(head, body, knowledge) if newline else _in_line(head[len("%%gateway") :], knowledge, cell=True)
+    if not newline and re.match(r"%%agent\s", head):
+        *given, fragment = head[len("%%agent") :].split(" ")
+        return _option(AGENT, [word for word in given if word], fragment, knowledge)
     line = before.rpartition("\n")[2].lstrip()
     if re.match(r"%gateway\s", line):
         return _in_line(line[len("%gateway") :], knowledge, cell=False)
@@ -108,10 +113,8 @@ def _in_line(line: str, knowledge: Knowledge, *, cell: bool) -> Completions:
     command = "call" if cell else done[0]
     syntax = CALL if command == "call" else COMMANDS.get(command, Syntax(()))
     given = done if cell else done[1:]
-    if given and given[-1] in syntax.options:
-        return _option_value(given[-1], fragment, knowledge)
-    if fragment.startswith("-"):
-        return matching(fragment, [name for name in (*syntax.options, *syntax.flags) if name not in given], "option")
+    if fragment.startswith("-") or (given and given[-1] in syntax.options):
+        return _option(syntax, given, fragment, knowledge)
     count = len(_words(given, syntax))
     if command in ("call", "methods") and count == 0:
         return matching(fragment, knowledge.methods or knowledge.facts.methods, "method")
@@ -141,8 +144,18 @@ def _words(given: list[str], syntax: Syntax) -> list[str]:
     return found
 
 
+def _option(syntax: Syntax, given: list[str], fragment: str, knowledge: Knowledge) -> Completions:
+    """Return the options that are not given yet, or the values of the one that was given last."""
+    if given and given[-1] in syntax.options:
+        return _option_value(given[-1], fragment, knowledge)
+    return matching(fragment, [name for name in (*syntax.options, *syntax.flags) if name not in given], "option")
+
+
 def _option_value(option: str, fragment: str, knowledge: Knowledge) -> Completions:
     seen = knowledge.seen
+    if option == "--tools":
+        *others, fragment = fragment.split(",")
+        return matching(fragment, [name for name in (*knowledge.tools, "none") if name not in others], "value")
     values = {"--session": seen.sessions, "--agent": seen.agents, "--by": BYS}
     choices = {"-c": knowledge.connections, "-f": FORMATS, **values}.get(option, ())
     return matching(fragment, choices, "value")

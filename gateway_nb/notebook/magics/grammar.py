@@ -9,7 +9,7 @@ from typing import Any
 
 from ...protocol.spelling import closest
 from .body import Body, CommandError, parse_body
-from .commands import CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
+from .commands import AGENT, CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
 
 _TOKEN = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|\S+)""")
 _METHOD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*\Z")
@@ -45,6 +45,31 @@ class Call:
     background: bool = False
     dry_run: bool = False
     quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What an agent is asked.
+
+    Attributes:
+        text: the prompt, references not yet bound.
+        agent: agent id.
+        session: the session's key; ``None`` for the agent's main session.
+        tools: the user's functions that the run may call; ``None`` for all.
+        output: the variable for the run, or ``None``.
+        connection: name of the connection, ``None`` if not given.
+        timeout: seconds for the run, ``None`` for no limit.
+        background: return at once.
+    """
+
+    text: str
+    agent: str = "main"
+    session: str | None = None
+    tools: frozenset[str] | None = None
+    output: str | None = None
+    connection: str | None = None
+    timeout: float | None = None
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,28 @@ def parse_cell(line: str, body: str) -> Call:
     return _call(words[0], body, options)
 
 
+def parse_agent(line: str, body: str) -> Prompt:
+    """Return what ``%%agent LINE`` with a body asks an agent.
+
+    Args:
+        line: the options.
+        body: the prompt.
+
+    Raises:
+        CommandError: the line has something else than options, or there is no prompt.
+    """
+    words, options = _scan(line, AGENT)
+    _at_most(words, 0, "%%agent takes options only; the prompt goes into the cell's body")
+    if not body.strip():
+        raise CommandError("%%agent needs a prompt: write it as the cell's body")
+    if "tools" in options:
+        names = {name.strip() for name in options["tools"].split(",")} - {""}
+        if not names or ("none" in names and len(names) > 1):
+            raise CommandError(f"--tools needs names of functions, or none, not {options['tools']!r}")
+        options["tools"] = frozenset(names - {"none"})
+    return Prompt(body.strip("\n"), **_checked(options))
+
+
 def _parse_call_line(rest: str) -> Call:
     """``call METHOD [options] [JSON]``: the JSON is the rest of the line from its first brace."""
     quiet = rest.rstrip().endswith(";")
@@ -128,9 +175,6 @@ def _call(method: str, body: str, options: dict[str, Any]) -> Call:
     if not _METHOD.match(method):
         raise CommandError(f"{method!r} is not the name of a method; %gateway methods lists them")
     options = _checked(options)
-    output = options.get("output")
-    if output is not None and not output.isidentifier():
-        raise CommandError(f"-o needs a variable name, not {output!r}")
     if options.get("format") not in (None, *FORMATS):
         raise CommandError(f"-f must be one of {', '.join(FORMATS)}, not {options['format']!r}")
     path = options.get("path", "")
@@ -140,6 +184,9 @@ def _call(method: str, body: str, options: dict[str, Any]) -> Call:
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    output = options.get("output")
+    if output is not None and not output.isidentifier():
+        raise CommandError(f"-o needs a variable name, not {output!r}")
     for name in ("timeout", "wait"):
         if name in options:
             try:
@@ -183,8 +230,8 @@ def _unknown_option(token: str, syntax: Syntax) -> CommandError:
     near = closest(token.partition("=")[0], names, 1)
     if not names:
         advice = "this command has no options"
-    elif syntax is CALL:
-        advice = f"it takes {', '.join(names)}; params stand in the body"
+    elif syntax is CALL or syntax is AGENT:
+        advice = f"it takes {', '.join(names)}; {'params stand' if syntax is CALL else 'the prompt stands'} in the body"
     else:
         advice = f"did you mean {near[0]}?" if near else f"it takes {', '.join(names)}"
     return CommandError(f"unknown option {token}: {advice}")

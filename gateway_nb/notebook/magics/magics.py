@@ -1,4 +1,4 @@
-"""``%gateway`` and ``%%gateway``: the grammar's commands, carried out."""
+"""``%gateway``, ``%%gateway`` and ``%%agent``: the grammar's commands, carried out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import getpass
 import itertools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
 from IPython.display import display
 from traitlets import Enum, Float, Unicode
 
@@ -25,11 +25,12 @@ from ...faces.gateway import Gateway
 from ...schema.facts import method_facts
 from .. import current
 from ..calls import call as calls
+from ..calls.agent import AgentRunning
 from ..calls.call import Running
 from ..display.cards import Connections, Listing
 from ..display.pairing import PairingCard
 from . import grammar
-from .binding import bind
+from .binding import bind, bind_text
 from .body import CommandError
 from .commands import FORMATS, help_text
 from .completion import Seen
@@ -71,6 +72,19 @@ class GatewayMagics(Magics):
             error.args = (with_options(str(error)),)
             raise
 
+    @no_var_expand
+    @cell_magic
+    def agent(self, line: str, cell: str) -> Running | None:
+        """Ask an agent of an OpenClaw Gateway, the prompt as the cell; ``%gateway help`` lists the options."""
+        try:
+            prompt = grammar.parse_agent(line, cell)
+            message = bind_text(prompt.text, self._variables, suggest=self._own_variables())
+            running = AgentRunning(self._gateway(prompt.connection), prompt, message)
+            return self._run(running, lambda _: self._keep(prompt.output, running))
+        except GatewayError as error:
+            error.args = (with_options(str(error)),)
+            raise
+
     @property
     def _variables(self) -> dict[str, Any]:
         assert self.shell is not None, "magics are registered with a shell"
@@ -101,26 +115,25 @@ class GatewayMagics(Magics):
             print(calls.dry_run(call, params, gateway.status.scopes, gateway.redactor))
             return None
         running = calls.Running(gateway, call, params, self.default_timeout if call.timeout is None else call.timeout)
-        if call.background:
+        return self._run(running, lambda value: self._keep(call.output, value), in_cell=in_cell)
+
+    def _run(self, running: Running, keep: Callable[[Any], object], *, in_cell: bool = True) -> Running | None:
+        if running.call.background:
             running.number = next(self._numbers)
             running.start()
             self._background[running.number] = running
             self._background.pop(running.number - _BACKGROUND_KEPT, None)
-            self._keep(call, running)
+            keep(running)
             calls.warn(running)
             running.show()
             return running
-        payload = calls.wait(
-            running,
-            can_redraw=in_cell and hasattr(self.shell, "kernel"),
-            keep=lambda value: self._keep(call, value),
-        )
+        payload = calls.wait(running, can_redraw=in_cell and hasattr(self.shell, "kernel"), keep=keep)
         self.seen.take(payload)
         return None
 
-    def _keep(self, call: Call, value: Any) -> None:
-        if call.output is not None:
-            self._variables[call.output] = value
+    def _keep(self, name: str | None, value: Any) -> None:
+        if name is not None:
+            self._variables[name] = value
 
     def _result(self, command: Command) -> None:
         kept = ", ".join(map(str, self._background)) or "none"

@@ -41,5 +41,5 @@ def show_tools(tools: Tools) -> bool:
         return False
     from .tools_view import ToolsView
 
-    ToolsView(tools)._ipython_display_()
+    ToolsView(lambda: tools)._ipython_display_()
     return True

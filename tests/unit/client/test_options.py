@@ -346,3 +346,12 @@ def test_bad_timeouts(value: Any, kind: type[Exception]) -> None:
     """A timeout that is none is refused by name."""
     with pytest.raises(kind, match="timeout"):
         timeout(value)
+
+
+@pytest.mark.parametrize(
+    ("options", "caps"),
+    [({}, ("tool-events",)), ({"caps": []}, ()), ({"caps": ["x"]}, ("x",)), ({"role": "node"}, ())],
+)
+def test_the_default_caps(options: dict[str, Any], caps: tuple[str, ...]) -> None:
+    """An operator hears arguments and results of tool calls, unless it says what it can hear; a node does not."""
+    assert resolve(None, options=options).client.caps == caps

@@ -157,3 +157,40 @@ async def test_calls_wait_for_an_answer() -> None:
     assert not confirmations.waiting
     with pytest.raises(GatewayError, match="call 3 does not wait"):
         confirmations.answer(3, True)
+
+
+LIMITED: dict[str, tuple[list[Step], bool]] = {
+    "another run": ([asked("b"), heard("b", **START), heard("b", "item", **CALL)], True),
+    "the run": ([asked("a"), heard("a", **START), heard("a", "item", **CALL)], False),
+    "the run, call not heard": ([asked("a"), heard("a", **START)], False),
+    "the run, nothing heard": ([asked("a")], False),
+    "the run, and another that is not limited, nothing heard": ([asked("a"), asked("b")], False),
+    "its sub-agent": ([asked("a", "t"), SPAWN, heard("c", **START, by="t"), heard("c", "item", **CALL)], False),
+    "its sub-agent, after its end": (
+        [asked("a", "t"), SPAWN, SPAWNED, answered("a"), heard("c", **START, by="t"), heard("c", "item", **CALL)],
+        False,
+    ),
+    "a sub-agent of another": (
+        [
+            asked("a", "t"),
+            asked("b", "t"),
+            heard("b", "item", "t", name="sessions_spawn", toolCallId="j", **START),
+            heard("c", **START, by="t"),
+            heard("c", "item", **CALL),
+        ],
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LIMITED)
+@async_test
+async def test_runs_with_a_list_of_tools(case: str) -> None:
+    """A run that may call some tools alone calls no other, nor does its sub-agent; other runs call any."""
+    steps, expected = LIMITED[case]
+    runs = Runs(patience=0.01)
+    runs.limit("a", frozenset({"sales"}))
+    for name, *arguments in steps:
+        getattr(runs, name)(*arguments)
+    assert runs.may_call("s", "k", "sales")
+    assert runs.may_call("s", "k", "delete") is expected

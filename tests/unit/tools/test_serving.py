@@ -328,3 +328,22 @@ def test_options_of_a_tool(options: dict[str, Any], error: type[Exception], word
     """A wrong option is refused when the tool is defined, with what is allowed."""
     with pytest.raises(error, match=words):
         Tool.of(echo, **options)
+
+
+@async_test
+async def test_runs_that_may_call_some_tools_alone() -> None:
+    """A run with a list of tools is refused another one, and told why; an operator's own call is not a run's."""
+    async with a_node(echo=echo, other=echo) as node:
+        node.serving.runs.asked("r", "agent", b'{"idempotencyKey": "run", "sessionKey": "s"}')
+        node.serving.runs.limit("run", frozenset({"echo"}))
+        started = {"runId": "run", "sessionKey": "s", "stream": "item", "data": {"phase": "start", "toolCallId": "k"}}
+        node.serving.runs.take(Event(0.0, 1, "agent", 1, msgspec.Raw(json.dumps(started).encode())))
+        node.ask("1", "echo", {"text": "a"}, idempotencyKey="k")
+        node.ask("2", "other", {"text": "b"}, idempotencyKey="k")
+        node.ask("3", "other", {"text": "c"})
+        assert await node.answers(3) == {
+            "1": "a",
+            "2": "other is not one of the tools that this run may call",
+            "3": "c",
+        }
+        assert sorted(node.statuses) == ["ok", "ok", "refused"]

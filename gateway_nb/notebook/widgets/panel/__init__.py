@@ -1,15 +1,18 @@
-"""The panel: status, events, requests and runs of one connection, in tabs."""
+"""The panel: status, events, requests, runs and tools of one connection, in tabs."""
 
 from __future__ import annotations
 
 import ipywidgets
 
 from ....faces.gateway import Gateway
+from ....faces.tools import Tools
+from ...current import latest
 from ..event_table import EventTable
 from ..live import display, register
 from ..request_box import RequestBox
 from ..runs_view import RunsView
 from ..status_view import StatusView
+from ..tools_view import ToolsView
 
 
 class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
@@ -32,8 +35,9 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.table: EventTable = gateway.table()
         self.request = RequestBox(gateway)
         self.runs = RunsView(gateway.events, gateway.name)
-        children = [self.status, self.table, self.request, self.runs]
-        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs"])
+        self.tools = ToolsView(lambda: _tools_of(latest(gateway)))
+        children = [self.status, self.table, self.request, self.runs, self.tools]
+        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs", "Tools"])
         register(self)
 
     def close(self) -> None:
@@ -59,3 +63,8 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
 
     def __repr__(self) -> str:
         return f"<Panel {self._name}>"
+
+
+def _tools_of(gateway: Gateway) -> Tools | None:
+    """Return a connection's tools if there have been any: a look must not make them, on a thread of the widgets'."""
+    return gateway.tools if "tools" in vars(gateway) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ....errors import printable
@@ -16,17 +16,17 @@ _LONGEST = 2000  # characters of each text of a call
 
 
 class ToolsView(LiveWidget):
-    """What a connection offers to agents, and what they ask of it. Shown by ``gw.tools``.
+    """What a connection offers to agents, and what they ask of it. Shown by ``gw.tools``, and in the panel.
 
     Args:
-        tools: of the connection.
+        tools: returns those of the connection, which may have been made again; ``None`` if there were none.
     """
 
     _esm = bundle("tools_view", "js")
     _css = bundle("tools_view", "css")
     MESSAGES = ("allow", "deny")
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Callable[[], Tools | None]) -> None:
         self._tools = tools
         self._posted: Any = None
         super().__init__()
@@ -48,24 +48,29 @@ class ToolsView(LiveWidget):
 
     def text(self) -> str:
         """Return the same for a terminal."""
-        return printable(repr(self._tools))
+        return printable(repr(self._tools() or "no tools"))
 
     def __repr__(self) -> str:
         return "<ToolsView>"
 
     def _on_allow(self, view: str, content: Mapping[str, Any]) -> None:
-        self._tools.allow(_number(content))
+        if (tools := self._tools()) is not None:
+            tools.allow(_number(content))
 
     def _on_deny(self, view: str, content: Mapping[str, Any]) -> None:
-        self._tools.deny(_number(content))
+        if (tools := self._tools()) is not None:
+            tools.deny(_number(content))
 
     def _describe(self) -> dict[str, Any]:
+        tools = self._tools()
+        if tools is None:
+            return {"names": [], "notice": None, "waiting": [], "calls": []}
         waiting = [
             {"id": call.id, **{name: printable(getattr(call, name)) for name in ("tool", "session", "arguments")}}
-            for call in self._tools.waiting
+            for call in tools.waiting
         ]
-        calls = [_row(call) for call in reversed(self._tools.latest(_CALLS))]
-        return {"names": self._tools.names, "notice": self._tools.notice, "waiting": waiting, "calls": calls}
+        calls = [_row(call) for call in reversed(tools.latest(_CALLS))]
+        return {"names": tools.names, "notice": tools.notice, "waiting": waiting, "calls": calls}
 
 
 def _number(content: Mapping[str, Any]) -> int:

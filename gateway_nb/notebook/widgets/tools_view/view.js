@@ -42,7 +42,7 @@ function render({ model, el: root }) {
 
   const line = connect(model, root, "gnb-tools", {
     tools(state) {
-      put(names, state.names.length ? `Tools: ${state.names.join(", ")}` : "No tools");
+      put(names, state.names.length ? `Tools: ${state.names.join(", ")}` : "No tools; @gw.tool offers a function to agents");
       put(notice, state.notice ?? "");
       put(problem, "");
       keep(waiting, state.waiting, card, (element, call) => {

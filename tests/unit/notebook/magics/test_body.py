@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_nb.notebook.magics.binding import bind
+from gateway_nb.notebook.magics.binding import bind, bind_text
 from gateway_nb.notebook.magics.body import CommandError, parse_body
 from gateway_nb.protocol.frames import encode
 
@@ -270,3 +270,45 @@ def _doubled(value: Any) -> Any:
     if isinstance(value, list):
         return [_doubled(item) for item in value]
     return value.replace("$", "$$") if isinstance(value, str) else value
+
+
+TEXTS: list[tuple[str, str]] = [
+    ("no reference", "no reference"),
+    ("$n apples at $5", "3 apples at $5"),
+    ("$$n ${n + 1}", "$n 4"),
+    ("$text", "a $n b"),
+    ("$object", '{"a": [1, null]}'),
+    ("$frame", "|  | x |\n| --- | --- |\n| 0 | a\\|b |\n\n[1 rows x 1 columns]"),
+    ("${'}'}", "}"),
+]
+TEXT_MISTAKES: list[tuple[str, str, str]] = [
+    (
+        "a\n$mising",
+        r"not defined: mising \(did you mean missing\?\); write \$\$ for .* \(line 2, column 1\)",
+        "$mising",
+    ),
+    ("say ${1/0}", r"\$\{1/0\} fails: ZeroDivisionError: division by zero \(line 1, column 5\)", "${1/0}"),
+    ("${open", r"\$\{ is not closed", "${open"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TEXTS)
+def test_binding_a_prompt(text: str, expected: str) -> None:
+    """In a prompt a value is what an agent reads best: a table as Markdown, an object as JSON; it is looked at once."""
+    names = {"n": 3, "text": "a $n b", "object": {"a": [1, None]}, "frame": pd.DataFrame({"x": ["a|b"]})}
+    assert bind_text(text, names) == expected
+
+
+@pytest.mark.parametrize(("text", "message", "excerpt"), TEXT_MISTAKES)
+def test_binding_mistakes_in_a_prompt(text: str, message: str, excerpt: str) -> None:
+    """What can't be put in is named, with its place."""
+    with pytest.raises(CommandError, match=message) as caught:
+        bind_text(text, {"missing": 1})
+    assert excerpt in caught.value.excerpt
+
+
+def test_a_large_frame_in_a_prompt() -> None:
+    """A large DataFrame is a bounded table that says its shape and how much of it is shown."""
+    bound = bind_text("$frame", {"frame": pd.DataFrame({"x": range(10_000)})})
+    assert bound.endswith("[10,000 rows x 1 columns; the first 100 rows are shown: ask for less, or for a summary]")
+    assert len(bound) < 2_000

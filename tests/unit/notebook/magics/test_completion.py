@@ -26,7 +26,8 @@ FACTS = Facts(
     },
 )
 SEEN = Seen({"agent:main:one": None}, {"main": None})
-KNOWN = Knowledge(("health", "sessions.list", "sessions.patch"), ("agent", "talk.mode"), ("default", "b"), FACTS, SEEN)
+METHODS, EVENTS = ("health", "sessions.list", "sessions.patch"), ("agent", "talk.mode")
+KNOWN = Knowledge(METHODS, EVENTS, ("default", "b"), FACTS, SEEN, tools=("add", "sales"))
 B = "%%gateway sessions.list\n"
 C = "%%gateway cron.add -o x\n"
 
@@ -53,6 +54,12 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("%%gateway h", "h", ("health",)),
     ("%%gateway health -f r", "r", ("raw",)),
     ("%%gateway health -o x --q", "--q", ("--quiet",)),
+    ("%%agent --a", "--a", ("--agent",)),
+    ("%%agent --session ", "", ("agent:main:one",)),
+    ("%%agent --agent main -", "-", ("--session", "--tools", "-o", "--timeout", "-c", "--bg")),
+    ("%%agent --bg -c ", "", ("default", "b")),
+    ("%%agent --tools ", "", ("add", "sales", "none")),
+    ("%%agent --tools add,s", "s", ("sales",)),
     (B, "", ("all: ", "limit: ", "sort: ")),
     (B + "limit: 5\n", "", ("all: ", "sort: ")),
     (B + "sort: n", "n", ("new",)),

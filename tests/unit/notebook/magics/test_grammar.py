@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_nb.notebook.magics.body import Body
-from gateway_nb.notebook.magics.grammar import Call, Command, CommandError, parse_cell, parse_line
+from gateway_nb.notebook.magics.grammar import Call, Command, CommandError, Prompt, parse_agent, parse_cell, parse_line
 
 
 def call(method: str, value: Any, **options: Any) -> Call:
@@ -135,3 +135,35 @@ def test_nothing_but_its_own_error(line: str, body: str) -> None:
         except CommandError as error:
             answer = error
         assert isinstance(answer, (Call, Command)) or "\n" not in str(answer)
+
+
+PROMPTS: list[tuple[str, str, Prompt]] = [
+    ("", "hi", Prompt("hi")),
+    ("", "\n\n  a\n b\n", Prompt("  a\n b")),
+    ("--agent work --session agent:work:x --bg", "hi", Prompt("hi", "work", "agent:work:x", background=True)),
+    ("--tools sales,add -o x", "hi", Prompt("hi", tools=frozenset({"add", "sales"}), output="x")),
+    ("--tools none -c two --timeout 2", "hi", Prompt("hi", tools=frozenset(), connection="two", timeout=2.0)),
+]
+PROMPT_ERRORS = [
+    ("", " \n", "needs a prompt: write it as the cell's body"),
+    ("what is it", "hi", "the prompt goes into the cell's body; not understood: what is it"),
+    ("--tools none,add", "hi", "--tools needs names of functions, or none, not 'none,add'"),
+    ("--tools ,", "hi", "--tools needs names of functions, or none, not ','"),
+    ("-o a.b", "hi", "-o needs a variable name"),
+    ("--timeout soon", "hi", "--timeout needs seconds, not 'soon'"),
+    ("--agnet x", "hi", "unknown option --agnet: it takes --agent, .*; the prompt stands in the body"),
+    ("--token x", "hi", "--token is refused"),
+]
+
+
+@pytest.mark.parametrize(("line", "body", "meaning"), PROMPTS)
+def test_prompts(line: str, body: str, meaning: Prompt) -> None:
+    """A cell's options and its body say what an agent is asked."""
+    assert parse_agent(line, body) == meaning
+
+
+@pytest.mark.parametrize(("line", "body", "message"), PROMPT_ERRORS)
+def test_mistakes_in_prompts(line: str, body: str, message: str) -> None:
+    """What is not understood is named before anything is sent."""
+    with pytest.raises(CommandError, match=message):
+        parse_agent(line, body)
