@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..notebook.widgets.panel import Panel as Panel
 
 BACKEND = "gateway_nb.notebook.widgets.backend"
-"""A module with the functions `event_table`, `connection_table`, `panel` and `show_tools`."""
+"""A module with the functions of this one."""
 
 
 def event_table(source: Any, title: str) -> EventTable:
@@ -38,3 +38,8 @@ def show_tools(tools: Any) -> bool:
     """Show a connection's tools where a notebook can show them; return whether it can."""
     shown: bool = importlib.import_module(BACKEND).show_tools(tools)
     return shown
+
+
+def show_following(following: Any) -> None:
+    """Show a transcript that grows."""
+    importlib.import_module(BACKEND).show_following(following)

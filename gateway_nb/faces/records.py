@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..client.core import Core
@@ -53,10 +55,12 @@ class Records:
         Example:
             >>> text = gw.transcript("agent:main:main").to_markdown()
         """
+        from ..records.following import Following
         from ..records.reading import Reader
         from ..records.transcript import read_transcript
 
-        steps = read_transcript(session, self.core.status.server_version)
+        follow = partial(Following, self.core, self._thread.loop)
+        steps = read_transcript(session, self.core.status.server_version, follow)
         return Reader(self.core).read(steps, f"transcript of {session}", self._thread)
 
     def search(self, text: str) -> pd.DataFrame:
@@ -101,10 +105,12 @@ class AsyncRecords:
 
     async def transcript(self, session: str) -> Transcript:
         """Return every message of a session, in order; see `Records.transcript`."""
+        from ..records.following import Following
         from ..records.reading import Reader
         from ..records.transcript import read_transcript
 
-        steps = read_transcript(session, self.core.status.server_version)
+        follow = partial(Following, self.core, asyncio.get_running_loop())
+        steps = read_transcript(session, self.core.status.server_version, follow)
         return await Reader(self.core).read_async(steps, f"transcript of {session}")
 
     async def search(self, text: str) -> pd.DataFrame:

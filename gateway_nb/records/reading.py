@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
@@ -52,11 +53,22 @@ class Reader:
 
     async def read_async(self, steps: Steps[T], title: str) -> T:
         """Go through steps on the client's loop, which does not wait while rows become columns."""
-        outcome: Any = None
         with _bar(title) as bar:
-            while not isinstance(step := await asyncio.to_thread(advance, steps, outcome), Done):
-                _show(bar, step)
-                outcome = await self._outcome(step)
+            return await self.read_silently(steps, partial(_show, bar))
+
+    async def read_silently(
+        self, steps: Steps[T], show: Callable[[Ask | Batch | Pause], object] = lambda step: None
+    ) -> T:
+        """Do the same without a bar.
+
+        Args:
+            steps: what to read.
+            show: called with each.
+        """
+        outcome: Any = None
+        while not isinstance(step := await asyncio.to_thread(advance, steps, outcome), Done):
+            show(step)
+            outcome = await self._outcome(step)
         result: T = step.result
         return result
 

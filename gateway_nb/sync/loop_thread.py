@@ -140,7 +140,6 @@ class LoopThread:
         finally:
             _cancel_all(self.loop)
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-            self.loop.run_until_complete(self.loop.shutdown_default_executor())
             self.loop.close()
 
 
