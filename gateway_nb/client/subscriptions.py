@@ -31,11 +31,15 @@ class Subscriptions:
         if verb not in ("subscribe", "unsubscribe"):
             return
         sent = decode_payload(encode(params))  # as it was sent: it may be any mapping, and change
-        key = json.dumps([base, sent], sort_keys=True)
+        key = _key(base, sent)
         if verb == "subscribe":
             self._active[key] = (method, sent)
         else:
             self._active.pop(key, None)
+
+    def has(self, method: str, params: Mapping[str, Any] | None) -> bool:
+        """Return whether a request to subscribe was made, and not undone."""
+        return _key(method.rpartition(".")[0], params) in self._active
 
     def make_again(self, connection: Connection) -> None:
         """Ask for all of them on a new connection."""
@@ -47,3 +51,7 @@ class Subscriptions:
             await connection.request(method, params, timeout=self._timeout)
         except GatewayError as error:
             self._log.warning(f"a subscription was not made again: {error}")
+
+
+def _key(base: str, params: Mapping[str, Any] | None) -> str:
+    return json.dumps([base, params], sort_keys=True)

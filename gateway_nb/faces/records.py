@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..sync.loop_thread import LoopThread
@@ -56,9 +58,12 @@ class Records(Face):
         Example:
             >>> text = gw.transcript("agent:main:main").to_markdown()
         """
+        from ..records.following import Following
         from ..records.transcript import read_transcript
 
-        return self._read(read_transcript(session, self.core.status.server_version), f"transcript of {session}")
+        follow = partial(Following, self.core, self._thread.loop)
+        steps = read_transcript(session, self.core.status.server_version, follow)
+        return self._read(steps, f"transcript of {session}")
 
     def search(self, text: str) -> pd.DataFrame:
         """Return the sessions and messages in which a text is found, the best matches first.
@@ -102,9 +107,12 @@ class AsyncRecords(Face):
 
     async def transcript(self, session: str) -> Transcript:
         """Return every message of a session, in order; see `Records.transcript`."""
+        from ..records.following import Following
         from ..records.transcript import read_transcript
 
-        return await self._read(read_transcript(session, self.core.status.server_version), f"transcript of {session}")
+        follow = partial(Following, self.core, asyncio.get_running_loop())
+        steps = read_transcript(session, self.core.status.server_version, follow)
+        return await self._read(steps, f"transcript of {session}")
 
     async def search(self, text: str) -> pd.DataFrame:
         """Return the sessions and messages in which a text is found; see `Records.search`."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+import pyarrow as pa
+
 from ..protocol.frames import encode
 
 if TYPE_CHECKING:
@@ -24,6 +26,17 @@ DTYPES: dict[Kind, str] = {
     "flag": "boolean",
     "json": "string",
 }
+_ARROW: dict[Kind, pa.DataType] = {
+    "time": pa.timestamp("ms", "UTC"),
+    "text": pa.string(),
+    "count": pa.int64(),
+    "number": pa.float64(),
+    "seconds": pa.float64(),
+    "flag": pa.bool_(),
+    "json": pa.string(),
+}
+_FITTING: dict[Kind, type] = {"text": str, "count": int, "flag": bool}
+"""What Arrow takes for a kind, or refuses, without a look at each value."""
 MORE = "more"
 CURRENCY = "USD"
 _YEARS = range(-62_135_596_800_000, 253_402_300_800_000)  # milliseconds of the years 1 to 9999
@@ -66,12 +79,11 @@ class Book:
 
     def frame(self, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
         """Return records as a DataFrame. A value that its column can't hold is missing there, and in ``more``."""
-        import pandas as pd
-
-        rest: list[dict[str, Any]] = [_without(record, self._consumed) for record in records]
-        columns = {column.name: _filled(column, records, rest) for column in self.columns}
+        rest = _rest(records, self._consumed)
+        at: dict[tuple[str, ...], list[Any]] = {(): list(records)}
+        columns = {column.name: _filled(column, at, rest) for column in self.columns}
         columns[MORE] = _array("json", [each or None for each in rest])
-        frame = pd.DataFrame(columns)
+        frame = _frame(pa.table(columns))
         if any("USD" in column.about for column in self.columns):
             frame.attrs["currency"] = CURRENCY
         return frame
@@ -125,51 +137,73 @@ def json_text(value: Any) -> str | None:
         return None
 
 
-def _without(record: dict[str, Any], consumed: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a record is in no column; fields without a value say nothing."""
-    rest: dict[str, Any] = {}
-    for name, value in record.items():
-        branch = consumed.get(name, False)
-        if branch and isinstance(value, dict):
-            value = _without(value, branch) or None
-        elif branch is None:
-            continue
-        if value is not None:
-            rest[name] = value
-    return rest
+def _rest(records: Sequence[dict[str, Any]], consumed: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what of each record is in no column; fields without a value say nothing."""
+    kept: dict[tuple[str, ...], list[str]] = {}  # by the names of a record, which few records have of their own
+    found: list[dict[str, Any]] = []
+    for record in records:
+        names = kept.get(shape := tuple(record))
+        if names is None:
+            names = kept[shape] = [name for name in shape if name not in consumed]
+        found.append({name: record[name] for name in names if record[name] is not None})
+    for name, branch in consumed.items():
+        if branch is not None:
+            values = [record.get(name) for record in records]
+            inner = _rest([value if isinstance(value, dict) else {} for value in values], branch)
+            for rest, value, left in zip(found, values, inner, strict=True):
+                if left or not isinstance(value, dict | None):
+                    rest[name] = left or value
+    return found
 
 
-def _filled(column: Column, records: Sequence[dict[str, Any]], rest: list[dict[str, Any]]) -> Any:
-    first, *others = (_values_at(records, path) for path in column.paths)
+def _filled(column: Column, at: dict[tuple[str, ...], list[Any]], rest: list[dict[str, Any]]) -> pa.Array:
+    found, *others = (_values_at(path, at) for path in column.paths)
     for other in others:
-        first = [value if value is not None else instead for value, instead in zip(first, other, strict=True)]
+        found = [value if value is not None else instead for value, instead in zip(found, other, strict=True)]
+    if column.kind in _FITTING and set(map(type, found)) <= {_FITTING[column.kind], type(None)}:
+        try:
+            return pa.array(found, _ARROW[column.kind])
+        except (UnicodeEncodeError, OverflowError):  # one of them does not fit: find out which
+            pass
     read = _READERS[column.kind]
-    values = [None if value is None else read(value) for value in first]
-    for number, (found, value) in enumerate(zip(first, values, strict=True)):
-        if value is None and found is not None:
-            rest[number][column.source] = found
+    values = [None if value is None else read(value) for value in found]
+    for number, (value, fitting) in enumerate(zip(found, values, strict=True)):
+        if fitting is None and value is not None:
+            rest[number][column.source] = value
     return _array(column.kind, values)
 
 
-def _values_at(records: Sequence[Any], path: tuple[str, ...]) -> list[Any]:
-    """Return what is at a path in each record: a level at a time, which is several times as fast as one by one."""
-    values = list(records)
-    for name in path:
-        values = [value.get(name) if isinstance(value, dict) else None for value in values]
-    return values
+def _values_at(path: tuple[str, ...], at: dict[tuple[str, ...], list[Any]]) -> list[Any]:
+    """Return what is at a path in each record; a level at a time is several times as fast as a record at a time.
+
+    Args:
+        path: of names.
+        at: what was found at other paths, the records at the empty one.
+    """
+    if path not in at:
+        *parents, name = path
+        outer = _values_at(tuple(parents), at)
+        at[path] = [value.get(name) if isinstance(value, dict) else None for value in outer]
+    return at[path]
 
 
-def _array(kind: Kind, values: list[Any]) -> Any:
-    import numpy as np
-    import pandas as pd
-
-    if kind == "time":
-        times = np.array([np.datetime64("NaT") if value is None else value for value in values], "datetime64[ms]")
-        return pd.DatetimeIndex(times).tz_localize("UTC")
+def _array(kind: Kind, values: list[Any]) -> pa.Array:
     if kind == "json":
         values = [None if value is None else json_text(value) for value in values]
-    dtype: Any = pd.StringDtype("pyarrow") if DTYPES[kind] == "string" else DTYPES[kind]
-    return pd.array(values, dtype)
+    return pa.array(values, _ARROW[kind])
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    import pandas as pd
+
+    dtypes: dict[Any, Any] = {
+        pa.string(): pd.StringDtype("pyarrow"),
+        pa.int64(): pd.Int64Dtype(),
+        pa.float64(): pd.Float64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+    }
+    frame: pd.DataFrame = table.to_pandas(types_mapper=dtypes.get)
+    return frame
 
 
 def _time(value: Any) -> int | None:

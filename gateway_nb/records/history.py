@@ -29,11 +29,13 @@ class History:
         session: its key.
         messages: as the gateway keeps them, the oldest first.
         running: the run that goes on and what it has said so far, ``{"runId", "text"}``, or ``None``.
+        cursor: what the gateway takes to tell what came since, ``None`` where it tells none.
     """
 
     session: str
     messages: list[dict[str, Any]] = field(default_factory=list)
     running: dict[str, Any] | None = None
+    cursor: str | None = None
 
 
 def about(message: dict[str, Any]) -> dict[str, Any]:
@@ -82,12 +84,35 @@ def read_history(session: str, limit: int | None = None, *, must_exist: bool = T
         if history is not None:
             if not history.messages and must_exist:
                 yield from check_exists(session)
-            for number, message in enumerate(history.messages):
-                if cut_reason(message) is not None and isinstance(about(message).get("id"), str):
-                    history.messages[number] = yield from _whole(session, message)
+            history.messages = yield from _all_whole(session, history.messages)
             return history
     what = f"chat.history: session {session!r} was reset or deleted while it was read, {_ATTEMPTS} times; ask again"
     raise GatewayRequestError(what, method="chat.history")
+
+
+def read_on(history: History) -> Steps[History]:
+    """Read what came to a session since; where the gateway can't tell, as after a reset, all of it.
+
+    Args:
+        history: of the session, as it was read last.
+
+    Raises:
+        GatewayRequestError: there is no such session any more.
+    """
+    session = history.session
+    if history.cursor is None:
+        return (yield from read_history(session))
+    payload = yield Ask("chat.history", {"sessionKey": session, "cursor": history.cursor})
+    if value_at(payload, ["kind"]) != "delta":
+        return (yield from read_history(session))
+    ids = {key_of(about(message).get("id"), number) for number, message in enumerate(history.messages)}
+    found = [row.get("message") for row in rows_of("chat.history", payload, "messages")]
+    new = [message for message in found if isinstance(message, dict) and about(message).get("id") not in ids]
+    return History(
+        session,
+        [*history.messages, *(yield from _all_whole(session, new))],
+        cursor=_cursor(payload),
+    )
 
 
 def _read(session: str, limit: int | None) -> Steps[History | None]:
@@ -121,7 +146,13 @@ def _read(session: str, limit: int | None) -> Steps[History | None]:
     if len(set(numbers)) != len(numbers):
         return None
     running = first.get("inFlightRun")
-    return History(session, ordered[-limit:] if limit else ordered, running if isinstance(running, dict) else None)
+    running = running if isinstance(running, dict) else None
+    return History(session, ordered[-limit:] if limit else ordered, running, _cursor(first))
+
+
+def _cursor(payload: dict[str, Any]) -> str | None:
+    cursor = payload.get("deltaCursor")
+    return cursor if isinstance(cursor, str) else None
 
 
 def _page(session: str, limit: int | None, position: int, rows: int, total: int | None) -> Ask:
@@ -149,6 +180,15 @@ def _with_hidden(session: str, messages: list[dict[str, Any]], total: int) -> St
 
 def _number(seq: Any) -> float:
     return seq if isinstance(seq, int | float) else 0
+
+
+def _all_whole(session: str, messages: list[dict[str, Any]]) -> Steps[list[dict[str, Any]]]:
+    """Return messages with those that were cut as whole ones."""
+    whole = []
+    for message in messages:
+        cut = cut_reason(message) is not None and isinstance(about(message).get("id"), str)
+        whole.append((yield from _whole(session, message)) if cut else message)
+    return whole
 
 
 def _whole(session: str, message: dict[str, Any]) -> Steps[dict[str, Any]]:

@@ -9,7 +9,7 @@ from .frames import Book, Column, json_text
 from .history import History, about, agent_of, blocks, cut_reason, read_history, run_of, text_of
 from .paging import check_limit
 from .sessions import choose_keys
-from .steps import Steps
+from .steps import Steps, together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,12 +89,14 @@ def read_tool_calls(session: str | None = None, limit: int | None = None) -> Ste
 def read_histories(session: str | None, limit: int | None = None) -> Steps[list[History]]:
     """Read the messages of the sessions that are meant, until there are enough."""
     check_limit(limit)
+    keys = yield from choose_keys(session)
+    if limit is None:
+        return (yield from together(read_history(key, must_exist=key == session) for key in keys))
     histories: list[History] = []
     count = 0
-    keys = yield from choose_keys(session)
     for key in keys:
-        left = None if limit is None else limit - count
-        if left == 0:
+        left = limit - count
+        if not left:
             break
         histories.append((yield from read_history(key, left, must_exist=key == session)))
         count += len(histories[-1].messages)
@@ -112,8 +114,8 @@ def message_records(history: History) -> Iterator[dict[str, Any]]:
             "session": history.session,
             "run": run_of(message),
             "agent": agent,
-            "text": text_of(parts) or None,
-            "thinking": text_of(parts, "thinking") or None,
+            "text": (text_of(parts) or None) if "text" in kinds else None,
+            "thinking": (text_of(parts, "thinking") or None) if "thinking" in kinds else None,
             "calls": kinds.count("toolCall"),
             "images": kinds.count("image"),
             "cut": cut_reason(message),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
@@ -15,7 +15,7 @@ from ..errors import GatewayError, GatewayRequestError, MissingScopeError, is_un
 from ..protocol.frames import decode_answer
 from ..protocol.scopes import ADMIN
 from ..sync.loop_thread import LoopThread
-from .steps import Ask, Done, Pause, Steps, advance
+from .steps import Ask, Batch, Done, Pause, Steps, advance
 
 T = TypeVar("T")
 _UNADVERTISED = {"sessions.usage", "sessions.get"}
@@ -47,34 +47,42 @@ class Reader:
         with _bar(title) as bar:
             while not isinstance(step := advance(steps, outcome), Done):
                 _show(bar, step)
-                if isinstance(step, Pause):
-                    time.sleep(step.seconds)
-                    outcome = None
-                    continue
-                try:
-                    raw = thread.run(partial(self._ask, step), step.method)
-                    outcome = self._decoded(step, raw)
-                except GatewayError as error:
-                    outcome = error
+                outcome = thread.run(partial(self._outcome, step), title)
         result: T = step.result
         return result
 
     async def read_async(self, steps: Steps[T], title: str) -> T:
         """Go through steps on the client's loop, which does not wait while rows become columns."""
-        outcome: Any = None
         with _bar(title) as bar:
-            while not isinstance(step := await asyncio.to_thread(advance, steps, outcome), Done):
-                _show(bar, step)
-                if isinstance(step, Pause):
-                    await asyncio.sleep(step.seconds)
-                    outcome = None
-                    continue
-                try:
-                    outcome = await asyncio.to_thread(self._decoded, step, await self._ask(step))
-                except GatewayError as error:
-                    outcome = error
+            return await self.read_silently(steps, partial(_show, bar))
+
+    async def read_silently(
+        self, steps: Steps[T], show: Callable[[Ask | Batch | Pause], object] = lambda step: None
+    ) -> T:
+        """Do the same without a bar.
+
+        Args:
+            steps: what to read.
+            show: called with each.
+        """
+        outcome: Any = None
+        while not isinstance(step := await asyncio.to_thread(advance, steps, outcome), Done):
+            show(step)
+            outcome = await self._outcome(step)
         result: T = step.result
         return result
+
+    async def _outcome(self, step: Ask | Batch | Pause) -> Any:
+        """Return what a step comes to; the loop does not wait while answers are decoded."""
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        if isinstance(step, Batch):
+            return await asyncio.gather(*map(self._outcome, step.asks))
+        try:
+            return await asyncio.to_thread(self._decoded, step, await self._ask(step))
+        except GatewayError as error:
+            return error.with_traceback(None)
 
     async def _ask(self, step: Ask) -> Any:
         try:
@@ -112,10 +120,10 @@ class _Bar(tqdm):  # type: ignore[misc]  # tqdm tells no types
 def _bar(title: str) -> _Bar:
     # A kernel's stderr is no terminal, and shows bars all the same; a file does not.
     in_kernel = type(sys.stderr).__module__.startswith("ipykernel.")
-    return _Bar(desc=title, unit=" rows", disable=False if in_kernel else None, delay=1, leave=False)
+    return _Bar(desc=title, unit="", disable=False if in_kernel else None, delay=1, leave=False)
 
 
-def _show(bar: _Bar, step: Ask | Pause) -> None:
+def _show(bar: _Bar, step: Ask | Batch | Pause) -> None:
     if isinstance(step, Pause):
         bar.set_postfix_str(step.why)
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import printable
 from ..protocol.frames import encode
@@ -17,6 +18,10 @@ from .steps import Steps
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .following import Following
+
+Follow: TypeAlias = "Callable[[History, Callable[[History], Transcript]], Following[Transcript]]"
+
 
 class Transcript:
     """The messages of a session, each once and in order, as they were when it was read. Shows itself in a notebook.
@@ -27,6 +32,7 @@ class Transcript:
     Args:
         history: the session and its messages.
         version: the gateway's.
+        follow: begins to follow the session; without it the transcript can't be followed.
 
     Attributes:
         session: the session's key.
@@ -37,10 +43,12 @@ class Transcript:
         >>> characters = Path("run.html").write_text(transcript.to_html())
     """
 
-    def __init__(self, history: History, version: str | None = None) -> None:
+    def __init__(self, history: History, version: str | None = None, follow: Follow | None = None) -> None:
         self.session = history.session
         self.messages = with_running(history)
         self._version = version
+        self._follow = follow
+        self._read = history
 
     @cached_property
     def _history(self) -> History:
@@ -76,6 +84,20 @@ class Transcript:
         """Return the conversation in the Agent Trajectory Interchange Format, version 1.8."""
         return trajectory(self.session, agent_of(self.session), self._version, self._entries)
 
+    def follow(self) -> Following[Transcript]:
+        """Return a view that grows as the session goes on, until it is stopped or the connection is closed.
+
+        Raises:
+            ValueError: this is a part of a transcript, or was not read from a gateway.
+
+        Example:
+            >>> view = gw.transcript("agent:main:main").follow()
+            >>> view.stop()
+        """
+        if self._follow is None:
+            raise ValueError("only a whole transcript can be followed: gw.transcript(session).follow()")
+        return self._follow(self._read, partial(Transcript, version=self._version))
+
     def around(self, message: str, n: int = 5) -> Transcript:
         """Return a message with those before and after it.
 
@@ -102,7 +124,7 @@ class Transcript:
         return rendering.view(self.session, self._entries)
 
 
-def read_transcript(session: str, version: str | None) -> Steps[Transcript]:
+def read_transcript(session: str, version: str | None, follow: Follow | None = None) -> Steps[Transcript]:
     """Read a session's transcript.
 
     Raises:
@@ -113,4 +135,4 @@ def read_transcript(session: str, version: str | None) -> Steps[Transcript]:
         raise TypeError(f"session must be a session's key, not {session!r}")
     if not session:
         raise ValueError("session must be a session's key, not an empty string")
-    return Transcript((yield from read_history(session)), version)
+    return Transcript((yield from read_history(session)), version, follow)

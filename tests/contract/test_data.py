@@ -339,3 +339,53 @@ def test_secrets_are_replaced(gateway: AnyGateway) -> None:
         assert not [form for form in shown if gateway.token in form]
         assert "my token is" in transcript.text
         assert isinstance(frame, pd.DataFrame)
+
+
+def test_following(gateway: AnyGateway) -> None:
+    """A transcript that is followed grows by what is said, each message once and whole, and stops when it is asked."""
+    key = session()
+    with admin(gateway) as gw:
+        gw.run("echo:one", session=key).result()
+        with gw.transcript(key).follow() as following:
+            states = iter(following)
+            assert len(next(states)) == 2
+            gw.run(f"echo:two {'x' * 9000}", session=key).result()
+            assert len(next(each for each in states if len(each) == 4).df["cut"].dropna()) == 0
+            assert following.transcript.df["number"].tolist() == [1, 2, 3, 4]
+            assert "two " + "x" * 9000 in following.transcript.text
+        assert list(states) == []
+        assert (following.alive, following.error, following.state) == (False, None, "ended")
+        gw.run("echo:three", session=key).result()
+        assert len(following.transcript) == 4
+        with pytest.raises(ValueError, match="only a whole transcript can be followed"):
+            gw.transcript(key).around(following.transcript.df["message"].iloc[0]).follow()
+
+
+def test_following_what_begins_again(gateway: AnyGateway) -> None:
+    """Of a session that is reset, what is followed is what it has since."""
+    key = session()
+    with admin(gateway) as gw:
+        gw.run("echo:one", session=key).result()
+        with gw.transcript(key).follow() as following:
+            gw.request("sessions.reset", {"key": key})
+            gw.run("echo:two", session=key).result()
+            begun = next(each for each in following if "two" in each.text)
+            assert "echo:one" not in begun.text
+
+
+def test_following_ends_with_the_connection(gateway: AnyGateway) -> None:
+    """With the connection the following ends, without an error; with the session, with one that names it."""
+    key = session()
+    with admin(gateway) as gw:
+        gw.run("echo:one", session=key).result()
+        deleted = gw.transcript(key).follow()
+        gw.request("sessions.subscribe")
+        gw.request("sessions.delete", {"key": key})
+        with pytest.raises(gnb.GatewayRequestError, match=f"no session '{key}'"):
+            list(deleted)
+        assert "no session" in repr(deleted)
+        other = session()
+        gw.run("echo:one", session=other).result()
+        ended = gw.transcript(other).follow()
+    assert [len(each) for each in ended] == [2]
+    assert repr(ended) == f"<Following {other}: 2 messages, ended>"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gateway_nb.errors import GatewayError, GatewayRequestError
-from gateway_nb.records.steps import Ask, Done, Pause, Steps, advance
+from gateway_nb.records.steps import Ask, Batch, Done, Pause, Steps, advance
 
 T = TypeVar("T")
 Answers = Callable[[str, dict[str, Any]], Any]
@@ -29,13 +29,19 @@ def read(steps: Steps[T], answer: Answers, pauses: list[Pause] | None = None) ->
             return result
         outcome = None
         if isinstance(step, Ask):
-            try:
-                outcome = answer(step.method, step.params)
-            except GatewayError as error:
-                outcome = error
+            outcome = _outcome(step, answer)
+        elif isinstance(step, Batch):
+            outcome = [_outcome(ask, answer) for ask in step.asks]
         elif pauses is not None:
             pauses.append(step)
     raise AssertionError(f"no end after {_MOST_STEPS:,} steps")
+
+
+def _outcome(ask: Ask, answer: Answers) -> Any:
+    try:
+        return answer(ask.method, ask.params)
+    except GatewayError as error:
+        return error
 
 
 def refusal(message: str) -> GatewayRequestError:

@@ -9,6 +9,8 @@ from IPython.core.getipython import get_ipython
 if TYPE_CHECKING:
     from ...faces.gateway import Gateway
     from ...faces.tools import Tools
+    from ...records.following import Following
+    from ...records.transcript import Transcript
     from .event_table import EventTable, Source
     from .panel import Panel
 
@@ -43,3 +45,10 @@ def show_tools(tools: Tools) -> bool:
 
     ToolsView(lambda: tools)._ipython_display_()
     return True
+
+
+def show_following(following: Following[Transcript]) -> None:
+    """Show a transcript, and let it grow where it is shown."""
+    from ..display.following import FollowingView
+
+    FollowingView(following).show()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway_nb.errors import GatewayRequestError
-from gateway_nb.records.history import about, cut_reason, read_history
+from gateway_nb.records.history import History, about, cut_reason, read_history, read_on
 from gateway_nb.records.messages import read_messages, read_tool_calls
 from tests.helpers.records import history, message, read, refusal
 
@@ -208,3 +208,35 @@ def test_messages_of_other_shapes() -> None:
     """Messages of any shape are rows, none is lost, and none is an error."""
     assert len(read(read_messages(KEY), history(HOSTILE))) == len(HOSTILE)
     assert read(read_tool_calls(KEY), history(HOSTILE))["status"].tolist() == ["open"]
+
+
+def grown(kept: list[dict[str, Any]], since: History) -> History:
+    """Return a history read on, of a gateway whose cursor is the count of messages."""
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        if method == "chat.history" and "cursor" in params:
+            count = int(params["cursor"])
+            if count > len(kept):
+                return {"kind": "reset"}
+            new = [{"message": each, "messageId": about(each)["id"]} for each in kept[max(count - 1, 0) :]]
+            return {"kind": "delta", "messages": new, "deltaCursor": str(len(kept))}
+        return history(kept)(method, params) | ({"deltaCursor": str(len(kept))} if method == "chat.history" else {})
+
+    return read(read_on(since), answer)
+
+
+def test_reading_on() -> None:
+    """Only what is new is asked for, a message that comes again is kept once, and after a reset all is read anew."""
+    kept = [message(number) for number in range(1, 4)]
+    first = grown(kept, History(KEY))
+    assert (ids(first.messages), first.cursor) == (["m1", "m2", "m3"], "3")
+    kept.append(message(4))
+    second = grown(kept, first)
+    assert (ids(second.messages), second.cursor) == (["m1", "m2", "m3", "m4"], "4")
+    kept[:] = [message(9)]
+    assert ids(grown(kept, second).messages) == ["m9"]
+    with pytest.raises(GatewayRequestError, match=f"no session '{KEY}'"):
+        read(read_on(second), lambda method, params: {"session": None} if "key" in params else EMPTY)
+
+
+EMPTY: dict[str, Any] = {"kind": "reset", "messages": [], "totalMessages": 0}
