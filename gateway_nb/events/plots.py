@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..client.redaction.redactor import hidden
-from .rows import HasFrame, of_events
-from .runs import runs_of, tool_calls_of
+from .rows import of_events
 
 if TYPE_CHECKING:
     import altair
@@ -63,6 +62,20 @@ class Plot:
         return f"<Plot {self._title}>"
 
 
+class Source(Protocol):
+    """What pictures are made of."""
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """The events."""
+
+    def runs(self) -> pd.DataFrame:
+        """Return the agent runs."""
+
+    def tool_calls(self) -> pd.DataFrame:
+        """Return their tool calls."""
+
+
 class Plots:
     """What can be drawn of events: ``gw.events.plot.rate()``.
 
@@ -70,7 +83,7 @@ class Plots:
         source: an event log, or a recording.
     """
 
-    def __init__(self, source: HasFrame) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
 
     def rate(self, event: str = "*", every: str | None = None) -> Plot:
@@ -111,7 +124,7 @@ class Plots:
         """
         alt = _altair()
         frame = self._source.df
-        runs, calls = runs_of(frame), tool_calls_of(frame)
+        runs, calls = self._source.runs(), self._source.tool_calls()
         last = frame["time"].max()
         runs["label"] = runs["run"].str.slice(0, 8) + " " + runs["session"].fillna("")
         calls = calls.merge(runs[["run", "label"]], on="run")
@@ -135,7 +148,7 @@ class Plots:
             ImportError: the extra ``plot`` is not installed.
         """
         alt = _altair()
-        runs = runs_of(self._source.df)[["start", "first_token_s", "seconds"]]
+        runs = self._source.runs()[["start", "first_token_s", "seconds"]]
         runs.columns = ["start", "first token", "end"]
         times = runs.melt(["start"], var_name="until", value_name="seconds").dropna()
         chart = (
