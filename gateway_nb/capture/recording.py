@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import glob
 import math
+import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +19,16 @@ import pyarrow as pa
 from ..client.redaction.redactor import Redactor
 from ..errors import BadArgumentError, CaptureError, one_line, printable
 from ..events import widgets
-from ..events.rows import SCHEMA, frame_of, joined, table_of
+from ..events.payloads import PayloadReader, Steps
+from ..events.rows import EMPTY, PLAIN, frame_of, joined, table_of
+from ..events.runs import RunReader
+from ..events.sql import Stream
 from ..events.view import EventView
 from ..protocol.lines import REQUEST_KINDS, DamagedLine, Dropped, Gap, Line, TornEndWarning, detail, read_line
 from ..protocol.units import size, span
 from .files import new_file
 from .parquet import write_parquet
 from .reading import not_regular, open_read, texts
-from .sql import query
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +137,9 @@ class Recording(EventView):
         self.files = files
         self._skip = skip
         self._damaged = 0
-        self._frame: pd.DataFrame | None = None
+        self._payloads = PayloadReader()
+        self._reading_runs = threading.Lock()
+        self._runs = RunReader()
 
     def batches(self) -> Iterator[pa.Table]:
         """Yield the events as Arrow tables of at most 65,536 rows or about 64 MiB; needs memory for one of them.
@@ -168,28 +175,31 @@ class Recording(EventView):
     @property
     def df(self) -> pd.DataFrame:
         """All events as a DataFrame, like `EventLog.df`: time, epoch, seq, event, kind, payload."""
-        if self._frame is None:
-            self._frame = frame_of(self.to_arrow())
         return self._frame.copy(deep=False)
+
+    @functools.cached_property
+    def _frame(self) -> pd.DataFrame:
+        return frame_of(self._whole)
+
+    @functools.cached_property
+    def _whole(self) -> pa.Table:
+        return self.to_arrow()
+
+    def _payload_columns(self, paths: Sequence[Steps]) -> tuple[pd.DataFrame, list[pa.ChunkedArray]]:
+        return self.df, self._payloads.columns([self._whole], EMPTY, paths)
+
+    @contextlib.contextmanager
+    def _run_reader(self) -> Iterator[RunReader]:
+        with self._reading_runs:
+            self._runs.extend(self._whole.slice(self._runs.rows))
+            yield self._runs
 
     def table(self) -> EventTable:
         """Return a table of the events, a widget; needs memory for all of them."""
         return widgets.backend.event_table(_Held(self), ", ".join(file.name for file in self.files[:3]))
 
-    def query(self, sql: str) -> pd.DataFrame:
-        """Return the answer of a DuckDB query over the table ``events``, streamed from the files.
-
-        The query sees this table and nothing else: no files, no network, no variables.
-
-        Args:
-            sql: one statement, e.g. ``select event, count(*) from events group by event``; payloads are JSON text,
-                so that ``payload->>'$.runId'`` works.
-
-        Raises:
-            CaptureError: DuckDB refuses it, or a line is damaged.
-            ImportError: the extra ``query`` is not installed.
-        """
-        return query(sql, _PLAIN, self._plain_batches)
+    def _table(self) -> Stream:
+        return Stream(PLAIN, self._plain_batches)
 
     def to_parquet(self, folder: str | Path, partition_by: Iterable[str] = ("date", "event")) -> Path:
         """Write the events as Parquet, one folder per value (Hive layout), readable by pandas, DuckDB, Dask and Spark.
@@ -210,7 +220,7 @@ class Recording(EventView):
                 than 10,000 folders. Nothing is left then.
             ValueError: a column can't name folders.
         """
-        write_parquet(self._plain_batches(), _PLAIN, Path(folder), tuple(partition_by))
+        write_parquet(self._plain_batches(), PLAIN, Path(folder), tuple(partition_by))
         return Path(folder)
 
     def to_jsonl(self, path: str | Path) -> Path:
@@ -336,7 +346,7 @@ class Recording(EventView):
 
     def _plain_batches(self) -> Iterator[pa.RecordBatch]:
         for table in self.batches():
-            yield from table.cast(_PLAIN).combine_chunks().to_batches()
+            yield from table.cast(PLAIN).combine_chunks().to_batches()
 
 
 class _Held:
@@ -356,7 +366,3 @@ class _Held:
 
     def pieces(self) -> tuple[tuple[pa.Table, ...], list[Row]]:
         return self._chunks, []
-
-
-# Without dictionaries, which differ from batch to batch
-_PLAIN = pa.schema([field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in SCHEMA])

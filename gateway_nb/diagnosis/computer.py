@@ -54,7 +54,7 @@ def packages(requirements: Iterable[str]) -> Iterator[Finding]:
     """Yield a finding for the packages this one needs, and one for each extra that is not complete.
 
     Args:
-        requirements: as a distribution states them, e.g. ``"duckdb>=1.1; extra == 'query'"``.
+        requirements: as a distribution states them, e.g. ``"altair>=5.5; extra == 'plot'"``.
     """
     wrong: list[str] = []
     needed, extras = 0, dict[str, list[str]]()

@@ -5,10 +5,12 @@ Only the loop thread appends; any thread reads, at any time, without stopping it
 
 from __future__ import annotations
 
+import contextlib
 import html
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +22,9 @@ from ..client.redaction.redactor import Redactor
 from ..errors import printable
 from ..protocol.frames import encode
 from .frame import FrameBuilder
-from .rows import EMPTY, Mark, Row, frame_of, joined, redacted, table_of
+from .payloads import PayloadReader, Steps
+from .rows import EMPTY, PLAIN, Mark, Row, frame_of, joined, redacted, table_of
+from .runs import RunReader
 from .view import EventView
 
 if TYPE_CHECKING:
@@ -86,6 +90,10 @@ class EventLog(EventView):
         self._tail_bytes = 0
         self._builder = FrameBuilder()
         self._builder_start = 0
+        self._payloads = PayloadReader()
+        self._reading_runs = threading.Lock()
+        self._runs = RunReader()
+        self._runs_start = 0
 
     # Written by the loop thread
 
@@ -163,6 +171,10 @@ class EventLog(EventView):
         `event` (category, null for a mark), `kind` (category: event, or a mark between events: start, gap, jump,
         reconnect or stop), `payload` (string, raw JSON).
         """
+        return self._snapshot()[0]
+
+    def _snapshot(self) -> tuple[pd.DataFrame, tuple[pa.Table, ...], list[Row]]:
+        """Return the frame, and the rows it is made of."""
         with self._framing:
             chunks, tail, dropped = self._state
             tail = tail[:]
@@ -171,7 +183,23 @@ class EventLog(EventView):
             seen_of_tail = self._builder.rows - sum(chunk.num_rows for chunk in chunks)
             self._builder.extend(pa.concat_tables([EMPTY, *chunks]).slice(self._builder.rows))
             self._builder.extend(table_of(tail[max(seen_of_tail, 0) :]))
-            return self._builder.frame(chunks, tail)
+            return self._builder.frame(chunks, tail), chunks, tail
+
+    def _payload_columns(self, paths: Sequence[Steps]) -> tuple[pd.DataFrame, list[pa.ChunkedArray]]:
+        frame, chunks, tail = self._snapshot()
+        return frame, self._payloads.columns(chunks, table_of(tail), paths)
+
+    def _table(self) -> pa.Table:
+        return self.to_arrow().cast(PLAIN)
+
+    @contextlib.contextmanager
+    def _run_reader(self) -> Iterator[RunReader]:
+        with self._reading_runs:
+            chunks, tail, dropped = self._state
+            if self._runs_start != dropped:
+                self._runs, self._runs_start = RunReader(), dropped  # rows were dropped: begin anew
+            self._runs.extend(pa.concat_tables([EMPTY, *chunks, table_of(tail)]).slice(self._runs.rows))
+            yield self._runs
 
     def tail(self, n: int = 10) -> pd.DataFrame:
         """Return the newest rows as a DataFrame.
@@ -194,9 +222,10 @@ class EventLog(EventView):
 
     def clear(self) -> None:
         """Forget every row."""
-        with self._sealing, self._framing:
+        with self._sealing, self._framing, self._reading_runs:
             self._state = _State((), [], 0)
             self._builder = FrameBuilder()
+            self._runs = RunReader()
 
     @property
     def stats(self) -> LogStats:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..client.redaction.redactor import hidden
 from ..errors import BadArgumentError
-from .rows import HasFrame, of_events
-from .runs import runs_of, tool_calls_of
+from .rows import of_events
 
 if TYPE_CHECKING:
     import altair
@@ -65,11 +64,25 @@ class Plot:
         return f"<Plot {self._title}>"
 
 
+class Source(Protocol):
+    """What pictures are made of."""
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """The events."""
+
+    def runs(self) -> pd.DataFrame:
+        """Return the agent runs."""
+
+    def tool_calls(self) -> pd.DataFrame:
+        """Return their tool calls."""
+
+
 @dataclass(frozen=True)
 class Plots:
     """What can be drawn of events, of a log or a recording: ``gw.events.plot.rate()``."""
 
-    _source: HasFrame
+    _source: Source
 
     def rate(self, event: str = "*", every: str | None = None) -> Plot:
         """Draw how many events came, over time, by event.
@@ -109,7 +122,7 @@ class Plots:
         """
         alt = _altair()
         frame = self._source.df
-        runs, calls = runs_of(frame), tool_calls_of(frame)
+        runs, calls = self._source.runs(), self._source.tool_calls()
         last = frame["time"].max()
         runs["label"] = runs["run"].str.slice(0, 8) + " " + runs["session"].fillna("")
         calls = calls.merge(runs[["run", "label"]], on="run")
@@ -133,7 +146,7 @@ class Plots:
             ImportError: the extra ``plot`` is not installed.
         """
         alt = _altair()
-        runs = runs_of(self._source.df)[["start", "first_token_s", "seconds"]]
+        runs = self._source.runs()[["start", "first_token_s", "seconds"]]
         runs.columns = ["start", "first token", "end"]
         times = runs.melt(["start"], var_name="until", value_name="seconds").dropna()
         chart = (

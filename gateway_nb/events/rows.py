@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import msgspec
 import numpy as np
@@ -55,14 +55,8 @@ SCHEMA = pa.schema(
         "payload": pa.string(),
     }
 )
-
-
-class HasFrame(Protocol):
-    """Something with a DataFrame of events."""
-
-    @property
-    def df(self) -> pd.DataFrame:
-        """time, epoch, seq, event, kind, payload."""
+PLAIN = pa.schema([field.with_type(pa.string()) if field.type == NAME else field for field in SCHEMA])
+"""The same without dictionaries, which differ from batch to batch."""
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:
@@ -157,7 +151,24 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
 def of_events(frame: pd.DataFrame, event: str) -> pd.DataFrame:
     """Return the rows of a frame whose event's name matches a name or a glob pattern."""
     wanted = [name for name in frame["event"].cat.categories if matches(event, name)]
-    return frame[frame["event"].isin(wanted)]
+    chosen = frame["event"].isin(wanted)
+    return frame if chosen.all() else frame[chosen]  # a mask copies every payload
+
+
+def named(table: pa.Table, names: Container[str], *, or_mark: bool) -> npt.NDArray[np.bool_]:
+    """Return which rows of a table are of these events.
+
+    Args:
+        table: rows with `SCHEMA`.
+        names: of events.
+        or_mark: whether a row without a name, a mark, is among them.
+    """
+    parts: list[npt.NDArray[np.bool_]] = []
+    for chunk in table.column("event").chunks:
+        # One flag more than names: the last is that of no name, which index -1 finds.
+        wanted = np.array([*(name in names for name in chunk.dictionary.to_pylist()), or_mark])
+        parts.append(wanted[chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
+    return np.concatenate(parts) if parts else np.ones(0, bool)
 
 
 def redacted(table: pa.Table, redactor: Redactor) -> pa.Table:

@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
 
 from ..protocol.frames import MAX_NAME
+from .paths import decoded
+from .payloads import query
+from .rows import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,43 +70,78 @@ RUN_EVENTS = ("agent", "chat")
 _ENDS = {"end": "ok", "error": "error"}
 
 
-def runs_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per agent run.
+_KEYS = (("runId",), ("sessionKey",), ("stream",))
+# The pieces of an answer, by run and session: the first and how many; and every other row, alone.
+_FIRST_OR_ALONE = """
+with keys as (
+    select row, found[1] run, nullif(found[2], 'null') session, coalesce(agent and found[3] = '"assistant"'
+        and starts_with(run, '"') and coalesce(starts_with(session, '"'), true), false) is_piece from rows
+)
+select run, min(row) as row, count(*) as count from keys group by run, session, if(is_piece, -1, row)
+"""
 
-    Args:
-        frame: events, as `EventLog.df` or `Recording.df` gives them.
 
-    Returns:
-        Columns: `run` and `session` (string), `start`, `end` and `first_token` (receive times), `status` (running, ok,
-        error, aborted), `seconds` and `first_token_s` (Float64), `deltas`, `tool_calls` and `tokens` (Int64; output
-        tokens of all model calls of the run, where the gateway reports them).
+class RunReader:
+    """Reads the runs out of a log's rows, again and again, at the cost of what is new.
+
+    Most events of a run are pieces of its answer: DuckDB counts them, and only the first is looked at, for its time.
+
+    Attributes:
+        rows: how many were read.
     """
-    return _frame(_collected(frame))
 
+    def __init__(self) -> None:
+        self.rows = 0
+        self._runs: dict[str, AgentRun] = {}
 
-def tool_calls_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per tool call of an agent's runs.
+    def extend(self, table: pa.Table) -> None:
+        """Read on.
 
-    Args:
-        frame: events, as `EventLog.df` or `Recording.df` gives them.
+        Args:
+            table: the next rows, with the columns of the event log.
+        """
+        self.rows += table.num_rows
+        chosen = named(table, RUN_EVENTS, or_mark=False)
+        table = table if chosen.all() else table.filter(pa.array(chosen))
+        if not table.num_rows:
+            return
+        rows = pa.table(
+            {
+                "payload": table.column("payload"),
+                "row": np.arange(table.num_rows),
+                "agent": named(table, ("agent",), or_mark=False),
+            }
+        )
+        found = query(rows, _KEYS, _FIRST_OR_ALONE).sort_by("row")
+        times = table.column("time").cast(pa.int64()).take(found["row"])
+        taken = table.select(["event", "payload"]).take(found["row"])
+        for time, event, text in zip(*(column.to_pylist() for column in (times, *taken.columns)), strict=True):
+            take(self._runs, time, event, text)
+        more = found.filter(pa.compute.greater(found["count"], 1))
+        for name, count in zip(more["run"].to_pylist(), more["count"].to_pylist(), strict=True):
+            run = self._runs.get(decoded(name))
+            if run is not None:
+                run.deltas += count - 1
 
-    Returns:
-        Columns: `run` and `tool` (string), `start` and `end` (receive times; `end` is missing where it was not seen).
-    """
-    import pandas as pd
+    def runs(self) -> pd.DataFrame:
+        """Return a row for each run: see `EventView.runs`."""
+        return _frame(list(self._runs.values()))
 
-    text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")
-    calls = [(run.run, call.tool, call.start, call.end) for run in _collected(frame) for call in run.calls]
-    rows = pd.DataFrame(calls, columns=["run", "tool", "start", "end"])
-    return rows.astype({"run": text, "tool": text, "start": time, "end": time})
+    def tool_calls(self) -> pd.DataFrame:
+        """Return a row for each tool call: see `EventView.tool_calls`."""
+        import pandas as pd
 
-
-def _collected(frame: pd.DataFrame) -> list[AgentRun]:
-    runs: dict[str, AgentRun] = {}
-    chosen = frame[frame["event"].isin(RUN_EVENTS)]
-    for when, event, text in zip(chosen["time"], chosen["event"], chosen["payload"], strict=True):
-        take(runs, when, event, text)
-    return list(runs.values())
+        text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")
+        calls = [(run.run, call.tool, call.start, call.end) for run in self._runs.values() for call in run.calls]
+        names, tools, starts, ends = zip(*calls, strict=True) if calls else ((), (), (), ())
+        return pd.DataFrame(
+            {
+                "run": pd.array(names, text),
+                "tool": pd.array(tools, text),
+                "start": pd.array(starts, time),
+                "end": pd.array(ends, time),
+            }
+        )
 
 
 def take(runs: dict[str, AgentRun], when: Any, event: str, text: str | bytes) -> None:

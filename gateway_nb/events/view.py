@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from .paths import decoded, steps_of, value_at
-from .rows import HasFrame, of_events, typed_column
+import pyarrow as pa
+
+from .paths import decoded, steps_of
+from .payloads import Steps, pandas_column
+from .rows import of_events
+from .sql import Stream, query
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .plots import Plots
+    from .runs import RunReader
 
 
-class EventView:
+class EventView(ABC):
     """Questions to events. The frames it returns have the columns of `df`, and keep its index."""
 
-    def where(self: HasFrame, event: str = "*", text: str | None = None) -> pd.DataFrame:
+    @property
+    @abstractmethod
+    def df(self) -> pd.DataFrame:
+        """All rows: time, epoch, seq, event, kind, payload."""
+
+    @abstractmethod
+    def _payload_columns(self, paths: Sequence[Steps]) -> tuple[pd.DataFrame, list[pa.ChunkedArray]]:
+        """Return `df`, and for each path what its rows' payloads hold there."""
+
+    @abstractmethod
+    def _table(self) -> pa.Table | Stream:
+        """Return the rows for a query, with the schema `PLAIN`."""
+
+    @abstractmethod
+    def _run_reader(self) -> AbstractContextManager[RunReader]:
+        """Return what has read the runs of all rows; until it is left, nobody reads on."""
+
+    def where(self, event: str = "*", text: str | None = None) -> pd.DataFrame:
         """Return the events whose name matches, and whose payload holds a text.
 
         Args:
@@ -28,7 +52,7 @@ class EventView:
         frame = of_events(self.df, event)
         return frame if text is None else frame[frame["payload"].str.contains(text, regex=False).fillna(False)]
 
-    def between(self: HasFrame, start: str | dt.datetime | None = None, end: str | dt.datetime | None = None) -> Any:
+    def between(self, start: str | dt.datetime | None = None, end: str | dt.datetime | None = None) -> Any:
         """Return the rows received from `start` up to, not including, `end`.
 
         Args:
@@ -43,16 +67,16 @@ class EventView:
             chosen &= frame["time"] < _utc(end)
         return frame[chosen]
 
-    def payloads(self: HasFrame, event: str = "*") -> Iterator[Any]:
+    def payloads(self, event: str = "*") -> Iterator[Any]:
         """Yield the decoded payloads of the events whose name matches, one at a time.
 
         Args:
             event: name or glob pattern.
         """
-        for text in EventView.where(self, event)["payload"]:
+        for text in self.where(event)["payload"]:
             yield decoded(text)
 
-    def expand(self: HasFrame, *paths: str, event: str = "*") -> pd.DataFrame:
+    def expand(self, *paths: str, event: str = "*") -> pd.DataFrame:
         """Return the events with columns out of their payloads.
 
         Args:
@@ -66,25 +90,61 @@ class EventView:
         Example:
             >>> frame = gw.events.expand("runId", "data.phase", event="agent")
         """
-        frame = EventView.where(self, event).copy()
-        steps = [steps_of(path) for path in paths]
-        values = [decoded(text) for text in frame["payload"]]
-        for path, parts in zip(paths, steps, strict=True):
-            frame[path] = typed_column([value_at(payload, parts) for payload in values])
-        return frame
+        frame, columns = self._payload_columns([tuple(steps_of(path)) for path in paths])
+        for path, column in zip(paths, columns, strict=True):
+            frame[path] = pandas_column(column)
+        return of_events(frame, event)
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Return the answer of a DuckDB query over the table ``events``; a recording's is streamed from its files.
+
+        The query sees this table and nothing else: no files, no network, no variables.
+
+        Args:
+            sql: one statement, e.g. ``select event, count(*) from events group by event``; payloads are JSON text,
+                so that ``payload->>'$.runId'`` works.
+
+        Raises:
+            CaptureError: DuckDB refuses it, or a line is damaged.
+
+        Example:
+            >>> counts = gw.events.query("select event, count(*) as count from events group by event")
+        """
+        return query(sql, self._table())
 
     @property
-    def plot(self: HasFrame) -> Plots:
+    def plot(self) -> Plots:
         """Pictures: ``.plot.rate()``, ``.plot.timeline()``, ``.plot.latency()``."""
         from .plots import Plots
 
         return Plots(self)
 
-    def runs(self: HasFrame) -> pd.DataFrame:
-        """Return one row per agent run: see `gateway_nb.events.runs.runs_of`."""
-        from .runs import runs_of
+    def runs(self) -> pd.DataFrame:
+        """Return one row per agent run.
 
-        return runs_of(self.df)
+        Returns:
+            Columns: `run` and `session` (string), `start`, `end` and `first_token` (receive times), `status` (running,
+            ok, error, aborted), `seconds` and `first_token_s` (Float64), `deltas`, `tool_calls` and `tokens` (Int64;
+            output tokens of all model calls of the run, where the gateway reports them).
+
+        Example:
+            >>> slow = gw.events.runs().query("seconds > 10")
+        """
+        with self._run_reader() as reader:
+            return reader.runs()
+
+    def tool_calls(self) -> pd.DataFrame:
+        """Return one row per tool call of an agent's runs.
+
+        Returns:
+            Columns: `run` and `tool` (string), `start` and `end` (receive times; `end` is missing where it was not
+            seen).
+
+        Example:
+            >>> counts = gw.events.tool_calls()["tool"].value_counts()
+        """
+        with self._run_reader() as reader:
+            return reader.tool_calls()
 
 
 def _utc(when: str | dt.datetime) -> pd.Timestamp:

@@ -185,7 +185,7 @@ async def old_protocol(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIt
 
 @staged
 async def missing_extra(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
-    hide(monkeypatch, "duckdb")
+    hide(monkeypatch, "altair")
     with gnb.LocalGateway(token=TOKEN) as local:
         yield Setup(local.url)
 
@@ -395,7 +395,7 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (paused_pairing, "connection default", "✗", "paused", "then connect again"),
     (paused_pairing, "pairing", "✗", "pairing required", "openclaw devices approve"),
     (old_protocol, "protocol", "✗", "(this client speaks 3 to 4)", "whichever is older"),
-    (missing_extra, "extra query", "·", "duckdb is missing", "pip install 'gateway-nb[query]'"),
+    (missing_extra, "extra plot", "·", "altair is missing", "pip install 'gateway-nb[plot]'"),
     (missing_package, "packages", "✗", "msgspec is missing", "pip install"),
     (old_package, "packages", "✗", "websockets 9.0 is older than", "pip install"),
     (nest_asyncio_applied, "nest_asyncio", "✗", "queued cells never run", "restart the kernel"),

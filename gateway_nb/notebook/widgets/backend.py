@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from ...faces.gateway import Gateway
     from ...faces.tools import Tools
     from ...records.following import Following
-    from ...records.transcript import Transcript
     from .event_table import EventTable, Source
     from .panel import Panel
 
@@ -47,7 +46,7 @@ def show_tools(tools: Tools) -> bool:
     return True
 
 
-def show_following(following: Following[Transcript]) -> None:
+def show_following(following: Following[Any]) -> None:
     """Show a transcript, and let it grow where it is shown."""
     from ..display.following import FollowingView
 

@@ -298,7 +298,7 @@ NUMBERS: list[tuple[list[str], str, list[Any]]] = [
     (["1", "9" * 400], "string", ["1", "9" * 400]),
     (["1.5", "-" + "9" * 400], "string", ["1.5", "-" + "9" * 400]),
     (["null", "9" * 4300], "string", [None, "9" * 4300]),
-    (["9" * 4301, "1"], "Int64", [None, 1]),
+    (["9" * 4301, "1"], "string", ["9" * 4301, "1"]),
     (["9223372036854775807", "1"], "Int64", [2**63 - 1, 1]),
     (["9223372036854775808"], "Float64", [2.0**63]),
     (["18446744073709551616", "1"], "Float64", [2.0**64, 1.0]),
@@ -321,15 +321,13 @@ def test_odd_values_of_a_path(values: list[str], dtype: str, column: list[Any]) 
     assert [None if value is pd.NA else value for value in found] == column
 
 
-def test_values_at_the_end_of_the_stack() -> None:
-    """A payload that can be decoded where the reader stands, and not be encoded again, is null instead of an error."""
+def test_nested_values() -> None:
+    """However deep a payload is nested, a path finds what it holds."""
     log = EventLog()
     nested = ["[" * levels + "]" * levels for levels in (*range(500, 1000, 9), 200_000)]
     log.extend([Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":%b}' % text.encode())) for text in nested])
     found = log.expand("a")["a"]
-    assert found[0] == nested[0]
-    assert found.isna().iloc[-1]
-    assert all(pd.isna(value) or value == text for value, text in zip(found, nested, strict=True))
+    assert found.tolist() == nested
 
 
 def now(number: int) -> Event:

@@ -10,7 +10,6 @@ import pytest
 
 from gateway_nb.client.event import Event
 from gateway_nb.events.log import EventLog
-from gateway_nb.events.runs import tool_calls_of
 from gateway_nb.protocol.frames import encode
 
 COLUMNS = {
@@ -95,7 +94,7 @@ def test_runs_that_are_none() -> None:
     assert runs["run"].tolist() == ["a", "b"]
     assert runs["tool_calls"].tolist() == [1, 0]
     assert runs["session"].str.len().tolist() == [9, 1024]
-    assert tool_calls_of(log.df)["tool"].str.len().tolist() == [1024]
+    assert log.tool_calls()["tool"].str.len().tolist() == [1024]
 
 
 def test_the_longest_ids() -> None:
@@ -103,7 +102,7 @@ def test_the_longest_ids() -> None:
     run, call = "r" * 1024, "c" * 1024
     log = log_of((0.0, "agent", agent(run, "tool", phase="start", toolCallId=call, name="n" * 1024)))
     assert log.runs()["run"].tolist() == [run]
-    assert tool_calls_of(log.df)["tool"].tolist() == ["n" * 1024]
+    assert log.tool_calls()["tool"].tolist() == ["n" * 1024]
 
 
 @pytest.mark.parametrize("tokens", [0, 1, 2**63 - 1])
@@ -121,7 +120,7 @@ def test_calls_that_are_half_there() -> None:
         (3.0, "agent", agent("a", "tool", phase="result", toolCallId="t")),
         (4.0, "agent", agent("a", "tool", phase="result", toolCallId="t")),
     )
-    calls = tool_calls_of(log.df)
+    calls = log.tool_calls()
     assert calls["tool"].tolist() == ["n"]
     assert calls["end"].tolist() == [pd.Timestamp(1e9 + 3, unit="s", tz="UTC")]
 
@@ -149,4 +148,4 @@ def test_an_event_that_counts_nothing(payload: bytes) -> None:
     log.extend([Event(1e9, 1, "agent", 1, msgspec.Raw(payload))])
     runs = log.runs().set_index("run")
     assert runs.tokens["a"] == 5
-    assert len(tool_calls_of(log.df)) <= 1
+    assert len(log.tool_calls()) <= 1

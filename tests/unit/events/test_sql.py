@@ -1,16 +1,19 @@
-"""Queries see a recording's table and nothing else, and what is wrong with one is our own error in one line."""
+"""A query sees the table of a log or a recording and nothing else; what is wrong with it is our error in one line."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 
 import gateway_nb as gnb
 from gateway_nb.capture.journal import Capture
 from gateway_nb.client.event import Event
+from gateway_nb.events.log import EventLog
+from gateway_nb.events.view import EventView
 from gateway_nb.protocol.frames import encode
 
 WAYS_OUT = [
@@ -58,12 +61,24 @@ WAYS_OUT = [
 @pytest.fixture
 def recording(tmp_path: Path) -> gnb.Recording:
     with Capture(tmp_path / "run.jsonl") as capture:
-        capture.extend([Event(float(n), 1, "x", n, pa.py_buffer(encode({"n": n})).to_pybytes()) for n in range(10)])  # type: ignore[arg-type]
+        capture.extend([Event(float(n), 1, "x", n, msgspec.Raw(encode({"n": n}))) for n in range(10)])
     return gnb.load(tmp_path / "run.jsonl")
 
 
+@pytest.fixture(params=["log", "recording"])
+def events(request: pytest.FixtureRequest, recording: gnb.Recording) -> EventView:
+    """The same rows in memory and on disk."""
+    if request.param == "recording":
+        return recording
+    log = EventLog()
+    log.mark("start", 0, {})
+    log.extend([Event(float(n), 1, "x", n, msgspec.Raw(encode({"n": n}))) for n in range(10)])
+    log.mark("stop", 0, {})
+    return log
+
+
 @pytest.mark.parametrize("sql", WAYS_OUT)
-def test_a_way_out(recording: gnb.Recording, tmp_path: Path, sql: str) -> None:
+def test_a_way_out(events: EventView, tmp_path: Path, sql: str) -> None:
     """A query reaches no file, no network, no variable, no setting and no extension; none of it changes anything."""
     nobodys_table = pa.table({"secret": [1]})
     assert nobodys_table.num_rows == 1
@@ -71,7 +86,7 @@ def test_a_way_out(recording: gnb.Recording, tmp_path: Path, sql: str) -> None:
     folder.mkdir()
     (folder / "file.csv").write_text("a,b\n1,hunter2\n")
     with pytest.raises(gnb.CaptureError, match=r"^query: ") as caught:
-        recording.query(sql.format(file=folder / "file.csv", folder=folder))
+        events.query(sql.format(file=folder / "file.csv", folder=folder))
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert [file.name for file in folder.iterdir()] == ["file.csv"]
@@ -92,10 +107,10 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("sql", "message"), MISTAKES.items())
-def test_a_mistake(recording: gnb.Recording, sql: str, message: str) -> None:
+def test_a_mistake(events: EventView, sql: str, message: str) -> None:
     """A mistake in a query is one printable line with DuckDB's reason, and the place under it."""
     with pytest.raises(gnb.CaptureError) as caught:
-        recording.query(sql)
+        events.query(sql)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
     shown = "".join(caught.value._render_traceback_())
@@ -112,9 +127,9 @@ def test_a_mistake_in_the_middle(recording: gnb.Recording) -> None:
             recording.query("select payload::int from events")
 
 
-def test_a_table_that_is_read_twice(recording: gnb.Recording) -> None:
+def test_a_table_that_is_read_twice(events: EventView) -> None:
     """A query that names the table twice sees all of it both times."""
-    (count,) = recording.query("select count(*) n from events a, events b where a.kind = b.kind")["n"]
+    (count,) = events.query("select count(*) n from events a, events b where a.kind = b.kind")["n"]
     assert count == 10 * 10 + 1 + 1
 
 
@@ -122,9 +137,9 @@ def test_a_table_that_is_read_twice(recording: gnb.Recording) -> None:
     "sql",
     ["summarize events", "describe events", "explain select 1", "pivot events on kind using count(*)", "from events"],
 )
-def test_statements_that_answer(recording: gnb.Recording, sql: str) -> None:
+def test_statements_that_answer(events: EventView, sql: str) -> None:
     """Whatever answers with rows is allowed."""
-    assert len(recording.query(sql))
+    assert len(events.query(sql))
 
 
 def test_a_damaged_line_in_a_query(recording: gnb.Recording, tmp_path: Path) -> None:
@@ -138,7 +153,7 @@ def test_a_damaged_line_in_a_query(recording: gnb.Recording, tmp_path: Path) -> 
 @pytest.mark.long
 def test_a_sort_beyond_memory(recording: gnb.Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit into the memory of a query goes to a private folder, which is gone afterwards."""
-    monkeypatch.setattr("gateway_nb.capture.sql._SETTINGS", {"memory_limit": "'40MB'", "threads": "1"})
+    monkeypatch.setattr("gateway_nb.events.sql._SETTINGS", {"memory_limit": "'40MB'", "threads": "1"})
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     sql = "select max(t) m from (select random()::text || repeat('x', 200) t from range(400000) order by t)"
     assert recording.query(sql)["m"][0].endswith("x")

@@ -1,11 +1,11 @@
-"""SQL over a recording: a query sees its table ``events``, and nothing else of this computer."""
+"""SQL over events: a query sees its table ``events``, and nothing else of this computer."""
 
 from __future__ import annotations
 
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -26,22 +26,20 @@ _ANSWERING = ("SELECT", "EXPLAIN", "MULTI")  # a pivot is MULTI
 _QUOTED_PATH = re.compile(r'"[^"]*[/\\][^"]*"')
 
 
-def query(sql: str, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]]) -> pd.DataFrame:
+def query(sql: str, table: pa.Table | Stream) -> pd.DataFrame:
     """Return the answer of one DuckDB query.
 
     Args:
         sql: one statement that answers with rows.
-        schema: of the table ``events``.
-        batches: its rows, read anew wherever the query names the table.
+        table: ``events``.
 
     Raises:
         CaptureError: DuckDB refuses it, or the rows can't be read.
-        ImportError: DuckDB is not installed.
     """
-    duckdb = _duckdb()
+    import duckdb
+
     if any("\ud800" <= character <= "\udfff" for character in sql):
         raise CaptureError("query: it holds half a surrogate pair, which is not a character")
-    table = _Table(schema, batches)
     with tempfile.TemporaryDirectory(prefix="gateway-nb-") as spill, duckdb.connect() as connection:
         connection.execute("set temp_directory = ?", [spill])
         for name, value in _SETTINGS.items():
@@ -54,11 +52,15 @@ def query(sql: str, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordB
             answer: pd.DataFrame = connection.execute(statements[0]).df()
             return answer
         except duckdb.Error as error:
-            raise table.error or _refused(error, duckdb) from None
+            raise (isinstance(table, Stream) and table.error) or _refused(error) from None
 
 
-class _Table:
+class Stream:
     """Batches as a table that a query may read more than once; DuckDB asks for a stream each time.
+
+    Args:
+        schema: of the table.
+        batches: its rows, read anew wherever the query names the table.
 
     Attributes:
         error: what reading them raised: DuckDB would only quote it.
@@ -80,7 +82,9 @@ class _Table:
             raise
 
 
-def _refused(error: Exception, duckdb: Any) -> CaptureError:
+def _refused(error: Exception) -> CaptureError:
+    import duckdb
+
     if isinstance(error, duckdb.PermissionException):
         return CaptureError(f"query: it sees the table {_TABLE} and nothing else: no files, no network, no extensions")
     reason, _, place = str(error).partition("\n\nLINE ")
@@ -89,11 +93,3 @@ def _refused(error: Exception, duckdb: Any) -> CaptureError:
     refused = CaptureError(f"query: {' '.join(reason.split())}")
     refused.excerpt = f"LINE {place}" if place else ""
     return refused
-
-
-def _duckdb() -> Any:
-    try:
-        import duckdb
-    except ImportError:
-        raise ImportError("queries need DuckDB; run: pip install 'gateway-nb[query]'") from None
-    return duckdb
