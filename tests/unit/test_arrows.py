@@ -19,6 +19,7 @@ def test_imports_point_downwards(module: str) -> None:
     assert rooms <= MAY_IMPORT[room]
 
 
+@pytest.mark.long
 def test_no_circles() -> None:
     """No module imports itself by way of others, not even for its types."""
     imports = {name: own_imports(path, types=name not in (PORT, "__init__")) for name, path in MODULES.items()}

@@ -25,6 +25,7 @@ def _imports(path: Path) -> set[str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(TESTS)))
 def test_no_module_imports_a_test_module(path: Path) -> None:
     """A test module can be moved, renamed or deleted alone: nothing imports from a ``test_*`` module or a conftest."""

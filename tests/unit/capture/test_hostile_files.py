@@ -124,6 +124,7 @@ READERS: dict[str, Callable[[gnb.Recording], Any]] = {
 every_reader = pytest.mark.parametrize("reader", [pytest.param(reader, id=name) for name, reader in READERS.items()])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", [pytest.param(line, id=name) for name, line in DAMAGED.items()])
 @every_reader
 def test_a_damaged_line(tmp_path: Path, line: bytes, reader: Callable[[gnb.Recording], Any]) -> None:
@@ -138,6 +139,7 @@ def test_a_damaged_line(tmp_path: Path, line: bytes, reader: Callable[[gnb.Recor
     assert (lenient.stats.rows, lenient.stats.damaged) == (2, 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", [pytest.param(line, id=name) for name, line in READ.items()])
 def test_an_odd_line(tmp_path: Path, line: bytes) -> None:
     """What a capture may write, or a newer one, every reader takes."""
@@ -308,6 +310,7 @@ COMPRESSED: dict[str, tuple[bytes, int, int]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("data", "rows", "damaged"), [pytest.param(*case, id=name) for name, case in COMPRESSED.items()]
 )

@@ -76,6 +76,7 @@ def test_pointers(steps: list[str]) -> None:
         assert steps_of(pointer(steps)) == steps
 
 
+@pytest.mark.long
 @given(
     st.recursive(
         st.integers(), lambda inner: st.dictionaries(st.text(), inner, min_size=1) | st.lists(inner, min_size=1)

@@ -35,6 +35,7 @@ def table(*texts: str) -> pa.Table:
     return pa.table({"payload": pa.array(texts, pa.string())})
 
 
+@pytest.mark.long
 @given(st.lists(VALUES, min_size=1, max_size=6), st.lists(NAMES, min_size=1, max_size=3))
 def test_what_python_would_read(values: list[Any], path: list[str]) -> None:
     """A column is what Python finds at the path in each payload, of the type that holds all of it."""

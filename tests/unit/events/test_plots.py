@@ -56,6 +56,7 @@ def test_an_empty_log(plot: str) -> None:
     assert b64decode(bundle["image/png"]).startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("plot", "shown"), [("rate", "tick"), ("timeline", "r s"), ("latency", "first token")])
 def test_what_is_drawn(plot: str, shown: str) -> None:
     """Names of events, runs and what was measured stand in the picture."""
@@ -75,6 +76,7 @@ def test_titles(plot: str, title: str) -> None:
     assert repr(getattr(log_of_a_run().plot, plot)()) == title
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("plot", PLOTS)
 def test_hostile_text(plot: str) -> None:
     """What an event says is text in the picture, never markup."""
@@ -86,6 +88,7 @@ def test_hostile_names_are_shown_as_they_are() -> None:
     assert HOSTILE in texts(log_of_a_run(HOSTILE).plot.rate().svg)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("plot", ["rate", "timeline"])
 def test_secrets_in_names(plot: str) -> None:
     """A picture, which is saved in the notebook, and its data hold no secret of a connection."""
@@ -111,6 +114,7 @@ def test_counts() -> None:
     assert set(counts["until"] - counts["time"]) == {1000.0}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("seconds", "per", "first_label", "labels"),
     [
@@ -147,6 +151,7 @@ def test_a_width_that_is_none(every: Any) -> None:
         EventLog().plot.rate(every=every)
 
 
+@pytest.mark.long
 def test_either_theme() -> None:
     """A picture has no background, and its texts are readable on that of a light and of a dark notebook."""
 

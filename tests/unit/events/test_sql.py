@@ -77,6 +77,7 @@ def events(request: pytest.FixtureRequest, recording: gnb.Recording) -> EventVie
     return log
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sql", WAYS_OUT)
 def test_a_way_out(events: EventView, tmp_path: Path, sql: str) -> None:
     """A query reaches no file, no network, no variable, no setting and no extension; none of it changes anything."""

@@ -99,6 +99,7 @@ def test_what_cannot_be_read(payload: str) -> None:
     assert summary("agent", payload) == ""
 
 
+@pytest.mark.long
 @given(
     st.sampled_from(["agent", "chat", "session.message", "task", None]),
     st.text()

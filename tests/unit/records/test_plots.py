@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
 from gateway_nb.records.plots import read_cost
 from tests.helpers.records import history, message, read, usage
 
@@ -11,6 +13,7 @@ NOW = dt.datetime.now(dt.UTC).timestamp() * 1000
 HOSTILE = "<script>x</script>"
 
 
+@pytest.mark.long
 def test_cost() -> None:
     """What was spent is drawn by day and model, with the days on which nothing was, and says how much it is."""
     used = [

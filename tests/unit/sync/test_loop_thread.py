@@ -236,6 +236,7 @@ def test_an_end_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not thread._thread.is_alive()
 
 
+@pytest.mark.long
 def test_a_client_that_is_gone() -> None:
     """A client that nobody holds any more is not kept for the end."""
     thread, ends = loop_thread(), list[float]()

@@ -116,6 +116,7 @@ async def test_the_upgrade() -> None:
     assert peer.received == [[b"early"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("error", [None, ConnectionResetError("cut")])
 @async_test
 async def test_no_upgrade(error: Exception | None) -> None:

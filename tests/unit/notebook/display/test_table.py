@@ -75,6 +75,7 @@ def test_everything_is_a_click_away() -> None:
     assert "<script" not in page
 
 
+@pytest.mark.long
 def test_what_is_left_out_is_counted() -> None:
     """Of a list without end the page holds a part, and says how much."""
     page = Table([session(number) for number in range(10_000)]).html()
