@@ -141,7 +141,7 @@ async def test_an_agent_calls_a_tool(gateway: AnyGateway) -> None:
     key = session()
     async with (
         owner(gateway, caps=["tool-events"]) as admin,
-        owner(gateway) as without,
+        owner(gateway, caps=[]) as without,
         offering(gateway, admin, lambda request: text("forty-two"), "sales") as received,
     ):
         heard: list[gnb.Event] = []
