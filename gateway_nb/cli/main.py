@@ -21,6 +21,7 @@ _MODULES = {
     "replay": "serve",
     "schema": "schema",
     "serve": "serve",
+    "tools": "tools",
 }
 """Subcommand -> the module that has a command of its name."""
 

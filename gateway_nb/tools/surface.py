@@ -23,6 +23,8 @@ _CONNECT = 15.0
 _PUBLISH = 5.0
 """Seconds: where another connection took over, the gateway asks to try again, for ever."""
 _ANSWER = 10.0
+_NOT_A_NODES = "unauthorized role: node"
+"""What gateways say of a method that no node may call, as those do that have no tools of nodes (2026.6.11)."""
 _NODE_PREFIX = 32
 
 
@@ -105,7 +107,8 @@ class Surface:
             try:
                 raw = await node.requests.ask("node.pluginTools.update", {"tools": tools}, _PUBLISH)
             except GatewayRequestError as error:
-                if is_unknown_method(error):
+                if is_unknown_method(error) or _NOT_A_NODES in error.gateway_message:
+                    await self.stop()
                     why = f"this gateway ({node.status.server_version}) has no tools of nodes; update it"
                     raise GatewayError(f"tools can't be offered: {why}", code=error.code) from None
                 raise

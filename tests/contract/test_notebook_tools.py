@@ -181,6 +181,23 @@ async def test_a_run_that_may_call_some_tools_alone(gateway: AnyGateway) -> None
         await agw.tools.stop()
 
 
+def test_a_run_that_calls_two_tools(gw: gnb.Gateway) -> None:
+    """An agent calls one tool after the other in one run, and its answer has both results."""
+    offer_sales(gw)
+    approved(gw)
+
+    @gw.tool
+    def months() -> str:
+        """List the months."""
+        return "January and March"
+
+    run = gw.run('Look first.\ntool:months:{}\ntool:sales:{"month": 3, "region": "north"}', session=session())
+    text = run.result(60).text
+    assert text.index("January and March") < text.index("[1 rows x 3 columns]")
+    assert list(gw.tools.calls.tool) == ["months", "sales"]
+    assert set(gw.tools.calls.run) == {run.run_id}
+
+
 def test_arguments_and_results_are_heard(gw: gnb.Gateway) -> None:
     """A connection hears the arguments and the result of its agents' tool calls without asking for that."""
     offer_sales(gw)

@@ -87,3 +87,26 @@ async def test_a_run(old: AnyGateway) -> None:
                 await run.result()
         else:  # gateways of that time abort what chat.send began, and let what agent began go on
             assert (await run.result()).text.endswith("99 100")
+
+
+@pytest.mark.parametrize("version", [OLD, "2026.6.11"])
+def test_gateways_without_tools_of_nodes(version: str) -> None:
+    """A gateway whose nodes can't offer tools is named as what is in the way; the rest works as before."""
+    installed(version)
+    gateway = RealGateway(version)
+    try:
+        with gnb.connect(gateway.url, token=gateway.token) as gw:
+            why = rf"tools can't be offered: this gateway \({version}\) has no tools of nodes; update it"
+            with pytest.raises(gnb.GatewayError, match=why):
+
+                @gw.tool
+                def work() -> str:
+                    """Work."""
+                    return "done"
+
+            assert gw.tools.names == ()
+            with pytest.raises(gnb.GatewayError, match="there is nothing to approve: offer a tool first"):
+                gw.tools.approve()
+            assert gw.run("echo:hi", session="agent:main:old").result(60).text == "hi"
+    finally:
+        gateway.stop()

@@ -140,7 +140,7 @@ async def test_an_agent_calls_a_tool(gateway: AnyGateway) -> None:
     """A run calls a node's tool: the node hears which call and session, the answer contains the tool's result."""
     key = session()
     async with (
-        owner(gateway) as admin,
+        owner(gateway, caps=["tool-events"]) as admin,
         owner(gateway, caps=[]) as without,
         offering(gateway, admin, lambda request: text("forty-two"), "sales") as received,
     ):

@@ -43,6 +43,14 @@ def test_what_to_type_next() -> None:
         (["call", "bad!name"], 1, "is not the name of a method"),
         (["capture", "ws://127.0.0.1:1", "-o", "x.jsonl", "--duration", "soon"], 2, "like 90s, 30m or 1h"),
         (["replay", "no-such-file"], 1, "there is no capture"),
+        (["tools", "math:sqrt"], 2, "Missing option '--sessions'"),
+        (["tools", "math:sqrt", "--sessions", "own"], 2, "this command starts no runs, so nobody could call"),
+        (["tools", "no_such_module", "--sessions", "*"], 2, "'no_such_module' can't be imported from here"),
+        (["tools", "", "--sessions", "*"], 2, "'' can't be imported from here: Empty module name"),
+        (["tools", "textwrap:dedend", "--sessions", "*"], 2, "textwrap has no function 'dedend'; did you mean dedent?"),
+        (["tools", "textwrap:dedent", "--sessions", "*"], 2, "tool 'dedent': parameter 'text' has no type hint"),
+        (["tools", "gateway_nb.errors:printable", "--sessions", ""], 2, "must be a list of patterns such as"),
+        (["tools", "tests", "--sessions", "*"], 2, "tests has no public function of its own"),
         (["frobnicate"], 2, "No such command"),
         (["schema", "show", "sesions.list"], 1, "nothing is known of sesions.list; did you mean sessions.list"),
     ],
@@ -149,3 +157,68 @@ def test_a_replay_backwards(tmp_path: Path) -> None:
     ended = subprocess.run([*COMMAND, "replay", str(path), "--speed", "-1"], capture_output=True, text=True)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
+
+
+MODULE = '''
+import gateway_nb as gnb
+from textwrap import dedent
+
+def add(a: int, b: int = 1) -> int:
+    """Add two numbers."""
+    return a + b
+
+def where() -> str:
+    """Say in which folder this runs."""
+    gnb.tools.progress("looking")
+    return __file__
+
+def _private() -> None: ...
+'''
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_tools(local: gnb.LocalGateway, tmp_path: Path, end: signal.Signals) -> None:
+    """The public functions of a module are offered to the sessions that are named, until a signal."""
+    (tmp_path / "sums.py").write_text(MODULE)
+    command = [*COMMAND, "tools", "sums", "--sessions", "agent:main:sums*", "--approve", "--url", local.url]
+    surroundings = {**os.environ, "MY_TOKEN": local.token}
+    with (
+        subprocess.Popen(
+            [*command, "--token-env", "MY_TOKEN"], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=surroundings
+        ) as process,
+        gnb.connect(local.url, token=local.token) as gw,
+    ):
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"offering add, where at {local.url}; Ctrl-C ends it\n"
+        assert process.stderr.readline() == "agents can call them\n"
+        call = 'tool:add:{"a": 41}'
+        assert gw.run(call, session="agent:main:sums-1").result().text == "42"
+        assert gw.run("tool:where:{}", session="agent:main:sums-2").result().text == str(tmp_path / "sums.py")
+        assert gw.run(call, session="agent:main:other").result().text == "add is not offered to this session"
+        process.send_signal(end)
+        assert process.stderr.read() == "3 calls\n"
+        assert process.wait(20) == 0
+        until(lambda: "not found" in gw.run(call, session="agent:main:sums-1").result().text)
+
+
+def test_tools_that_wait_for_the_owner(local: gnb.LocalGateway) -> None:
+    """Until the gateway's owner allows it the command says what to do, and then that it is done."""
+    command = [*COMMAND, "tools", "gateway_nb.errors:printable", "--sessions", "*", "--url", local.url]
+    with (
+        subprocess.Popen(
+            [*command, "--token-env", "MY_TOKEN"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "MY_TOKEN": local.token},
+        ) as process,
+        gnb.connect(local.url, token=local.token) as gw,
+    ):
+        assert process.stderr is not None
+        process.stderr.readline()
+        advice = process.stderr.readline()
+        assert "run this with --approve, or on the gateway's host: openclaw nodes approve" in advice
+        (pending,) = gw.request("node.pair.list")["pending"]
+        gw.request("node.pair.approve", {"requestId": pending["requestId"]})
+        assert process.stderr.readline() == "agents can call them\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "0 calls\n"
