@@ -70,11 +70,7 @@ class Account:
 
 
 class Registration:
-    """A capturing process's own entry. Its lock ends with the process, however that ends; its last words stay.
-
-    Args:
-        account: what the entry says first.
-    """
+    """A capturing process's own entry. Its lock ends with the process, however that ends; its last words stay."""
 
     def __init__(self, account: Account) -> None:
         self._file = _folder() / f"{account.pid}.json"

@@ -321,9 +321,6 @@ def _keep(tail: bytes, path: Path) -> Path:
 def new_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a new file that gets its name once it is whole; one whose name ends in ``.zst`` is compressed.
 
-    Args:
-        path: the file.
-
     Raises:
         CaptureError: it exists, its folder does not, or it can't be written. Nothing is left then.
     """

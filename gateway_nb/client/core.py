@@ -39,9 +39,6 @@ _RECONNECT_PATIENCE = 120.0
 class Core:
     """One client across its connections.
 
-    Args:
-        settings: checked options.
-
     Attributes:
         settings: the options.
         log: its log; takes its secrets out.

@@ -66,12 +66,9 @@ class HasFrame(Protocol):
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:
-    """Return rows as a table with `SCHEMA`.
+    """Return events and marks, oldest first, as a table with `SCHEMA`.
 
     Its columns are made of buffers: `pa.array` of a list would import pandas first, and keep the event loop for that.
-
-    Args:
-        rows: events and marks, oldest first.
     """
     columns = [
         _column(nanoseconds(np.array([row.received for row in rows], "float64")), "time"),

@@ -33,12 +33,9 @@ class PooledIdentity:
 
 
 def acquire(gateway: str) -> PooledIdentity:
-    """Return the first key for a gateway that no other connection uses, here or in another process.
+    """Return the first of a gateway's own keys that no other connection uses, here or in another process.
 
     An owner's approval is of a key: the same ones are used again, in the same order.
-
-    Args:
-        gateway: which gateway; each has keys of its own.
 
     Raises:
         IdentityError: a key can't be read or written, or 64 are in use.

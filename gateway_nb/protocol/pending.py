@@ -31,11 +31,7 @@ class Pending:
 
 
 class Requests:
-    """Which requests are open, and which of them are sent.
-
-    Args:
-        max_in_flight: requests sent and not answered; more wait in line.
-    """
+    """Which requests are open, and which of them are sent: so many at most, the others wait in line."""
 
     def __init__(self, max_in_flight: int) -> None:
         self._max_in_flight = max_in_flight

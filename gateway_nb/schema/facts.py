@@ -73,11 +73,7 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
         return sorted((self.params or {}).items(), key=lambda item: (not item[1].required, item[0]))
 
     def describe(self, name: str) -> str:
-        """Return all of it as a text for people.
-
-        Args:
-            name: the method's.
-        """
+        """Return all of it, under its name, as a text for people."""
         lines = [f"{name}: needs {self.scope or 'no scope'}, since {self.since or '?'}"]
         if self.params is None:
             lines.append("  nothing is known of its params")

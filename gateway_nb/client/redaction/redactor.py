@@ -51,11 +51,7 @@ class Redactor:
         _live[id(self)] = self
 
     def keep(self, values: Iterable[str]) -> None:
-        """Hide these from now on, and never forget them.
-
-        Args:
-            values: the user's own secrets.
-        """
+        """Hide the user's own secrets from now on, and never forget them."""
         with self._lock:
             self._own |= {value: Forms(value) for value in values if value and value not in self._own}
             self._renew()
@@ -141,11 +137,7 @@ class Redactor:
         return self.json(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def lines(self, data: bytes) -> bytes:
-        """Return lines of JSON without the secrets.
-
-        Args:
-            data: whole lines.
-        """
+        """Return whole lines of JSON without the secrets."""
         needles = self._needles
         if not needles.suspects(data, large=_LARGE_LINES):
             return data

@@ -86,11 +86,7 @@ class Elapsed:
 
 
 def tree(payload: Any) -> str:
-    """Return decoded JSON as HTML that folds: nested ``details``, no more than 1,000 values.
-
-    Args:
-        payload: decoded JSON.
-    """
+    """Return decoded JSON as HTML that folds: nested ``details``, no more than 1,000 values."""
     return _Tree().html(payload)
 
 

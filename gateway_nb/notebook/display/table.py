@@ -131,11 +131,7 @@ class Table:
         self.constant.sort(key=lambda column: column.worth)
 
     def fitting(self, width: int) -> list[tuple[Column, list[str]]]:
-        """Return the columns that fit side by side, with their texts; none that only repeats another.
-
-        Args:
-            width: in characters.
-        """
+        """Return the columns that fit side by side into a width, with their texts; none that only repeats another."""
         fitting: list[tuple[Column, list[str]]] = []
         for column in self.columns:
             texts = column.texts(_CELL, _ROWS)
@@ -179,11 +175,7 @@ class Table:
         return f"all {rows}, {columns}"
 
     def text(self, width: int) -> str:
-        """Return it for a terminal: what fits side by side, and in words what does not.
-
-        Args:
-            width: in characters.
-        """
+        """Return it for a terminal, `width` characters wide: what fits side by side, and in words what does not."""
         if self.count == 1:
             longest = max(width - 20, _CELL)
             lines = [f"{column.name}: {column.texts(longest)[0]}" for column in self.columns]
