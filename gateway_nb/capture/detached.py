@@ -92,10 +92,6 @@ class Registration:
 class DetachedCapture:
     """A capture in a process of its own. Made by ``gw.capture(path, detached=True)``, found by `captures`.
 
-    Args:
-        file: its entry.
-        account: what that said when it was found.
-
     Attributes:
         path: the file it was asked to write.
         pid: its process.

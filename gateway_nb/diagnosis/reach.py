@@ -241,12 +241,7 @@ def clock(gateway_ms: int | None, local: float) -> Finding:
 
 
 def retried(error: GatewayConnectError, recovery: Recovery) -> Finding:
-    """Return the finding for an attempt that failed, and that connecting makes again by itself.
-
-    Args:
-        error: why it failed.
-        recovery: what the client does next.
-    """
+    """Return the finding for an attempt that failed, and for how connecting goes on by itself."""
     finding = failed("sign-in", error, _LOG_ADVICE)
     if recovery is Recovery.DEVICE_TOKEN:
         advice = f"connecting goes on with the stored device token; {finding.advice}"

@@ -158,12 +158,7 @@ def of_events(frame: pd.DataFrame, event: str) -> pd.DataFrame:
 
 
 def redacted(table: pa.Table, redactor: Redactor) -> pa.Table:
-    """Return rows without secrets in their names and payloads, for what is shown or exported.
-
-    Args:
-        table: rows with `SCHEMA`.
-        redactor: what knows the secrets.
-    """
+    """Return rows of `SCHEMA` without secrets in their names and payloads, for what is shown or exported."""
     if redactor.expression is not None:
         for name in ("event", "kind", "payload"):
             clean = redactor.json_text if name == "payload" else redactor.text

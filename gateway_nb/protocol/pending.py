@@ -56,13 +56,7 @@ class Requests:
         return bool(self._open) and not self._unbounded
 
     def add(self, request_id: str, data: bytes, pending: Pending) -> bool:
-        """Add a request; return whether to send it now.
-
-        Args:
-            request_id: unique on this connection.
-            data: its frame.
-            pending: what is to be known of it.
-        """
+        """Add a request and its frame; return whether to send it now."""
         self._open[request_id] = pending
         if pending.deadline is None:
             self._unbounded += 1
@@ -137,10 +131,5 @@ class Requests:
 
 
 def deadline(now: float, timeout: float | None) -> float | None:
-    """Return when a request that is made now fails, clamped to what a timer can hold.
-
-    Args:
-        now: the time.
-        timeout: seconds, ``None`` for never.
-    """
+    """Return when a request of so many seconds fails, ``None`` for never; clamped to what a timer can hold."""
     return None if timeout is None else now + min(max(timeout, 0.0), LONGEST_TIMER)

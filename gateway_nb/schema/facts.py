@@ -107,10 +107,6 @@ class Facts(msgspec.Struct, frozen=True):
     def findings(self, method: str, params: Mapping[str, Any] | None) -> list[str]:
         """Return what looks wrong in the params of a call; nothing if nothing is known of the method.
 
-        Args:
-            method: its name.
-            params: what is to be sent.
-
         Example:
             >>> method_facts().findings("sessions.list", {"limti": 5})
             ['/limti is not a param of sessions.list; did you mean limit?']
@@ -121,11 +117,7 @@ class Facts(msgspec.Struct, frozen=True):
         return list(_findings(facts.params, dict(params or {}), "", method if facts.closed else None))
 
     def advice(self, method: str, refusal: str) -> str:
-        """Return what may have been meant by params that the gateway refused; ``""`` if there is nothing to say.
-
-        Args:
-            method: its name.
-            refusal: the gateway's message.
+        """Return what may have been meant by params that the gateway refused with a message; ``""`` for nothing to say.
 
         Example:
             >>> method_facts().advice("sessions.list", "at root: unexpected property 'limti'")

@@ -252,13 +252,9 @@ def _encoded(text: str) -> str:
 
 
 def hidden(text: str, limit: int) -> str:
-    """Return the beginning of a text without the secrets of every connection there is.
+    """Return the first `limit` characters of a text without the secrets of every connection there is.
 
     For what does not know its connection: an event's repr, a traceback in the log.
-
-    Args:
-        text: any.
-        limit: characters.
     """
     redactors = [redactor for reference in _live.valuerefs() if (redactor := reference()) is not None]
     overlap = max((redactor.overlap for redactor in redactors), default=0)

@@ -211,12 +211,7 @@ def fields(payload: dict[str, Any]) -> str:
 
 
 def line(parts: Iterable[str], width: int = _LINE) -> str:
-    """Return the first parts that fit into a line, with the number of the others.
-
-    Args:
-        parts: texts.
-        width: in characters.
-    """
+    """Return the first parts that fit into a line of so many characters, with the number of the others."""
     parts = [one_line(part) for part in parts]
     shown: list[str] = []
     for part in parts:
@@ -228,12 +223,7 @@ def line(parts: Iterable[str], width: int = _LINE) -> str:
 
 
 def folded(summary: str, content: str) -> str:
-    """Return HTML that opens at a click, without a script.
-
-    Args:
-        summary: the line to click at, as text.
-        content: HTML.
-    """
+    """Return HTML that opens at a click on its summary, a text, without a script."""
     return f'<details><summary class="gnb-caption">{html.escape(summary)}</summary>{content}</details>'
 
 
