@@ -73,11 +73,7 @@ class Account:
 
 
 class Registration:
-    """A capturing process's own entry. Its lock ends with the process, however that ends; its last words stay.
-
-    Args:
-        account: what the entry says first.
-    """
+    """A capturing process's own entry. Its lock ends with the process, however that ends; its last words stay."""
 
     def __init__(self, account: Account) -> None:
         self._file = _writable_folder() / f"{account.pid}.json"
@@ -98,10 +94,6 @@ class Registration:
 
 class DetachedCapture:
     """A capture in a process of its own. Made by ``gw.capture(path, detached=True)``, found by `captures`.
-
-    Args:
-        file: its entry.
-        account: what that said when it was found.
 
     Attributes:
         path: the file it was asked to write.

@@ -248,11 +248,7 @@ def _unlock(file: FileIO) -> None:
 
 
 def _make_ready(path: Path, file: FileIO) -> Path | None:
-    """See to it that a capture ends in a whole line: the next would be glued to a torn one.
-
-    Args:
-        path: of the file.
-        file: open for reading and appending.
+    """See to it that a capture, open to read and append, ends in a whole line: the next would be glued to a torn one.
 
     Returns:
         The file that a torn end was moved to, or ``None``.
@@ -320,9 +316,6 @@ def _keep(tail: bytes, path: Path) -> Path:
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a new file that gets its name once it is whole; one whose name ends in ``.zst`` is compressed.
-
-    Args:
-        path: the file.
 
     Raises:
         CaptureError: it exists, its folder does not, or it can't be written. Nothing is left then.

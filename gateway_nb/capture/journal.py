@@ -111,7 +111,7 @@ class Capture:
         self._open_output = partial(Output, self.asked_for, append=append, rotation=rotation)
         self._redactor = redactor or Redactor()
         self._attach = attach
-        self._detach: Callable[[], object] = _nothing
+        self._detach: Callable[[], object] = lambda: None
         self._on_error = on_error
         self._every = "*" in self._patterns
         self._queue: deque[list[Event] | bytes | _Line] = deque()
@@ -381,7 +381,3 @@ def on_one_line(piece: bytes | msgspec.Raw) -> bytes:
 
 def _mark_line(kind: str, epoch: int, detail: dict[str, Any]) -> bytes:
     return encode({"t": round(time.time(), 6), "epoch": epoch, "kind": kind, "payload": detail}) + b"\n"
-
-
-def _nothing() -> None:
-    """Nobody to tell."""

@@ -101,24 +101,20 @@ def load(path: str | Path, *, errors: str = "raise") -> Recording:
 
 def _files(path: Path) -> list[Path]:
     try:
-        return _regular_files(path)
+        if path.is_dir():
+            found = [*path.glob("*.jsonl"), *path.glob("*.jsonl.zst")]
+        elif path.exists():
+            found = [path]
+        else:
+            found = [Path(name) for name in glob.glob(str(path), recursive=True)]
+        files = sorted(file for file in found if not file.is_dir())
+        irregular = next((file for file in files if not file.is_file()), None)
     except OSError as error:
         raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None
-
-
-def _regular_files(path: Path) -> list[Path]:
-    if path.is_dir():
-        found = [*path.glob("*.jsonl"), *path.glob("*.jsonl.zst")]
-    elif path.exists():
-        found = [path]
-    else:
-        found = [Path(name) for name in glob.glob(str(path), recursive=True)]
-    files = sorted(file for file in found if not file.is_dir())
     if not files:
         raise CaptureError(f"there is no capture {path}; give a .jsonl file, a folder of them, or a pattern")
-    for file in files:
-        if not file.is_file():
-            raise not_regular(file)
+    if irregular is not None:
+        raise not_regular(irregular)
     return files
 
 

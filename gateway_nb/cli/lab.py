@@ -114,11 +114,7 @@ def copy(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def reachable(url: str | None, token: str | None) -> str | None:
-    """Try a gateway once, and leave nothing behind.
-
-    Args:
-        url: default: as for `connect`.
-        token: default: as for `connect`.
+    """Try a gateway once, by default the one that `connect` would, and leave nothing behind.
 
     Returns:
         ``None`` if it accepts the connection, else the reason why not, one line.

@@ -39,9 +39,6 @@ _RECONNECT_PATIENCE = 120.0
 class Core:
     """One client across its connections.
 
-    Args:
-        settings: checked options.
-
     Attributes:
         settings: the options.
         log: its log; takes its secrets out.
@@ -189,15 +186,13 @@ class Core:
         """Wait until it is connected, at most two minutes; return whether it is."""
         try:
             async with asyncio.timeout(_RECONNECT_PATIENCE):
-                while self._connection is None and self._may_connect:
+                while self._connection is None:
+                    if self._stopping or self._status.state in ("closed", "paused"):
+                        return False
                     await self._changed.wait()
         except TimeoutError:
             return False
-        return self._connection is not None
-
-    @property
-    def _may_connect(self) -> bool:
-        return not self._stopping and self._status.state not in ("closed", "paused")
+        return True
 
     def _set_state(self, state: str, reason: str | None = None) -> None:
         if (state, reason) != (self._status.state, self._status.reason):

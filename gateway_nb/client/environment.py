@@ -87,10 +87,7 @@ def is_for(endpoint: Endpoint) -> bool:
 
 
 def credentials_for(endpoint: Endpoint) -> tuple[Credentials, str | None]:
-    """Return the environment's credentials for an endpoint.
-
-    Args:
-        endpoint: where they would be sent.
+    """Return the environment's credentials to send to an endpoint.
 
     Returns:
         The credentials, none where they are for another endpoint; and what a refusal should say of them: which

@@ -33,11 +33,7 @@ class Handlers:
         self._failed: set[object] = set()
 
     def listener(self, event: str, handler: Callable[[Event], object]) -> Callable[[Event], None]:
-        """Return what calls a handler of the user's with each event that it is given.
-
-        Args:
-            event: what it handles, for the log.
-            handler: the user's.
+        """Return what calls a handler of the user's with each event that it is given; the log names it by its event.
 
         Raises:
             TypeError: it can't be called, or nobody would await what it returns.

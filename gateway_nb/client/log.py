@@ -80,12 +80,7 @@ class Log:
         return self.clean(value) if isinstance(value, str) else value
 
     def write(self, level: int, text: object) -> None:
-        """Log one line.
-
-        Args:
-            level: of the logging module.
-            text: anything; cleaned first.
-        """
+        """Log anything as one line, cleaned, at a level of the logging module."""
         line = self.clean(text)
         self._lines.append(f"{logging.getLevelName(level).lower()}: {line}")
         LOGGER.log(level, "%s", line)

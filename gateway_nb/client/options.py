@@ -151,9 +151,6 @@ def resolve(
 def portable(settings: Settings) -> dict[str, Any]:
     """Return what another process needs to connect likewise, as arguments of `gateway_nb.connect`; it holds secrets.
 
-    Args:
-        settings: of a client.
-
     Raises:
         ValueError: they hold an object that can't be handed over.
     """

@@ -81,13 +81,7 @@ class Answer:
 
 
 def answer_after(event: str, payload: dict[str, Any], text: str) -> str:
-    """Return a run's answer after one of its events.
-
-    Args:
-        event: the event's name.
-        payload: its payload.
-        text: the answer before.
-    """
+    """Return a run's answer after one of its events, given what it was before."""
     if event != "chat" or payload.get("state") not in ("delta", "final"):
         return text
     delta = payload.get("deltaText")

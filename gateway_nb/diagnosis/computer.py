@@ -121,11 +121,7 @@ def nested() -> Finding:
 
 
 def variables(environment: Mapping[str, str]) -> Finding:
-    """Return which variables are set; a value is never shown.
-
-    Args:
-        environment: the process's.
-    """
+    """Return which variables of the process are set; a value is never shown."""
     given = [name for name in _VARIABLES if environment.get(name, "").strip()]
     others = [name for name in _VARIABLES if name not in given]
     detail = f"set: {', '.join(given) or 'none'}; not set: {', '.join(others) or 'none'}"

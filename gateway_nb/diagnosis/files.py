@@ -16,11 +16,7 @@ from .report import Finding, failed
 
 
 def check(settings: Settings) -> tuple[list[Finding], DeviceIdentity | None, bool]:
-    """Return what is to be said of the files, the device key to use, and whether it is one for this check alone.
-
-    Args:
-        settings: which key, and whose tokens.
-    """
+    """Return what is to be said of the files, the device key to use, and whether it is one for this check alone."""
     chosen: Any = settings.device_identity
     if chosen is None:
         return [Finding("device key", "skip", "not used (device_identity=None)")], None, False

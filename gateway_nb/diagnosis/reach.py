@@ -81,11 +81,6 @@ async def _way(settings: Settings, timeout: float, temporary_key: bool) -> Async
         yield finding
 
 
-def _tls(settings: Settings, tls: ssl.SSLObject) -> Finding:
-    how = "the certificate is the pinned one" if settings.endpoint.pin else "the certificate is verified"
-    return Finding("tls", "ok", f"{tls.version()}, {how}")
-
-
 async def _connect(settings: Settings, timeout: float, temporary_key: bool) -> list[Finding]:
     """Return what was found in the last of the attempts that connecting would make, and why there were others."""
     loop = asyncio.get_running_loop()
@@ -150,23 +145,20 @@ class _Attempt:
         """Connect, shake hands, and hang up, within so many seconds."""
         settings, loop = self._settings, asyncio.get_running_loop()
         until, began = loop.time() + limit, time.perf_counter()
-        secure: list[ssl.SSLObject] = []
         patience = settings.connect_challenge_timeout
         try:
             transport = await open_transport(
                 settings.endpoint,
                 timeout=min(limit, patience),
                 ssl_context=settings.ssl_context,
-                on_secure=secure.append,
+                on_secure=self._note_tls,
             )
         except GatewayConnectError as error:
             self.error = error
-            self.found += [_tls(settings, tls) for tls in secure]
-            step = "tls" if settings.endpoint.secure and not secure else "upgrade"
+            step = "tls" if settings.endpoint.secure and not self.found else "upgrade"
             advice = "stop what else uses that port, or give the gateway another and set OPENCLAW_GATEWAY_URL"
             self.found.append(failed(step, error, advice))
             return
-        self.found += [_tls(settings, tls) for tls in secure]
         self.found.append(Finding("upgrade", "ok", f"a WebSocket ({_ms(began)})"))
         limit = max(round(until - loop.time(), 1), 0.1)
         await self._shake_hands(
@@ -188,6 +180,10 @@ class _Attempt:
         self.found.append(Finding("challenge", "ok", "the gateway asks who is there"))
         if self.error is None or self.error.code != "DEVICE_AUTH_SIGNATURE_EXPIRED":
             self.found.append(clock(self.challenge.ts_ms, self._challenged_at))
+
+    def _note_tls(self, tls: ssl.SSLObject) -> None:
+        how = "the certificate is the pinned one" if self._settings.endpoint.pin else "the certificate is verified"
+        self.found.append(Finding("tls", "ok", f"{tls.version()}, {how}"))
 
     async def _shake_hands(self, transport: Transport, connection: Connection, limit: float) -> None:
         life = asyncio.create_task(connection.run())
@@ -245,12 +241,7 @@ def clock(gateway_ms: int | None, local: float) -> Finding:
 
 
 def retried(error: GatewayConnectError, recovery: Recovery) -> Finding:
-    """Return the finding for an attempt that failed, and that connecting makes again by itself.
-
-    Args:
-        error: why it failed.
-        recovery: what the client does next.
-    """
+    """Return the finding for an attempt that failed, and for how connecting goes on by itself."""
     finding = failed("sign-in", error, _LOG_ADVICE)
     if recovery is Recovery.DEVICE_TOKEN:
         advice = f"connecting goes on with the stored device token; {finding.advice}"

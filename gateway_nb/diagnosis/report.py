@@ -93,11 +93,7 @@ class Report:
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
 
     def lines(self, *, colour: bool = False) -> Iterable[str]:
-        """Yield a line for each finding, one more for what to do, and the summary.
-
-        Args:
-            colour: for a terminal.
-        """
+        """Yield a line for each finding, one more for what to do, and the summary; a terminal's may have colours."""
         width = max((len(finding.check) for finding in self.findings), default=0)
         for finding in self.findings:
             mark = _MARKS[finding.verdict]

@@ -60,12 +60,9 @@ PLAIN = pa.schema([field.with_type(pa.string()) if field.type == NAME else field
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:
-    """Return rows as a table with `SCHEMA`.
+    """Return events and marks, oldest first, as a table with `SCHEMA`.
 
     Its columns are made of buffers: `pa.array` of a list would import pandas first, and keep the event loop for that.
-
-    Args:
-        rows: events and marks, oldest first.
     """
     columns = [
         _column(nanoseconds(np.array([row.received for row in rows], "float64")), "time"),
@@ -172,12 +169,7 @@ def named(table: pa.Table, names: Container[str], *, or_mark: bool) -> npt.NDArr
 
 
 def redacted(table: pa.Table, redactor: Redactor) -> pa.Table:
-    """Return rows without secrets in their names and payloads, for what is shown or exported.
-
-    Args:
-        table: rows with `SCHEMA`.
-        redactor: what knows the secrets.
-    """
+    """Return rows of `SCHEMA` without secrets in their names and payloads, for what is shown or exported."""
     if redactor.expression is not None:
         for name in ("event", "kind", "payload"):
             clean = redactor.json_text if name == "payload" else redactor.text

@@ -32,10 +32,7 @@ def identity_folder() -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that guards a file against a second process, for one read-change-write.
-
-    Args:
-        path: the guarded file; the lock is a file beside it.
+    """Hold the lock, a file beside it, that guards a file against a second process, for one read-change-write.
 
     Raises:
         OSError: the folder can't be written, or another process keeps the lock for 10 s.

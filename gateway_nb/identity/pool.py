@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -34,12 +33,9 @@ class PooledIdentity:
 
 
 def acquire(gateway: str) -> PooledIdentity:
-    """Return the first key for a gateway that no other connection uses, here or in another process.
+    """Return the first of a gateway's own keys that no other connection uses, here or in another process.
 
     An owner's approval is of a key: the same ones are used again, in the same order.
-
-    Args:
-        gateway: which gateway; each has keys of its own.
 
     Raises:
         IdentityError: a key can't be read or written, or 64 are in use.
@@ -50,7 +46,7 @@ def acquire(gateway: str) -> PooledIdentity:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for number in range(1, _MOST + 1):
             path = folder / f"{prefix}-{number}.json"
-            lock = FileLock(_used(path), blocking=False, mode=0o600, thread_local=False)
+            lock = FileLock(path.with_name(f"{path.name}.used.lock"), blocking=False, mode=0o600, thread_local=False)
             try:
                 lock.acquire()
             except Timeout:
@@ -64,7 +60,3 @@ def acquire(gateway: str) -> PooledIdentity:
     except OSError as error:
         raise IdentityError(f"a device key for tools can't be kept in {folder}: {error.strerror or error}") from None
     raise IdentityError(f"{_MOST} connections of this user offer tools at once: close one of them")
-
-
-def _used(path: Path) -> Path:
-    return path.with_name(path.name + ".used.lock")

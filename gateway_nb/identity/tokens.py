@@ -65,12 +65,7 @@ class DeviceTokens:
         return files.protect(self.path, change) if self.path.is_file() else []
 
     def store(self, role: str, token: str, scopes: Iterable[str]) -> int:
-        """Keep a token for a role; other roles' and gateways' stay, while the file has room for them.
-
-        Args:
-            role: as for `load`.
-            token: the gateway's.
-            scopes: what it was granted.
+        """Keep a token for a role, with its scopes; other roles' and gateways' stay, while the file has room for them.
 
         Returns:
             How many other tokens, the oldest, had to make room.

@@ -74,9 +74,6 @@ def where(gateway: Gateway) -> str:
 def changes(gateway: Gateway) -> list[str]:
     """Return what has to be said, once, before a magic uses a connection that it was not given by name.
 
-    Args:
-        gateway: the connection.
-
     Returns:
         Lines: that the one used before is closed, or that others were connected since.
     """

@@ -233,10 +233,6 @@ def forgets_stored_token(
 def missing_scopes(wanted: Iterable[str], granted: Iterable[str]) -> tuple[str, ...]:
     """Return the scopes that were asked for and not granted nor implied by others, sorted.
 
-    Args:
-        wanted: what was asked for.
-        granted: what the gateway granted.
-
     Example:
         >>> missing_scopes(["operator.read", "operator.write"], ["operator.read"])
         ('operator.write',)

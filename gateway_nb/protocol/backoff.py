@@ -38,21 +38,18 @@ class Backoff:
         return pause
 
 
-def starting_pause(retry_after: float | None) -> float:
-    """Return the seconds to wait for a gateway that is starting: its own wish within 0.1..2 s, else 0.5 s."""
-    low, high = STARTING_LIMITS
-    return min(max(STARTING if retry_after is None else retry_after, low), high)
-
-
 def pause_before(recovery: Recovery, error: GatewayError | None, backoff: Backoff) -> float:
     """Return the seconds to wait before the next attempt.
 
     Args:
         recovery: why there is one.
         error: why the last one failed.
-        backoff: of this client; it grows, but not while a gateway is starting.
+        backoff: of this client; it grows, but not while a gateway is starting: that is asked again when it wishes,
+            within 0.1 to 2 s, else after 0.5 s.
     """
     if recovery is Recovery.STARTING:
-        return starting_pause(error.retry_after if error is not None else None)
+        wish = error.retry_after if error is not None else None
+        low, high = STARTING_LIMITS
+        return min(max(STARTING if wish is None else wish, low), high)
     pause = backoff.next()
     return min(pause, DEVICE_TOKEN_RETRY) if recovery is Recovery.DEVICE_TOKEN else pause

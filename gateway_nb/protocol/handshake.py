@@ -60,10 +60,7 @@ def device_payload(version: str, params: Mapping[str, Any], token: str) -> str:
 
 
 def platform_name(python_name: str) -> str:
-    """Return Node's name of a platform: Python's without a release number.
-
-    Args:
-        python_name: `sys.platform`.
+    """Return Node's name of a platform: Python's (`sys.platform`) without a release number.
 
     Example:
         >>> platform_name("freebsd14")

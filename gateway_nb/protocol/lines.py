@@ -119,10 +119,7 @@ _DETAILS: dict[str, msgspec.json.Decoder[Any]] = {
 
 
 def read_line(text: bytes) -> Line:
-    """Return a line that was checked.
-
-    Args:
-        text: the line, with or without its line break.
+    """Return a line that was checked; its text may end in a line break.
 
     Raises:
         DamagedLine: no capture writes such a line.

@@ -31,11 +31,7 @@ class Pending:
 
 
 class Requests:
-    """Which requests are open, and which of them are sent.
-
-    Args:
-        max_in_flight: requests sent and not answered; more wait in line.
-    """
+    """Which requests are open, and which of them are sent: so many at most, the others wait in line."""
 
     def __init__(self, max_in_flight: int) -> None:
         self._max_in_flight = max_in_flight
@@ -60,13 +56,7 @@ class Requests:
         return bool(self._open) and not self._unbounded
 
     def add(self, request_id: str, data: bytes, pending: Pending) -> bool:
-        """Add a request; return whether to send it now.
-
-        Args:
-            request_id: unique on this connection.
-            data: its frame.
-            pending: what is to be known of it.
-        """
+        """Add a request and its frame; return whether to send it now."""
         self._open[request_id] = pending
         if pending.deadline is None:
             self._unbounded += 1
@@ -141,10 +131,5 @@ class Requests:
 
 
 def deadline(now: float, timeout: float | None) -> float | None:
-    """Return when a request that is made now fails, clamped to what a timer can hold.
-
-    Args:
-        now: the time.
-        timeout: seconds, ``None`` for never.
-    """
+    """Return when a request of so many seconds fails, ``None`` for never; clamped to what a timer can hold."""
     return None if timeout is None else now + min(max(timeout, 0.0), LONGEST_TIMER)

@@ -40,10 +40,6 @@ _IMPLIED_BY = {
 def allows(granted: Collection[str], scope: str) -> bool:
     """Return whether granted scopes cover a scope: admin covers all, write covers read.
 
-    Args:
-        granted: what the gateway granted.
-        scope: what is needed.
-
     Example:
         >>> allows(["operator.write"], "operator.read"), allows(["operator.read"], "operator.write")
         (True, False)

@@ -153,11 +153,7 @@ class Session:
         return [Send(data)] if self._requests.add(request_id, data, pending) else []
 
     def cancel(self, request_id: str) -> list[Effect]:
-        """Forget a request: a late answer to it is then an unknown id.
-
-        Args:
-            request_id: of a request that may be settled already.
-        """
+        """Forget a request, which may be settled already: a late answer to it is then an unknown id."""
         return self._next_in_line() if self._requests.give_up(request_id) else []
 
     def receive(self, messages: Iterable[bytes], now: float) -> list[Effect]:
@@ -202,11 +198,7 @@ class Session:
         return min(self._handshake_deadline, self._next_check, self._requests.next_deadline())
 
     def timer(self, now: float) -> list[Effect]:
-        """Carry out what is due.
-
-        Args:
-            now: the time.
-        """
+        """Carry out what is due now."""
         if self.phase is Phase.CLOSED:
             return []
         if now >= self._handshake_deadline:

@@ -6,10 +6,7 @@ _SIZES = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def span(seconds: float) -> str:
-    """Return a span of time with the two units that tell most.
-
-    Args:
-        seconds: at least 0.
+    """Return seconds, 0 or more, as a span of time with the two units that tell most.
 
     Example:
         >>> span(4 * 3600 + 5 * 60)
@@ -26,9 +23,6 @@ def span(seconds: float) -> str:
 
 def size(count: float) -> str:
     """Return a number of bytes, in units of a thousand.
-
-    Args:
-        count: bytes.
 
     Example:
         >>> size(1_234_567)

@@ -73,11 +73,7 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
         return sorted((self.params or {}).items(), key=lambda item: (not item[1].required, item[0]))
 
     def describe(self, name: str) -> str:
-        """Return all of it as a text for people.
-
-        Args:
-            name: the method's.
-        """
+        """Return all of it, under its name, as a text for people."""
         lines = [f"{name}: needs {self.scope or 'no scope'}, since {self.since or '?'}"]
         if self.params is None:
             lines.append("  nothing is known of its params")
@@ -111,10 +107,6 @@ class Facts(msgspec.Struct, frozen=True):
     def findings(self, method: str, params: Mapping[str, Any] | None) -> list[str]:
         """Return what looks wrong in the params of a call; nothing if nothing is known of the method.
 
-        Args:
-            method: its name.
-            params: what is to be sent.
-
         Example:
             >>> method_facts().findings("sessions.list", {"limti": 5})
             ['/limti is not a param of sessions.list; did you mean limit?']
@@ -125,11 +117,7 @@ class Facts(msgspec.Struct, frozen=True):
         return list(_findings(facts.params, dict(params or {}), "", method if facts.closed else None))
 
     def advice(self, method: str, refusal: str) -> str:
-        """Return what may have been meant by params that the gateway refused; ``""`` if there is nothing to say.
-
-        Args:
-            method: its name.
-            refusal: the gateway's message.
+        """Return what may have been meant by params that the gateway refused with a message; ``""`` for nothing to say.
 
         Example:
             >>> method_facts().advice("sessions.list", "at root: unexpected property 'limti'")

@@ -135,11 +135,7 @@ class Admission:
     failure_delay: FailureDelay = field(default_factory=FailureDelay)
 
     def admit(self, params: Any, nonce: str) -> Admitted:
-        """Return the admitted client.
-
-        Args:
-            params: of the ``connect`` request.
-            nonce: of this connection's challenge.
+        """Return the admitted client, given the params of its ``connect`` and this connection's nonce.
 
         Raises:
             Refusal: with the code by which the client recovers.

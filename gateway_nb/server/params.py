@@ -147,11 +147,11 @@ def integer(least: int, most: int | None = None) -> Shape:
     return shape
 
 
-def choice(*allowed: str) -> Shape:
-    """Return the shape of one of these strings."""
+def choice(*allowed: str | bool) -> Shape:
+    """Return the shape of one of these values."""
 
     def shape(value: Any, path: str) -> Iterator[str]:
-        if value not in allowed:
+        if not any(value == each and type(value) is type(each) for each in allowed):
             what = "must be equal to one of the allowed values" if len(allowed) > 1 else "must be equal to constant"
             yield _at(path, what)
 
@@ -171,16 +171,6 @@ def array(items: Shape, least: int = 0, most: int | None = None) -> Shape:
         else:
             for index, item in enumerate(value):
                 yield from items(item, f"{path}/{index}")
-
-    return shape
-
-
-def constant(only: Any) -> Shape:
-    """Return the shape of one value."""
-
-    def shape(value: Any, path: str) -> Iterator[str]:
-        if value is not only:
-            yield _at(path, "must be equal to constant")
 
     return shape
 

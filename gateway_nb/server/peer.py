@@ -69,12 +69,7 @@ class Host(Protocol):
 
 
 class Peer:
-    """A connected client.
-
-    Args:
-        gateway: whose client.
-        socket: its open socket.
-    """
+    """A connected client."""
 
     def __init__(self, gateway: Host, socket: Socket) -> None:
         self.conn_id = str(uuid.uuid4())

@@ -54,12 +54,7 @@ class CoreTool:
 
 
 class Tools:
-    """All tools by name; one of a node hides the gateway's own of that name.
-
-    Args:
-        calls: how nodes are asked.
-        core: the gateway's own.
-    """
+    """All tools by name; one of a node hides the gateway's own of that name."""
 
     def __init__(self, calls: NodeCalls, core: Iterable[CoreTool] = ()) -> None:
         self._calls = calls

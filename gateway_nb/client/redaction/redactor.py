@@ -51,11 +51,7 @@ class Redactor:
         _live[id(self)] = self
 
     def keep(self, values: Iterable[str]) -> None:
-        """Hide these from now on, and never forget them.
-
-        Args:
-            values: the user's own secrets.
-        """
+        """Hide the user's own secrets from now on, and never forget them."""
         with self._lock:
             self._own |= {value: Forms(value) for value in values if value and value not in self._own}
             self._renew()
@@ -141,11 +137,7 @@ class Redactor:
         return self.json(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def lines(self, data: bytes) -> bytes:
-        """Return lines of JSON without the secrets.
-
-        Args:
-            data: whole lines.
-        """
+        """Return whole lines of JSON without the secrets."""
         needles = self._needles
         if not needles.suspects(data, large=_LARGE_LINES):
             return data
@@ -260,13 +252,9 @@ def _encoded(text: str) -> str:
 
 
 def hidden(text: str, limit: int) -> str:
-    """Return the beginning of a text without the secrets of every connection there is.
+    """Return the first `limit` characters of a text without the secrets of every connection there is.
 
     For what does not know its connection: an event's repr, a traceback in the log.
-
-    Args:
-        text: any.
-        limit: characters.
     """
     redactors = [redactor for reference in _live.valuerefs() if (redactor := reference()) is not None]
     overlap = max((redactor.overlap for redactor in redactors), default=0)

@@ -123,9 +123,6 @@ _SHAPES: tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]
 def without_shapes(text: str) -> str:
     """Return a text without what looks like a secret: credentials in URLs, headers, options, PEM, keys of services.
 
-    Args:
-        text: any.
-
     Example:
         >>> without_shapes("curl -H 'Authorization: Bearer abcdefgh' --token x https://me:pw@host/?key=1&api_key=2")
         "curl -H 'Authorization: [secret]' --token [secret] https://me:[secret]@host/?key=1&api_key=[secret]"

@@ -15,10 +15,7 @@ _FACTOR = np.uint32(2_654_435_761)  # Knuth's multiplicative hash
 
 
 class Sieve:
-    """Looks at four of every eight bytes: a string of eleven has such four in it, wherever it stands.
-
-    Args:
-        strings: what to look for.
+    """Looks for strings at four of every eight bytes: a string of eleven has such four in it, wherever it stands.
 
     Attributes:
         too_short: those of fewer than eleven bytes, which it can't find.

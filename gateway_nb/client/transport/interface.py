@@ -53,11 +53,7 @@ class Transport(Protocol):
 
 
 class Refused(Exception):
-    """What answers is no WebSocket server.
-
-    Args:
-        why: for a person, without the address.
-    """
+    """What answers is no WebSocket server; the message says why, without the address."""
 
 
 def answered_http(status: int) -> Refused:

@@ -30,11 +30,7 @@ class Fragments:
         self._size = 0
 
     def add(self, piece: bytes, last: bool) -> bytes | None:
-        """Return the message if this piece ends it.
-
-        Args:
-            piece: the fragment's payload.
-            last: its FIN bit.
+        """Return the message if this piece, the last by its FIN bit, ends it.
 
         Raises:
             TooLarge: the message has more bytes or pieces than the limits allow.

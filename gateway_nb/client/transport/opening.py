@@ -68,11 +68,7 @@ async def open_transport(
 
 
 async def read_fingerprint(endpoint: Endpoint, *, timeout: float) -> str:
-    """Return the SHA-256 of a server's certificate; TLS is all that is spoken.
-
-    Args:
-        endpoint: a ``wss`` endpoint.
-        timeout: seconds.
+    """Return the SHA-256 of a ``wss`` server's certificate, within so many seconds; TLS is all that is spoken.
 
     Raises:
         GatewayConnectError: it can't be reached, or does not speak TLS.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -62,20 +63,14 @@ async def open_socket(endpoint: Endpoint, tls: ssl.SSLContext | None) -> Transpo
         raise EOFError from None
     except asyncio.CancelledError:
         # The library leaves its socket open then; one that is shut down ends the upgrade by itself.
-        _shut_down(line)
+        with contextlib.suppress(OSError):  # closed already
+            line.shutdown(socket.SHUT_RDWR)
         await asyncio.gather(upgrading, return_exceptions=True)
         raise
     if listener is None:  # the server hung up
         raise EOFError
     found: Transport = listener
     return found
-
-
-def _shut_down(line: socket.socket) -> None:
-    try:
-        line.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # closed already
 
 
 class _Listener(picows.WSListener):  # type: ignore[misc]

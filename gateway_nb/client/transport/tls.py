@@ -81,10 +81,7 @@ def observed(context: ssl.SSLContext, observer: Callable[[ssl.SSLObject], object
 
 
 async def read_certificate(endpoint: Endpoint) -> str:
-    """Return the SHA-256 of a server's certificate, 64 hex digits; TLS is all that is spoken.
-
-    Args:
-        endpoint: a ``wss`` endpoint.
+    """Return the SHA-256 of a ``wss`` server's certificate, 64 hex digits; TLS is all that is spoken.
 
     Raises:
         OSError: it can't be reached, or does not speak TLS.

@@ -50,11 +50,7 @@ def part_at(payload: Any, pointer: str) -> Any:
 
 
 def rows_in(payload: Any) -> Rows | None:
-    """Return the list of objects that a payload is, or has as one of its fields; ``None`` if there is not just one.
-
-    Args:
-        payload: decoded JSON.
-    """
+    """Return the list of objects that a payload is, or has as one of its fields; ``None`` if there is not just one."""
     fields = {"": payload} if isinstance(payload, list) else payload if isinstance(payload, dict) else {}
     found = [
         Rows(name, value)
@@ -65,12 +61,9 @@ def rows_in(payload: Any) -> Rows | None:
 
 
 def frame_of_rows(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return objects as a frame: a column for each field, the narrowest type that holds it, times in UTC.
+    """Return objects of JSON as a frame: a column for each field, the narrowest type that holds it, times in UTC.
 
     A number is a time if its field's name says so (``updatedAt``, ``ts``, ...) and it can be one, in milliseconds.
-
-    Args:
-        rows: decoded JSON objects.
 
     Example:
         >>> frame_of_rows([{"key": "a", "updatedAt": 1_700_000_000_000}]).dtypes["updatedAt"]

@@ -70,12 +70,7 @@ class Result:
 
 
 class Elapsed:
-    """What is going on, and for how long; nothing of it is left when it has ended.
-
-    Args:
-        what: a method.
-        seconds: since it began.
-    """
+    """Which method is called, and for how many seconds so far; nothing of it is left when it has ended."""
 
     def __init__(self, what: str, seconds: float) -> None:
         self._text = f"{what} … {seconds:.0f} s"
@@ -86,11 +81,7 @@ class Elapsed:
 
 
 def tree(payload: Any) -> str:
-    """Return decoded JSON as HTML that folds: nested ``details``, no more than 1,000 values.
-
-    Args:
-        payload: decoded JSON.
-    """
+    """Return decoded JSON as HTML that folds: nested ``details``, no more than 1,000 values."""
     return _Tree().html(payload)
 
 

@@ -131,11 +131,7 @@ class Table:
         self.constant.sort(key=lambda column: column.worth)
 
     def fitting(self, width: int) -> list[tuple[Column, list[str]]]:
-        """Return the columns that fit side by side, with their texts; none that only repeats another.
-
-        Args:
-            width: in characters.
-        """
+        """Return the columns that fit side by side into a width, with their texts; none that only repeats another."""
         fitting: list[tuple[Column, list[str]]] = []
         for column in self.columns:
             texts = column.texts(_CELL, _ROWS)
@@ -179,11 +175,7 @@ class Table:
         return f"all {rows}, {columns}"
 
     def text(self, width: int) -> str:
-        """Return it for a terminal: what fits side by side, and in words what does not.
-
-        Args:
-            width: in characters.
-        """
+        """Return it for a terminal, `width` characters wide: what fits side by side, and in words what does not."""
         if self.count == 1:
             longest = max(width - 20, _CELL)
             lines = [f"{column.name}: {column.texts(longest)[0]}" for column in self.columns]
@@ -219,12 +211,7 @@ def fields(payload: dict[str, Any]) -> str:
 
 
 def line(parts: Iterable[str], width: int = _LINE) -> str:
-    """Return the first parts that fit into a line, with the number of the others.
-
-    Args:
-        parts: texts.
-        width: in characters.
-    """
+    """Return the first parts that fit into a line of so many characters, with the number of the others."""
     parts = [one_line(part) for part in parts]
     shown: list[str] = []
     for part in parts:
@@ -236,12 +223,7 @@ def line(parts: Iterable[str], width: int = _LINE) -> str:
 
 
 def folded(summary: str, content: str) -> str:
-    """Return HTML that opens at a click, without a script.
-
-    Args:
-        summary: the line to click at, as text.
-        content: HTML.
-    """
+    """Return HTML that opens at a click on its summary, a text, without a script."""
     return f'<details><summary class="gnb-caption">{html.escape(summary)}</summary>{content}</details>'
 
 

@@ -86,12 +86,7 @@ class LogRows:
         return self.segments[-1].end
 
     def follow(self, chunks: Sequence[pa.Table], tail: Sequence[Row]) -> None:
-        """Take note of what the log holds now.
-
-        Args:
-            chunks: its sealed chunks.
-            tail: the rows after them.
-        """
+        """Take note of what the log holds now: its sealed chunks, and the rows after them."""
         sealed = self.segments[:-1]
         kept = next((at for at, segment in enumerate(sealed) if chunks and segment.table is chunks[0]), len(sealed))
         self._forget(sealed[:kept])

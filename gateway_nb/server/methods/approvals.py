@@ -60,7 +60,7 @@ class ApprovalMethods:
         }
         return table | {
             "exec.approval.waitDecision": Method(APPROVALS, _ID, self._wait),
-            "approval.get": Method(APPROVALS, _ID, self._get),
+            "approval.get": Method(APPROVALS, _ID, lambda call: {"approval": self._find(call).record()}),
             "approval.resolve": Method(APPROVALS, _RESOLVE_ANY, self._resolve_any),
             "approval.history": Method(APPROVALS, _HISTORY, self._history),
         }
@@ -102,9 +102,6 @@ class ApprovalMethods:
             raise fault("approval expired or not found")
         call.peer.spawn(self._answer_decision(call, approval, with_reason=True))
         return LATER
-
-    def _get(self, call: Call) -> dict[str, Any]:
-        return {"approval": self._find(call).record()}
 
     def _resolve_any(self, call: Call) -> dict[str, Any]:
         approval, decision = self._find(call), call.params["decision"]

@@ -66,10 +66,6 @@ _UNADVERTISED = {"sessions.usage", "sessions.get", "sessions.resolve"}
 class Methods:
     """The methods, and the state they work on.
 
-    Args:
-        peers: the clients that have connected.
-        admission: who may connect.
-
     Attributes:
         agents: the agents' runs.
         nodes: the nodes, and what they are asked.

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...protocol.scopes import QUESTIONS
 from ..answers import LATER
-from ..params import NOTHING, Params, array, boolean, constant, integer, mapping, string, text, word
+from ..params import NOTHING, Params, array, boolean, choice, integer, mapping, string, text, word
 from ..questions import QuestionQueue
 from ..state.questions import TIMEOUT_MS
 from .method import Call, Method, Table
@@ -48,7 +48,7 @@ _REQUEST = Params(
 _ONE = Params({"id": text}, ("id",))
 _WAIT = Params({"id": text, "timeoutMs": integer(1)}, ("id",))
 _ANSWERS = Params({"id": text, "answers": Params({"answers": mapping(array(string))}, ("answers",))}, ("id", "answers"))
-_CANCEL = Params({"id": text, "cancel": constant(True)}, ("id", "cancel"))
+_CANCEL = Params({"id": text, "cancel": choice(True)}, ("id", "cancel"))
 
 
 def _check_resolve(method: str, params: Any) -> dict[str, Any]:

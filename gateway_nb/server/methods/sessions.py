@@ -69,7 +69,7 @@ class SessionMethods:
 
     def table(self) -> Table:
         return {
-            "sessions.list": Method(READ, _LIST, self._list),
+            "sessions.list": Method(READ, _LIST, lambda call: self._conversations.sessions.page(call.params)),
             "sessions.create": Method(WRITE, _CREATE, self._create),
             "sessions.patch": Method(WRITE, _PATCH, self._patch),
             "sessions.delete": Method(ADMIN, KEY, self._delete),
@@ -80,9 +80,6 @@ class SessionMethods:
             "sessions.messages.subscribe": Method(READ, _LISTEN, self._listen),
             "sessions.messages.unsubscribe": Method(READ, KEY, self._unlisten),
         }
-
-    def _list(self, call: Call) -> dict[str, Any]:
-        return self._conversations.sessions.page(call.params)
 
     def _create(self, call: Call) -> dict[str, Any]:
         params = call.params

@@ -130,13 +130,7 @@ class Approvals(dict[str, Approval]):
         approval.decision = decision
 
     def give_up(self, approval: Approval, status: str, reason: str) -> None:
-        """Note that nobody decides.
-
-        Args:
-            approval: what waited.
-            status: ``denied``, ``expired`` or ``cancelled``.
-            reason: why.
-        """
+        """Note that nobody decides: it is ``denied``, ``expired`` or ``cancelled``, and why."""
         self._end(approval, status, reason, _SYSTEM | ({"id": "no-approval-route"} if reason == NO_ROUTE else {}))
         if status == "denied":
             approval.decision = DENY

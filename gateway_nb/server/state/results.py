@@ -62,12 +62,7 @@ def shortened(text: str) -> str:
 
 
 def from_node(answer: dict[str, Any], mcp: dict[str, Any]) -> ToolResult:
-    """Read a node's answer to a call of an MCP tool.
-
-    Args:
-        answer: the params of ``node.invoke.result``.
-        mcp: the tool's ``server`` and ``tool``.
-    """
+    """Read a node's answer, the params of ``node.invoke.result``, to a call of an MCP tool."""
     payload = _payload(answer)
     is_error = payload.get("isError") is True
     blocks = payload.get("content")

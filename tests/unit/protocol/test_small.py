@@ -13,7 +13,7 @@ import pytest
 
 from gateway_nb.errors import BadParamsError, GatewayError, closed_early, one_line
 from gateway_nb.protocol.auth import Recovery
-from gateway_nb.protocol.backoff import Backoff, pause_before, starting_pause
+from gateway_nb.protocol.backoff import Backoff, pause_before
 from gateway_nb.protocol.close_codes import describe
 from gateway_nb.protocol.frames import MalformedFrame, decode_payload, encode, encode_request
 
@@ -36,7 +36,7 @@ def test_backoff() -> None:
 @pytest.mark.parametrize(("wish", "pause"), [(None, 0.5), (0.01, 0.1), (1.0, 1.0), (60.0, 2.0)])
 def test_starting_pause(wish: float | None, pause: float) -> None:
     """A gateway that is starting is asked again when it says, within 0.1 to 2 s."""
-    assert starting_pause(wish) == pause
+    assert pause_before(Recovery.STARTING, GatewayError("starting", retry_after=wish), Backoff()) == pause
 
 
 def test_the_pause_for_each_reason() -> None:

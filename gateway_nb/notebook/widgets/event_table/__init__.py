@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -333,7 +333,7 @@ class EventTable(LiveWidget):
                 start, stop = (int(position) for position in content["range"])
                 self._selected = self._matches.ids(start, min(stop, start + _SELECTED_ROWS))
             else:
-                self._selected = _numbers(content["ids"])
+                self._selected = np.array([int(number) for number in content["ids"][:_SELECTED_ROWS]], "int64")
             self.post("selected", self._selected.tolist())
 
     def _on_paths(self, view: str, content: Mapping[str, Any]) -> None:
@@ -355,7 +355,3 @@ def _html_cell(column: str, text: str) -> str:
 
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _numbers(ids: Sequence[Any]) -> Any:
-    return np.array([int(number) for number in ids[:_SELECTED_ROWS]], "int64")

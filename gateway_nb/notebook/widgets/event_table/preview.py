@@ -72,11 +72,7 @@ def preview(
 
 
 def static_row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return time, number, event, summary and payload of a row as texts.
-
-    Args:
-        row: by column of the event log, without secrets.
-    """
+    """Return time, number, event, summary and payload of a row of the log, without secrets, as texts."""
     kind, payload = row["kind"], row["payload"]
     return (
         row["time"].strftime("%H:%M:%S.%f")[:12],

@@ -82,11 +82,7 @@ class Query:
         return not (self.events or self.text or self.path or self.start is not None or self.end is not None)
 
     def mask(self, table: pa.Table) -> Mask:
-        """Return which rows of a table are shown.
-
-        Args:
-            table: rows with the columns of the event log.
-        """
+        """Return which rows of a table with the event log's columns are shown."""
         chosen: Mask = np.ones(table.num_rows, bool)
         if self.start is not None or self.end is not None:
             chosen &= _between(table, self.start, self.end)

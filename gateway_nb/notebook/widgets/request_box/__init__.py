@@ -27,11 +27,7 @@ _LARGEST_ANSWER = 1_000_000
 
 
 class RequestBox(LiveWidget):
-    """Calls methods of a gateway. A call does not keep the kernel waiting.
-
-    Args:
-        gateway: whose.
-    """
+    """Calls methods of a gateway. A call does not keep the kernel waiting."""
 
     _esm = bundle("request_box", "js")
     _css = bundle("request_box", "css")

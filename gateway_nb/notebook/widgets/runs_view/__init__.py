@@ -25,12 +25,7 @@ _PERIOD = 0.5
 
 
 class RunsView(LiveWidget):
-    """One line per agent run, with its course in time.
-
-    Args:
-        log: whose runs.
-        title: what it is of.
-    """
+    """One line per agent run of a log, with its course in time."""
 
     _esm = bundle("runs_view", "js")
     _css = bundle("runs_view", "css")

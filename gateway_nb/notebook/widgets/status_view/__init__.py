@@ -16,11 +16,7 @@ _LONGEST_TIME = 1e15  # milliseconds; a gateway may send any number
 
 
 class StatusView(LiveWidget):
-    """State, server, rates, counters and the log of a connection.
-
-    Args:
-        gateway: whose.
-    """
+    """State, server, rates, counters and the log of a connection."""
 
     _esm = bundle("status_view", "js")
     _css = bundle("status_view", "css")
