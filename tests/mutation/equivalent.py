@@ -26,6 +26,12 @@ _PROOFS = {
     "Nothing is written once more, after all is.": (
         "gateway_nb/capture/files.py Output.write: written < len(data) -> (written <= len(data))",
     ),
+    "A deadline of a clock that nobody can stop: at that very moment one more look, or one less, is as right.": (
+        "gateway_nb/capture/detached.py _wait_until_registered: time.monotonic() > until"
+        " -> (time.monotonic() >= until)",
+        "gateway_nb/capture/detached.py DetachedCapture.stop: time.monotonic() > until -> (time.monotonic() >= until)",
+        "gateway_nb/client/connection.py Connection._read: self._time() < until -> (self._time() <= until)",
+    ),
     "Pings are told apart by their numbers, wherever these begin.": (
         "gateway_nb/client/transport/messages.py Pings.__init__: 1 -> (2)",
     ),

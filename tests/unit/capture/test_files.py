@@ -88,6 +88,9 @@ def test_other_users(tmp_path: Path) -> None:
         "run.jsonl.torn-1": 0o600,
         "copy.jsonl": 0o600,
     }
+    path.chmod(0o700)
+    Capture(path, append=True).stop()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700, "it was closed to others already"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.capture import journal
 from gateway_nb.capture.files import Output, Rotation, parse_rotation
 from gateway_nb.capture.journal import Capture
 from gateway_nb.capture.recording import TornEndWarning
@@ -215,6 +216,50 @@ class FullDisk(io.FileIO):
         taken = super().write(data[: self.room])
         self.room -= taken
         return taken
+
+
+def test_how_soon_it_is_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came is in the file after 256 events or 50 ms, and on the disk after a second; a stop waits for neither."""
+    assert (journal.FLUSH_EVENTS, journal.FLUSH_SECONDS, journal.SYNC_SECONDS) == (256, 0.05, 1.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 30.0)
+    flushes: list[int] = []
+    flush = Capture._flush
+    monkeypatch.setattr(Capture, "_flush", lambda capture: (flushes.append(1), flush(capture)))
+    capture = Capture(tmp_path / "run.jsonl")
+    for part in range(1, 4):
+        capture.extend([event(number) for number in range(256)])
+        until(lambda part=part: capture.stats.events == 256 * part)  # type: ignore[misc]
+    capture.extend([event(0)])
+    assert capture.stop().events == 3 * 256 + 1
+    assert len(flushes) < 12, "it writes when there is something to write"
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_bringing_it_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, due: bool) -> None:
+    """While it runs a capture is brought to the disk once a second, and at its end."""
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 0.0 if due else 3600.0)
+    synced: list[bool] = []
+    monkeypatch.setattr(Output, "sync", lambda _: synced.append(capture.alive and not stopping))
+    stopping = []
+    capture = Capture(tmp_path / "run.jsonl")
+    if due:
+        until(lambda: len(synced) > 2)
+    else:
+        capture.extend([event(number) for number in range(256)])
+        until(lambda: capture.stats.events == 256)
+    assert bool(synced) is due
+    stopping.append(True)
+    capture.stop()
+    assert synced[-1] is False
+
+
+def test_discarding_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture that is discarded does not wait until its next write is due."""
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 30.0)
+    capture = Capture(tmp_path / "run.jsonl")
+    capture.discard()
+    assert not capture.alive
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

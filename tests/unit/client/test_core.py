@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ from gateway_nb.errors import (
     IdentityError,
     PairingRequiredError,
 )
+from gateway_nb.identity.device import DeviceIdentity
+from gateway_nb.identity.tokens import DeviceTokens
 from tests.helpers.frames import event
 from tests.helpers.lines import Line
 from tests.helpers.support import async_test
@@ -33,12 +37,14 @@ class Client:
     """A core, and what happens to it.
 
     Attributes:
+        attempts: how often it tried to open a line.
         reachable: what the next attempts meet: a line, or an error.
         heard: what the callbacks were called with.
     """
 
     def __init__(self, **options: Any) -> None:
         self.heard: list[tuple[Any, ...]] = []
+        self.attempts = 0
         self.reachable: asyncio.Queue[Line | Exception] = asyncio.Queue()
         callbacks = {name: self._hears(name) for name in CALLBACKS}
         settings = resolve(
@@ -55,6 +61,7 @@ class Client:
         return callback
 
     async def open(self, *_: Any, **__: Any) -> Line:
+        self.attempts += 1
         found = await self.reachable.get()
         if isinstance(found, Exception):
             raise found
@@ -109,7 +116,10 @@ async def test_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connecting returns the hello-ok without its secrets, tells the callbacks, and does it once."""
     async with client(monkeypatch) as one:
         assert (one.core.hello, one.core.status) == (None, Status("closed", "ws://127.0.0.1:1"))
-        await one.connected(server={"version": "2026.9.6", "connId": "with hush-hush-hush"})
+        auth = {"role": "operator", "scopes": ["operator.admin"], "deviceToken": "hush-device-token"}
+        await one.connected(
+            auth=auth, server={"version": "2026.9.6", "connId": "with hush-hush-hush and hush-device-token"}
+        )
         hello = await one.core.start(None)
         assert hello is one.core.hello
         assert "hush" not in repr(hello)
@@ -123,6 +133,8 @@ async def test_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
         assert one.names() == ["connecting", "connected", "closed"]
         assert one.core.status.reason is None
         assert one.core.hello is hello
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(one.core.feed.stream()), 5)
         assert one.names("on_close") == []
 
 
@@ -140,6 +152,9 @@ async def test_coming_back(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.wait_for(lost, 5)
         assert one.core.status.state == "reconnecting"
         back = asyncio.create_task(one.core.returned())
+        while one.attempts < 2:
+            await asyncio.sleep(0)
+        assert one.core.status.retry_in == 0
         second = await one.meets()
         assert await back
         second.push(b"{", b"{")
@@ -153,8 +168,11 @@ async def test_coming_back(monkeypatch: pytest.MonkeyPatch) -> None:
             ("on_gap", 2, 3),
             ("on_close", 1006, ""),
         ]
+        second.hang_up()
+        await one.becomes("reconnecting")
+        await one.meets()
         await one.core.stop(1.0)
-        assert one.core.status.counters.frames == counters.frames
+        assert one.core.status.counters.frames == counters.frames + 2
 
 
 @async_test
@@ -187,6 +205,8 @@ async def test_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 0 < (status.retry_in or 0) <= 1
         assert (status.state, status.reason) == ("reconnecting", "gateway closed (1011): it is full")
         assert (status.rtt, status.silence) == (None, None)
+        await turns()
+        assert one.attempts == 1
         with pytest.raises(
             GatewayClosedError, match=r"m: gateway not connected: reconnecting, next attempt in .* full"
         ):
@@ -215,20 +235,42 @@ async def test_why_there_is_no_connection(reached: bool, monkeypatch: pytest.Mon
                 await starting
 
 
+@pytest.mark.parametrize("kind", [GatewayConnectError, HandshakeTimeoutError])
 @async_test
-async def test_the_first_connection_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_connection_fails(kind: type[GatewayConnectError], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where waiting would not help connecting raises at once, the state says why, and it can be tried again."""
     async with client(monkeypatch) as one:
         for _ in range(2):
-            one.reachable.put_nowait(GatewayConnectError("nothing listens there, with hush-hush-hush"))
-            with pytest.raises(GatewayConnectError, match="nothing listens there") as failed:
-                await one.core.start(None)
-            assert (one.core.status.state, one.core.status.reason) == ("closed", str(failed.value))
-        assert "hush" not in str(failed.value)
-        assert one.names() == ["connecting", "closed", "closed", "connecting", "closed"]
-        assert [str(error) for error in one.names("on_connect_error")] == [str(failed.value)] * 2
-        assert one.names("on_close") == []
-        await one.connected()
+            for _ in range(2):
+                one.heard.clear()
+                one.reachable.put_nowait(kind("nothing listens there, with hush-hush-hush"))
+                with pytest.raises(kind, match="nothing listens there") as failed:
+                    await one.core.start(5.0)
+                assert "hush" not in str(failed.value)
+                assert (one.core.status.state, one.core.status.reason) == ("closed", str(failed.value))
+                assert one.names()[-2:] == ["connecting", "closed"]
+                assert [str(error) for error in one.names("on_connect_error")] == [str(failed.value)]
+                assert one.names("on_close") == []
+            await one.connected()
+            await one.core.stop(1.0)
+
+
+@async_test
+async def test_who_gives_up_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gives up connecting leaves nothing that asyncio complains of."""
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    async with client(monkeypatch) as one:
+        starting = asyncio.create_task(one.core.start(None))
+        await one.becomes("connecting")
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert one.core.status.state == "closed"
+        del starting
+    del one
+    gc.collect()
+    assert complaints == []
 
 
 @async_test
@@ -245,6 +287,7 @@ async def test_no_connection_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
         line.hang_up(1013, "starting")
         with pytest.raises(HandshakeTimeoutError, match=r"within 0.05 s: gateway closed \(1013\): starting"):
             await starting
+        assert one.names("on_close") == [1013]
 
 
 @async_test
@@ -269,7 +312,7 @@ async def test_a_bug_of_ours(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
 
 
 @async_test
-async def test_a_key_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+async def test_a_key_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A device key that can't be read is why connecting fails."""
     (tmp_path / "device.json").write_text("{")
     async with client(monkeypatch, device_identity=str(tmp_path / "device.json")) as one:
@@ -280,6 +323,7 @@ async def test_a_key_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @async_test
 async def test_stopping_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who stops is told where the line was not cut in time; it is closed all the same."""
+    assert module.STOP_TIMEOUT == 1.0
     async with client(monkeypatch) as one:
         line = await one.connected()
 
@@ -363,6 +407,30 @@ async def test_who_waits_for_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
         line.answer(ok=False, error={"code": "NOT_PAIRED", "message": "pair", "details": details})
         with pytest.raises(PairingRequiredError):
             await starting
+        starting = asyncio.create_task(one.core.start(None, waits_for_owner=False))
+        one.reachable.put_nowait(line := Line())
+        await one.becomes("connecting")
+        await turns()
+        line.challenge()
+        line.answer(ok=False, error={"code": "NOT_PAIRED", "message": "pair", "details": details})
+        with pytest.raises(PairingRequiredError):
+            await starting
+
+
+@async_test
+async def test_a_device_token_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The device token of a hello-ok is kept when connecting returns, and outlives the connection."""
+    identity = DeviceIdentity.load_or_create(tmp_path / "device.json")
+    async with client(monkeypatch, device_identity=identity) as one:
+        tokens = DeviceTokens(identity.device_id, one.core.settings.endpoint.gateway)
+        line = await one.connected()
+        for _ in range(2):
+            kept = tokens.load("operator")
+            assert kept is not None
+            assert kept.token == "hush"
+            line.hang_up(1011, "it is full")
+            await one.becomes("reconnecting")
+            line = await one.meets()
 
 
 @async_test
@@ -391,7 +459,9 @@ async def test_fewer_scopes(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_announced_shutdown(payload: Any, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the gateway says of its shutdown is the reason of the state until it is back."""
     async with client(monkeypatch) as one:
-        line = await one.connected()
+        (await one.connected()).hang_up()
+        await one.becomes("reconnecting")
+        line = await one.meets()
         line.push(event("shutdown", payload, seq=1))
         assert (one.core.status.state, one.core.status.reason, one.core.status.retry_in) == ("restarting", reason, None)
         line.hang_up(1006)
