@@ -134,6 +134,15 @@ def test_another_process_of_its_id(running: Callable[..., Registration]) -> None
     assert found.alive
 
 
+def test_how_long_a_lock_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture that begins waits up to 10 s for those who ask whether it lives: they lock its entry for a moment."""
+    asked: list[float] = []
+    lock = types.SimpleNamespace(acquire=lambda timeout: asked.append(timeout), release=lambda: None)
+    monkeypatch.setattr(detached, "_lock", lambda _: lock)
+    Registration(account()).close()
+    assert asked == [10.0]
+
+
 def test_a_former_entry_is_replaced(running: Callable[..., Registration], folder: Path) -> None:
     """What a former process of the same id said is gone when another begins."""
     running(error="no").close()
