@@ -253,17 +253,15 @@ def test_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool)
 
 def test_a_capture_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is to be on the disk is brought there, file by file."""
-    synced: list[str] = []
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-    )
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
     output = Output(tmp_path / "run.jsonl", rotation=Rotation(bytes=1))
     output.write(LINE)
     output.sync()
     output.rotate()
     output.sync()
     output.close()
-    assert synced == ["run-00001.jsonl", "run-00002.jsonl"]
+    assert synced == [(tmp_path / name).stat().st_ino for name in ("run-00001.jsonl", "run-00002.jsonl")]
 
 
 def test_what_can_not_be_written(tmp_path: Path) -> None:
