@@ -286,9 +286,9 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[Pro
         return started[-1]
 
     yield plays
-    for one in started:
-        one.ended.set()
-        if (waiting := detached._waiting.pop(one.pid, None)) is not None:
+    for playing in started:
+        playing.ended.set()
+        if (waiting := detached._waiting.pop(playing.pid, None)) is not None:
             waiting.join()
 
 
@@ -312,7 +312,7 @@ def test_launch(
     """A capture is started in a session of its own, gets its connection through a pipe, and is returned as it runs."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "run.jsonl"
-    new = process(lambda one: running(path=path))
+    new = process(lambda _: running(path=path))
     found = launch({"token": "hush"}, Path("run.jsonl"), **options)
     assert (found.pid, found.path, found.alive) == (PID, path, True)
     assert new.connection.getvalue() == b'{"token": "hush"}'
@@ -364,7 +364,7 @@ def test_a_launch_that_takes_too_long(
     """A capture that does not start within a minute is ended."""
     clock = Clock(monkeypatch)
     began = clock.now
-    new = process(lambda one: None)
+    new = process(lambda _: None)
     with pytest.raises(CaptureError, match="ended at once"):
         launch({}, Path("/x/y"))
     assert 60 <= new.terminated[0] - began < 62
@@ -386,7 +386,7 @@ def test_start(
         registration = running(path=file, pid=PID - 1, error=error)
         if before == "failed":
             registration.close()
-    new = process(lambda one: running(path=path, started=5.0))
+    new = process(lambda _: running(path=path, started=5.0))
     found = start({}, path, append=True)
     assert found.pid == (PID - 1 if before == "runs" else PID)
     assert bool(new.command) is (before != "runs")

@@ -267,13 +267,13 @@ def test_a_capture_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_can_not_be_written(tmp_path: Path) -> None:
     """Of a file that can't be written the reason is told; a missing folder only where it is missing."""
     gone = FileNotFoundError(2, "No such file or directory")
-    told = {
+    cases = {
         tmp_path / "run.jsonl": (gone, f"{tmp_path}/run.jsonl can't be written: No such file or directory"),
         tmp_path / "no" / "run.jsonl": (gone, f"there is no folder {tmp_path}/no; make it first, or choose another"),
         tmp_path / "no" / "full": (OSError(28, "No space left"), f"{tmp_path}/no/full can't be written: No space left"),
         tmp_path / "odd": (OSError("odd"), f"{tmp_path}/odd can't be written: odd"),
     }
-    for path, (error, text) in told.items():
+    for path, (error, text) in cases.items():
         assert str(files.unwritable(path, error)) == text
 
 

@@ -43,9 +43,9 @@ class Pending:
 async def test_an_approval(patience: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the device is not approved connecting is tried once a second; what to approve is told once."""
     core: Any = Pending(monkeypatch, PENDING, PENDING, PENDING, "hello")
-    told: list[object] = []
-    assert await start_when_paired(core, 5.0, patience, told.append) == "hello"
-    assert (core.asked, core.pauses, told) == ([(5.0, False)] * 4, [1.0] * 3, [PENDING])
+    pending: list[object] = []
+    assert await start_when_paired(core, 5.0, patience, pending.append) == "hello"
+    assert (core.asked, core.pauses, pending) == ([(5.0, False)] * 4, [1.0] * 3, [PENDING])
 
 
 @pytest.mark.parametrize(("patience", "pauses"), [(0.0, 0), (1.0, 1), (2.5, 2)])

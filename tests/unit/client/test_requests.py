@@ -193,11 +193,11 @@ async def test_subscriptions(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GatewayRequestError):
         await wire.requests.ask("cron.subscribe", None, None)
     params["key"] = "changed"
-    made: list[tuple[Any, ...]] = []
+    again: list[tuple[Any, ...]] = []
 
     class Next:
         async def request(self, method: str, params: Any, *, timeout: float | None) -> None:
-            made.append((method, params, timeout))
+            again.append((method, params, timeout))
 
         def spawn(self, work: Any) -> None:
             wire.spawned.append(work)
@@ -205,5 +205,5 @@ async def test_subscriptions(monkeypatch: pytest.MonkeyPatch) -> None:
     wire.requests.subscriptions.make_again(Next())  # type: ignore[arg-type]
     for work in wire.spawned:
         await work
-    assert made == [("sessions.subscribe", None, 30.0), ("sessions.messages.subscribe", {"key": "a"}, 30.0)]
-    assert encode(made[0][1]) == b"null"
+    assert again == [("sessions.subscribe", None, 30.0), ("sessions.messages.subscribe", {"key": "a"}, 30.0)]
+    assert encode(again[0][1]) == b"null"

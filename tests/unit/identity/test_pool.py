@@ -71,11 +71,11 @@ def test_keys_are_private() -> None:
 def test_how_many_keys_there_are() -> None:
     """At most 64 connections have a key at once; one that is released is the next to be used."""
     held = [pool.acquire(GATEWAY) for _ in range(64)]
-    assert len({one.identity.device_id for one in held}) == 64
+    assert len({key.identity.device_id for key in held}) == 64
     with pytest.raises(IdentityError, match="64 connections of this user offer tools at once: close one of them"):
         pool.acquire(GATEWAY)
     for _ in range(2):
         held[63].release()
     held[63] = pool.acquire(GATEWAY)
-    for one in held:
-        one.release()
+    for key in held:
+        key.release()
