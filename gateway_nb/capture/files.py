@@ -286,7 +286,7 @@ def _first_line(file: FileIO) -> bytes:
 def _last_line(file: FileIO, size: int) -> int | None:
     """Return where the line begins that has no end; ``None`` where it is longer than a line of a capture."""
     end = size
-    while end > max(size - MAX_LINE_BYTES, 0):
+    while end and end > size - MAX_LINE_BYTES:
         start = max(end - _TAIL_BYTES, 0)
         file.seek(start)
         found = (file.read(end - start) or b"").rfind(b"\n")

@@ -98,19 +98,16 @@ class Core:
         try:
             async with asyncio.timeout(limit):
                 return await asyncio.shield(self._connected)
-        except TimeoutError as error:
+        except BaseException as error:
             why = self._status.reason
-            await self._end()
-            if isinstance(error, GatewayError):
+            await self._end(str(error) if isinstance(error, GatewayError) else None)
+            if isinstance(error, GatewayError) or not isinstance(error, TimeoutError):
                 raise
             if self._reconnect.pairing is not None:
                 raise self._reconnect.pairing from None
             raise HandshakeTimeoutError(
                 f"no connection to {self._status.url} within {limit:g} s" + (f": {why}" if why else "")
             ) from None
-        except BaseException as error:
-            await self._end(str(error) if isinstance(error, GatewayError) else None)
-            raise
 
     async def stop(self, timeout: float) -> None:
         """Close the connection and connect no more.

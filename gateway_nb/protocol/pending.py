@@ -123,7 +123,6 @@ class Requests:
         """Take out all requests, and return them."""
         requests = list(self._open.items())
         self._open.clear()
-        self._deadlines.clear()
         self._line.clear()
         self._in_flight.clear()
         self._unbounded = 0

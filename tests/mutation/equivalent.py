@@ -5,6 +5,8 @@ from __future__ import annotations
 _PROOFS = {
     "A step of work, one longer: the same bytes or rows go through in the same order, in other steps.": (
         "gateway_nb/capture/files.py _TAIL_BYTES: 65_536 -> (65537)",
+        "gateway_nb/capture/journal.py Capture._flush: self._taken_bytes - bytes_before < _LARGEST_WRITE"
+        " -> (self._taken_bytes - bytes_before <= _LARGEST_WRITE)",
         "gateway_nb/capture/journal.py _LARGEST_WRITE: 4 -> (5)",
         "gateway_nb/capture/journal.py _LARGEST_WRITE: 1024 -> (1025)",
         "gateway_nb/capture/reading.py _CHUNK_BYTES: 64 -> (65)",
@@ -26,6 +28,18 @@ _PROOFS = {
     "Nothing is written once more, after all is.": (
         "gateway_nb/capture/files.py Output.write: written < len(data) -> (written <= len(data))",
     ),
+    "A deadline of a clock that nobody can stop: at that very moment one more look, or one less, is as right.": (
+        "gateway_nb/capture/detached.py _wait_until_registered: time.monotonic() > until"
+        " -> (time.monotonic() >= until)",
+        "gateway_nb/capture/detached.py DetachedCapture.stop: time.monotonic() > until -> (time.monotonic() >= until)",
+        "gateway_nb/client/connection.py Connection._read: self._time() < until -> (self._time() <= until)",
+    ),
+    "No event has this time or this epoch: the first one is different from it, and from any other below zero.": (
+        "gateway_nb/capture/journal.py _lines: 1.0 -> (2.0)",
+        "gateway_nb/capture/journal.py _lines: 1 -> (2)",
+    ),
+    "No rows are added to rows.": ("gateway_nb/events/log.py EventLog._newest: missing <= 0 -> (missing < 0)",),
+    "No record has a level above CRITICAL.": ("gateway_nb/client/transport/picows.py : 1 -> (2)",),
     "Pings are told apart by their numbers, wherever these begin.": (
         "gateway_nb/client/transport/messages.py Pings.__init__: 1 -> (2)",
     ),

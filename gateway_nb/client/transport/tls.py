@@ -18,9 +18,10 @@ class WrongPin(ssl.SSLError):
         found: SHA-256 of its certificate, 64 hex digits.
     """
 
-    def __init__(self, found: str) -> None:
-        super().__init__(f"the certificate has SHA-256 {found}")
-        self.found = found
+    @property
+    def found(self) -> str:
+        """SHA-256 of the server's certificate."""
+        return str(self.args[0])
 
 
 class _Pinned(ssl.SSLObject):

@@ -134,6 +134,15 @@ def test_another_process_of_its_id(running: Callable[..., Registration]) -> None
     assert found.alive
 
 
+def test_how_long_a_lock_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture that begins waits up to 10 s for those who ask whether it lives: they lock its entry for a moment."""
+    asked: list[float] = []
+    lock = types.SimpleNamespace(acquire=lambda timeout: asked.append(timeout), release=lambda: None)
+    monkeypatch.setattr(detached, "_lock", lambda _: lock)
+    Registration(account()).close()
+    assert asked == [10.0]
+
+
 def test_a_former_entry_is_replaced(running: Callable[..., Registration], folder: Path) -> None:
     """What a former process of the same id said is gone when another begins."""
     running(error="no").close()
@@ -277,9 +286,9 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[Pro
         return started[-1]
 
     yield plays
-    for one in started:
-        one.ended.set()
-        if (waiting := detached._waiting.pop(one.pid, None)) is not None:
+    for playing in started:
+        playing.ended.set()
+        if (waiting := detached._waiting.pop(playing.pid, None)) is not None:
             waiting.join()
 
 
@@ -303,7 +312,7 @@ def test_launch(
     """A capture is started in a session of its own, gets its connection through a pipe, and is returned as it runs."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "run.jsonl"
-    new = process(lambda one: running(path=path))
+    new = process(lambda _: running(path=path))
     found = launch({"token": "hush"}, Path("run.jsonl"), **options)
     assert (found.pid, found.path, found.alive) == (PID, path, True)
     assert new.connection.getvalue() == b'{"token": "hush"}'
@@ -355,7 +364,7 @@ def test_a_launch_that_takes_too_long(
     """A capture that does not start within a minute is ended."""
     clock = Clock(monkeypatch)
     began = clock.now
-    new = process(lambda one: None)
+    new = process(lambda _: None)
     with pytest.raises(CaptureError, match="ended at once"):
         launch({}, Path("/x/y"))
     assert 60 <= new.terminated[0] - began < 62
@@ -377,7 +386,7 @@ def test_start(
         registration = running(path=file, pid=PID - 1, error=error)
         if before == "failed":
             registration.close()
-    new = process(lambda one: running(path=path, started=5.0))
+    new = process(lambda _: running(path=path, started=5.0))
     found = start({}, path, append=True)
     assert found.pid == (PID - 1 if before == "runs" else PID)
     assert bool(new.command) is (before != "runs")

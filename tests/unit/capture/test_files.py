@@ -88,6 +88,9 @@ def test_other_users(tmp_path: Path) -> None:
         "run.jsonl.torn-1": 0o600,
         "copy.jsonl": 0o600,
     }
+    path.chmod(0o700)
+    Capture(path, append=True).stop()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700, "it was closed to others already"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -246,6 +249,32 @@ def test_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool)
         _no_links(monkeypatch)
     write(EMPTY, tmp_path / "run.csv")
     assert [file.name for file in tmp_path.iterdir()] == ["run.csv"]
+
+
+def test_a_capture_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be on the disk is brought there, file by file."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    output = Output(tmp_path / "run.jsonl", rotation=Rotation(bytes=1))
+    output.write(LINE)
+    output.sync()
+    output.rotate()
+    output.sync()
+    output.close()
+    assert synced == [(tmp_path / name).stat().st_ino for name in ("run-00001.jsonl", "run-00002.jsonl")]
+
+
+def test_what_can_not_be_written(tmp_path: Path) -> None:
+    """Of a file that can't be written the reason is told; a missing folder only where it is missing."""
+    gone = FileNotFoundError(2, "No such file or directory")
+    cases = {
+        tmp_path / "run.jsonl": (gone, f"{tmp_path}/run.jsonl can't be written: No such file or directory"),
+        tmp_path / "no" / "run.jsonl": (gone, f"there is no folder {tmp_path}/no; make it first, or choose another"),
+        tmp_path / "no" / "full": (OSError(28, "No space left"), f"{tmp_path}/no/full can't be written: No space left"),
+        tmp_path / "odd": (OSError("odd"), f"{tmp_path}/odd can't be written: odd"),
+    }
+    for path, (error, text) in cases.items():
+        assert str(files.unwritable(path, error)) == text
 
 
 def test_an_export_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

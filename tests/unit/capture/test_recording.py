@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.capture import journal
 from gateway_nb.capture.files import Output, Rotation, parse_rotation
 from gateway_nb.capture.journal import Capture
 from gateway_nb.capture.recording import TornEndWarning
@@ -215,6 +216,95 @@ class FullDisk(io.FileIO):
         taken = super().write(data[: self.room])
         self.room -= taken
         return taken
+
+
+def test_lines_beside_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a capture says of itself, and of calls, is of no connection, and has its time in microseconds."""
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.1234567)
+    monkeypatch.setattr(journal, "_QUEUE_BYTES", 1000)
+    disk = SlowDisk(monkeypatch)
+    capture = Capture(tmp_path / "run.jsonl", rotate="10KB")
+    assert disk.asked.wait(10)
+    capture.asked("id", "m", b"null")
+    capture.answered("id", True, b"{}")
+    capture.extend([event(0, payload={"x": "x" * 10_000})])
+    capture.mark("gap", 3, {})
+    disk.gate.set()
+    until(lambda: not capture._queue)
+    monkeypatch.setattr(journal, "_QUEUE_BYTES", 100_000)
+    capture.extend([event(0, payload={"x": "x" * 10_000})])
+    until(lambda: capture.stats.events == 1)
+    capture.stop()
+    files = sorted(tmp_path.iterdir())
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    assert [(line.get("kind", "event"), line["epoch"], line["payload"]) for line in lines if "kind" in line] == [
+        ("start", 0, {}),
+        ("request", 0, {"id": "id", "method": "m", "params": None}),
+        ("answer", 0, {"id": "id", "ok": True, "answer": {}}),
+        ("dropped", 0, {"events": 1}),
+        ("gap", 3, {}),
+        ("stop", 0, {"next": True}),
+        ("start", 0, {"number": 2}),
+        ("stop", 0, {}),
+    ]
+    assert {line["t"] for line in lines if "kind" in line} == {1_700_000_000.123457}
+    assert (capture.stats.dropped, len(files)) == (1, 2)
+
+
+def test_whose_warning_it_is(tmp_path: Path) -> None:
+    """The warning of a torn end is told of the line that continues the capture."""
+    path = tmp_path / "run.jsonl"
+    captured(path)
+    with open(path, "ab") as file:
+        file.write(b"torn")
+    with pytest.warns(TornEndWarning) as warned:
+        Capture(path, append=True).stop()
+    assert warned[0].filename == __file__
+
+
+def test_how_soon_it_is_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came is in the file after 256 events or 50 ms, and on the disk after a second; a stop waits for neither."""
+    assert (journal.FLUSH_EVENTS, journal.FLUSH_SECONDS, journal.SYNC_SECONDS) == (256, 0.05, 1.0)
+    assert (journal._QUEUE_BYTES, journal._STOP_PATIENCE) == (128 * 1024 * 1024, 10.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 30.0)
+    flushes: list[int] = []
+    flush = Capture._flush
+    monkeypatch.setattr(Capture, "_flush", lambda capture: (flushes.append(1), flush(capture)))
+    capture = Capture(tmp_path / "run.jsonl")
+    for part in range(1, 4):
+        capture.extend([event(number) for number in range(256)])
+        until(lambda part=part: capture.stats.events == 256 * part)  # type: ignore[misc]
+    capture.extend([event(0)])
+    assert capture.stop().events == 3 * 256 + 1
+    assert len(flushes) < 12, "it writes when there is something to write"
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_bringing_it_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, due: bool) -> None:
+    """While it runs a capture is brought to the disk once a second, and at its end."""
+    monkeypatch.setattr(journal, "SYNC_SECONDS", 0.0 if due else 3600.0)
+    synced: list[bool] = []
+    monkeypatch.setattr(Output, "sync", lambda _: synced.append(capture.alive and not stopping))
+    stopping = []
+    capture = Capture(tmp_path / "run.jsonl")
+    if due:
+        until(lambda: len(synced) > 2)
+    else:
+        capture.extend([event(number) for number in range(256)])
+        until(lambda: capture.stats.events == 256)
+    assert bool(synced) is due
+    stopping.append(True)
+    capture.stop()
+    assert synced[-1] is False
+
+
+def test_discarding_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture that is discarded does not wait until its next write is due."""
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 30.0)
+    capture = Capture(tmp_path / "run.jsonl")
+    capture.discard()
+    assert not capture.alive
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,3 +71,43 @@ def test_the_first_exception_of_each_handler(capsys: pytest.CaptureFixture[str])
     assert printed == [f"gateway_nb: {expected}; later ones are counted in .status"] * 2
     assert log.problems == (expected, expected)
     assert (handlers.errors, len(log.lines)) == (4, 4)
+
+
+def test_what_handlers_raise() -> None:
+    """Whatever a handler raises is counted and logged, and the next event is handled."""
+    log, heard = Log(), list[int | None]()
+    handlers = Handlers(log)
+
+    def fail(item: Event) -> None:
+        heard.append(item.seq)
+        raise SystemExit("enough") if item.seq else ValueError("a bug")
+
+    handle = handlers.listener("x", fail)
+    handle(event(0))
+    handle(event(1))
+    handlers.call("on_state", heard.append, 7)
+    assert (heard, handlers.errors, handlers.missed) == ([0, 1, 7], 2, 0)
+    assert [line.partition(" (")[0] for line in log.lines] == [
+        "warning: a handler of 'x' raised ValueError: a bug",
+        "warning: a handler of 'x' raised SystemExit: enough",
+    ]
+
+
+def test_calls_that_are_left_out() -> None:
+    """Calls that are left out are counted, and told of as often as their number has doubled; sizes are an event's."""
+    log, sizes = Log(), list[int]()
+    handlers = Handlers(log)
+    handlers.dispatch = lambda call, size: sizes.append(size)  # type: ignore[assignment, func-returns-value]
+    for number in range(9):
+        handlers.listener("x", print)(event(number))
+    handlers.call("on_state", print)
+    assert (handlers.missed, sizes) == (10, [event(0).size] * 9 + [0])
+    assert [line.split(": ")[2] for line in log.lines] == [
+        f"{count} of their calls were left out" for count in (1, 2, 4, 8)
+    ]
+
+
+def test_what_is_no_handler() -> None:
+    """What nobody could call is refused when it is given."""
+    with pytest.raises(TypeError, match="handler must be callable, not 7"):
+        Handlers(Log()).listener("x", 7)  # type: ignore[arg-type]

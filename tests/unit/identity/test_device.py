@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -384,3 +385,16 @@ def test_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert files.identity_folder() == tmp_path / "identity"
     monkeypatch.delenv("GATEWAY_NB_HOME")
     assert files.home().name == "gateway-nb"
+
+
+def test_how_long_another_process_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever changes a file waits up to 10 s for another process that does."""
+    asked: list[tuple[Path, float]] = []
+
+    def lock(path: Path, *, timeout: float, mode: int) -> contextlib.nullcontext[None]:
+        asked.append((path, timeout))
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(files, "FileLock", lock)
+    DeviceTokens("device", "gateway", tmp_path / "tokens.json").store("operator", "token", [])
+    assert asked == [(tmp_path / "tokens.json.lock", 10.0)]

@@ -66,3 +66,16 @@ def test_keys_are_private() -> None:
     used.release()
     assert any(file.suffix == ".json" for file in files)
     assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+
+
+def test_how_many_keys_there_are() -> None:
+    """At most 64 connections have a key at once; one that is released is the next to be used."""
+    held = [pool.acquire(GATEWAY) for _ in range(64)]
+    assert len({key.identity.device_id for key in held}) == 64
+    with pytest.raises(IdentityError, match="64 connections of this user offer tools at once: close one of them"):
+        pool.acquire(GATEWAY)
+    for _ in range(2):
+        held[63].release()
+    held[63] = pool.acquire(GATEWAY)
+    for key in held:
+        key.release()

@@ -279,3 +279,18 @@ def test_a_credential_of_the_wrong_type() -> None:
     """A credential that is not a string is a TypeError that names the option, not the value."""
     with pytest.raises(TypeError, match="password must be a string or None, not int"):
         secret(1234, "password")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_text"), [(0xD7FF, True), (0xD800, False), (0xDC80, False), (0xDFFF, False), (0xE000, True)]
+)
+def test_half_characters(code: int, is_text: bool) -> None:
+    """A credential with half a character in it, as a variable that is not UTF-8 has, is refused without being shown."""
+    text = f"a{chr(code)}"
+    if is_text:
+        found = secret(text, "token")
+        assert found is not None
+        assert found.reveal() == text
+    else:
+        with pytest.raises(ValueError, match="token must be Unicode text; it holds an unpaired surrogate"):
+            secret(text, "token")

@@ -67,7 +67,7 @@ def test_an_error(kind: type[Exception], timeout: float | None) -> None:
 
 @pytest.mark.parametrize("wait", [RequestHandle.result, RequestHandle.exception])
 def test_not_yet(wait: Callable[..., object]) -> None:
-    """Who waits for so many seconds is told that the work goes on."""
+    """Who waits for so many seconds learns that the work goes on."""
     future = Future()
     with pytest.raises(
         GatewayTimeoutError, match=r"m: no result within 0 s; it continues, and can be waited for again"
@@ -109,12 +109,12 @@ def test_awaiting() -> None:
     """A handle is awaited on any loop, and tells at its end whoever asked for that."""
     future = Future()
     handle = RequestHandle(future, "m")
-    told: list[object] = []
-    handle.add_done_callback(told.append)
+    called: list[object] = []
+    handle.add_done_callback(called.append)
 
     async def wait() -> int:
         asyncio.get_running_loop().call_soon(future.set_result, 7)
         return await handle
 
     assert asyncio.run(wait()) == 7
-    assert told == [handle]
+    assert called == [handle]
