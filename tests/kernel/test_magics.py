@@ -103,6 +103,8 @@ def test_formats(connected: Kernel) -> None:
         ),
         ("%%gateway sessions.list\nlimit: $nope", ["CommandError: not defined: nope; write $$ for", "", ""]),
         ("%gateway capture start", ["needs a file"]),
+        ("%gateway capture start agent chat", ["before the events: %gateway capture start run.jsonl agent chat"]),
+        ("%gateway capture start talk.*", ["start run.jsonl talk.*"]),
         ("%%gateway health -c other", ["there is no connection 'other'; run: %gateway connect -c other"]),
     ],
 )

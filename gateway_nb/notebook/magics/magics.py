@@ -77,7 +77,7 @@ class GatewayMagics(Magics):
         variables: dict[str, Any] = self.shell.user_ns
         return variables
 
-    def _own_variables(self) -> dict[str, Any]:
+    def own_variables(self) -> dict[str, Any]:
         """Return the variables, the user's own first: a misspelt one is more likely one of these than of IPython's."""
         assert self.shell is not None, "magics are registered with a shell"
         hidden = self.shell.user_ns_hidden
@@ -95,7 +95,7 @@ class GatewayMagics(Magics):
 
     def _call(self, call: Call, *, in_cell: bool = False) -> Running | None:
         call = replace(call, format=call.format or self.default_format)
-        params = bind(call.body, self._variables, suggest=self._own_variables())
+        params = bind(call.body, self._variables, suggest=self.own_variables())
         gateway = self._gateway(call.connection)
         if call.dry_run:
             print(calls.dry_run(call, params, gateway.status.scopes, gateway.redactor))
@@ -201,6 +201,9 @@ class GatewayMagics(Magics):
             gateway = self._gateway(options.pop("connection", None))
             if not rest:
                 raise CommandError("%gateway capture start needs a file: %gateway capture start run.jsonl agent chat.*")
+            if rest[0] in gateway.event_names or "*" in rest[0]:
+                events = " ".join(rest)
+                raise CommandError(f"the file comes before the events: %gateway capture start run.jsonl {events}")
             capture = gateway.capture(rest[0], tuple(rest[1:]) or ("*",), **options)
             self._captures.append(capture)
             display(capture)
