@@ -101,6 +101,8 @@ def _files(path: Path) -> list[Path]:
 
 
 def _regular_files(path: Path) -> list[Path]:
+    if path.suffix == ".parquet" and path.exists():
+        raise CaptureError(f"{path} is Parquet, not a capture; read it with pandas.read_parquet({str(path)!r})")
     if path.is_dir():
         found = [*path.glob("*.jsonl"), *path.glob("*.jsonl.zst")]
     elif path.exists():

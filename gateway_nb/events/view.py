@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
+from ..errors import BadArgumentError
 from .paths import decoded, steps_of, value_at
 from .rows import HasFrame, of_events, typed_column
 
@@ -16,7 +17,25 @@ if TYPE_CHECKING:
 
 
 class EventView:
-    """Questions to events. The frames it returns have the columns of `df`, and keep its index."""
+    """Events to select from. The DataFrames that it returns have the columns of `df`, and keep its index."""
+
+    if not TYPE_CHECKING:  # it is no DataFrame and no sequence, but tried as one
+
+        def __getitem__(self, key: object) -> Never:
+            raise BadArgumentError(f"{self._name} has no rows and columns of its own; .df is a DataFrame: .df[{key!r}]")
+
+        def __iter__(self) -> Never:
+            raise BadArgumentError(f"{self._name} is not iterable; .df is a DataFrame, .payloads() yields the payloads")
+
+        def __getattr__(self, name: str) -> Never:
+            import pandas as pd
+
+            hint = f"; .df is a DataFrame: .df.{name}" if hasattr(pd.DataFrame, name) else ""
+            raise AttributeError(f"{self._name} has no attribute {name!r}{hint}")
+
+        @property
+        def _name(self) -> str:
+            return type(self).__name__
 
     def where(self: HasFrame, event: str = "*", text: str | None = None) -> pd.DataFrame:
         """Return the events whose name matches, and whose payload holds a text.
@@ -75,7 +94,7 @@ class EventView:
 
     @property
     def plot(self: HasFrame) -> Plots:
-        """Pictures: ``.plot.rate()``, ``.plot.timeline()``, ``.plot.latency()``."""
+        """Plots: ``.plot.rate()``, ``.plot.timeline()``, ``.plot.latency()``."""
         from .plots import Plots
 
         return Plots(self)

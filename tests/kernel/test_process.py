@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.client.run import AsyncRun
 from gateway_nb.sync.loop_thread import loop_thread
 from tests.helpers.scripts import CONNECT, running, script
 from tests.helpers.support import until
@@ -254,6 +255,20 @@ def test_a_failed_connect_leaves_the_former_alone(local: gnb.LocalGateway, tmp_p
         local.emit("mine", 1)
         until(lambda: heard == [1] and capture.stats.events)
     until(lambda: not local.peers)
+
+
+def test_a_text_that_is_not_there_yet(local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads the text of a run that has none yet is told how to wait for it."""
+    with gnb.connect(local.url, token=local.token) as gw:
+        run = gw.run("count:200:50")
+        with monkeypatch.context() as patch:
+            patch.setattr(AsyncRun, "text", "")
+            with pytest.warns(UserWarning, match=r"no text yet; \.result\(\)\.text waits"):
+                assert run.text == ""
+        until(lambda: run.events)
+        run.abort()
+        with pytest.raises(gnb.RunAbortedError):
+            run.result(10)
 
 
 def test_from_a_running_loop(local: gnb.LocalGateway) -> None:
