@@ -90,8 +90,7 @@ class Capture:
 
     Raises:
         CaptureError: the file exists, is not a capture to append to, or can't be written.
-        TypeError: the patterns are not strings.
-        ValueError: `rotate` says no size and no time.
+        BadArgumentError: the patterns are not strings, or `rotate` is neither a size nor a time.
 
     Attributes:
         asked_for: the path as it was given.
@@ -264,7 +263,7 @@ class Capture:
 
     @property
     def df(self) -> pd.DataFrame:
-        """What was written so far, as `Recording.df` gives it; every file of this capture."""
+        """What was written so far, in all files of this capture, as in `Recording.df`."""
         from .recording import Recording
 
         return Recording(self._files).df

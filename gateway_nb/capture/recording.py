@@ -83,7 +83,7 @@ def load(path: str | Path, *, errors: str = "raise") -> Recording:
 
     Raises:
         CaptureError: there is no such file.
-        ValueError: `errors` is neither.
+        BadArgumentError: `errors` is neither.
 
     Example:
         >>> frame = gnb.load("run.jsonl").df

@@ -18,7 +18,7 @@ from ..client.environment import TOKEN_VARIABLE, URL_VARIABLE
 from ..errors import printable
 
 token_env = click.option("--token-env", metavar="NAME", help="Environment variable that holds the gateway's token.")
-password_env = click.option("--password-env", metavar="NAME", help="Likewise its password.")
+password_env = click.option("--password-env", metavar="NAME", help="Environment variable that holds its password.")
 
 
 class Number(click.FloatRange):

@@ -69,7 +69,7 @@ class ConnectOptions(TypedDict, total=False):
     max_protocol: int
     """newest protocol version to accept"""
     tls_fingerprint: str | None
-    """SHA-256 of the server's certificate; then it alone decides"""
+    """SHA-256 of the server's certificate; then no other is accepted"""
     ssl_context: ssl.SSLContext | None
     """for ``wss://`` without a pin"""
     ca_file: str | os.PathLike[str] | None
@@ -79,7 +79,7 @@ class ConnectOptions(TypedDict, total=False):
     connect_challenge_timeout: float
     """seconds until the gateway's challenge, 0.25 to 15"""
     tick_watch_min_interval: float
-    """seconds between two looks at the connection's life, at least"""
+    """least seconds between two checks that the connection is alive"""
     on_event: Callable[[Event], object] | None
     """called with every event"""
     on_hello_ok: Callable[[HelloOk], object] | None
@@ -91,7 +91,7 @@ class ConnectOptions(TypedDict, total=False):
     on_gap: Callable[[int, int], object] | None
     """called with the expected and the received number"""
     on_reconnect_paused: Callable[[GatewayError], object] | None
-    """called when only the user can go on"""
+    """called when reconnecting is paused until the user acts"""
     on_state: Callable[[Status], object] | None
     """called with every new status"""
 
@@ -374,7 +374,7 @@ def _scopes(take: _Taker, role: str) -> tuple[str, ...] | None:
     scopes = take.strings("scopes")
     if role == "node":
         if scopes:
-            raise BadArgumentError(f"scopes must be left out: a node has none, and asks here for {', '.join(scopes)}")
+            raise BadArgumentError(f"scopes must be left out: a node has none, not {', '.join(scopes)}")
         return ()
     for scope in scopes or ():
         if scope not in SCOPES:

@@ -38,11 +38,11 @@ class EventView:
             return type(self).__name__
 
     def where(self: HasFrame, event: str = "*", text: str | None = None) -> pd.DataFrame:
-        """Return the events whose name matches, and whose payload holds a text.
+        """Return the events whose name matches and whose payload contains a text.
 
         Args:
             event: name or glob pattern.
-            text: looked for in the raw JSON, as it is.
+            text: searched for in the raw JSON; upper and lower case differ.
         """
         frame = of_events(self.df, event)
         return frame if text is None else frame[frame["payload"].str.contains(text, regex=False).fillna(False)]
@@ -72,11 +72,11 @@ class EventView:
             yield decoded(text)
 
     def expand(self: HasFrame, *paths: str, event: str = "*") -> pd.DataFrame:
-        """Return the events with columns out of their payloads.
+        """Return the events with columns from their payloads.
 
         Args:
             paths: ``"runId"``, ``"data.phase"`` or a JSON pointer ``"/data/phase"``; a column each, of type Int64,
-                Float64, boolean or string; what is missing is null, what is nested is its JSON.
+                Float64, boolean or string; missing values are null, nested ones are JSON text.
             event: name or glob pattern.
 
         Raises:

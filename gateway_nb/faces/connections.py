@@ -119,8 +119,8 @@ def connect(
             - ``client_display_name``, ``client_version``, ``platform``, ``device_family``, ``instance_id``
             - ``device_identity`` ("auto"): the device key; a path, an object, or None for none
             - ``min_protocol`` (3), ``max_protocol`` (4)
-            - ``tls_fingerprint``: SHA-256 of the server's certificate; then it alone decides; else ``ca_file`` (PEM) or
-              ``ssl_context``
+            - ``tls_fingerprint``: SHA-256 of the server's certificate, then no other is accepted; else ``ca_file``
+              (PEM) or ``ssl_context``
             - ``request_timeout`` (30), ``connect_challenge_timeout`` (15), ``tick_watch_min_interval`` (1)
             - ``on_event(event)``, ``on_hello_ok(hello)``, ``on_connect_error(error)``, ``on_close(code, reason)``,
               ``on_gap(expected, received)``, ``on_reconnect_paused(error)``, ``on_state(status)``: called in order
@@ -133,7 +133,7 @@ def connect(
         BadArgumentError: an argument is wrong; nothing was sent.
         InsecureUrlError: plain ``ws://`` to another machine; nothing was sent.
         IdentityError: the device key's file can't be used; nothing was sent.
-        AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway said no.
+        AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway refused the connection.
         TlsPinError: the certificate is not the pinned one; nothing was sent.
         HandshakeTimeoutError: no hello-ok within `timeout`.
         GatewayConnectError: nothing listens there, or it is not a gateway.

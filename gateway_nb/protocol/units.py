@@ -6,7 +6,7 @@ _SIZES = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def span(seconds: float) -> str:
-    """Return a span of time with the two units that tell most.
+    """Return a span of time in its two largest units.
 
     Args:
         seconds: at least 0.

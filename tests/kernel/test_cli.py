@@ -45,7 +45,7 @@ def test_what_to_type_next() -> None:
         (["capture", "ws://127.0.0.1:1", "-o", "x.jsonl", "--duration", "soon"], 2, "like 90s, 30m or 1h"),
         (["replay", "no-such-file"], 1, "there is no capture"),
         (["frobnicate"], 2, "No such command"),
-        (["schema", "show", "sesions.list"], 1, "nothing is known of sesions.list; did you mean sessions.list"),
+        (["schema", "show", "sesions.list"], 1, "the table of methods has no sesions.list; did you mean sessions.list"),
     ],
 )
 def test_errors(arguments: list[str], code: int, text: str) -> None:

@@ -324,7 +324,7 @@ def test_from_a_handler(local: gnb.LocalGateway) -> None:
 
 
 def test_from_the_loop_thread(local: gnb.LocalGateway) -> None:
-    """Waiting on the loop's own thread would never end: it raises at once and names the way out."""
+    """Waiting on the loop's own thread would never end: it raises at once and says what to do."""
     with gnb.connect(local.url, token=local.token) as gw:
 
         async def on_the_loop() -> None:

@@ -130,7 +130,7 @@ class Running:
         """Return the payload of the answer; waits for it.
 
         Args:
-            timeout: seconds to wait; the call goes on after it.
+            timeout: seconds to wait; the call continues after that.
 
         Raises:
             GatewayError: the call failed; points into the cell where the gateway named a place.
@@ -160,7 +160,7 @@ class Running:
             self._sent.cancel()
         self._end()
         if self.call.method not in FINISH or self.params is None:
-            return "nobody waits for the answer any more"
+            return "its answer is no longer waited for"
         run_id, session = run_of(self.params)
         try:
             answer = self._gateway.request(
@@ -223,7 +223,7 @@ class Running:
         recall = f"%gateway result {self.number} shows the answer"
         if run := self._begun.get("runId"):
             run = self.redactor.start(str(run), _SHOWN_ID)[:_SHOWN_ID]
-            recall = f"run {run} goes on; --final --bg follows it to its end · {recall}"
+            recall = f"run {run} continues; --final --bg follows it to its end · {recall}"
         return printable(f"{self.call.method} · {self.state} · {self.seconds:.1f} s · {self.where}{last} · {recall}")
 
 

@@ -60,7 +60,7 @@ class GatewayMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def gateway(self, line: str, cell: str | None = None) -> Running | None:
-        """Call an OpenClaw Gateway; ``%gateway help`` says how. With ``--bg`` it returns the call that goes on."""
+        """Call an OpenClaw Gateway; ``%gateway help`` says how. With ``--bg`` it returns the call, which continues."""
         try:
             parsed = grammar.parse_line(line) if cell is None else grammar.parse_cell(line, cell)
             if isinstance(parsed, Call):
@@ -181,7 +181,7 @@ class GatewayMagics(Magics):
         if gateways:
             display(Connections(list(gateways.values()), current.chosen(self.default_connection)))
         else:
-            print("not connected; %gateway connect [URL] connects, %gateway help lists what there is")
+            print("not connected; %gateway connect [URL] connects, %gateway help lists the commands")
 
     def _methods(self, command: Command) -> None:
         self._list(command, "methods", self._gateway(command.options.get("connection")).methods)
