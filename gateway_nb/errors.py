@@ -374,3 +374,11 @@ def _add_pairing(error: PairingRequiredError, details: dict[str, Any]) -> None:
         error.approve_command = f"openclaw devices approve {shlex.quote(str(request_id))}"
     run = "on the gateway's host run"
     error.args = (f"{error}; {run}: {error.rows[run]}",)
+
+
+def _table() -> str:
+    kinds = [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, GatewayError)]
+    return "\n".join(f"    {kind.__name__:22} {str(kind.__doc__).splitlines()[0]}" for kind in kinds)
+
+
+__doc__ = f"{__doc__}\n{_table()}\n"  # what help() shows on its first screen

@@ -62,7 +62,7 @@ def enable(library: str = KEPT, *, force: bool = False) -> NestingStatus:
         What is applied now.
 
     Raises:
-        ValueError: there is no such library.
+        BadArgumentError: there is no such library.
         RuntimeError: the other one is applied already, or this one loses something here; says what.
         ImportError: it is not installed.
 

@@ -86,7 +86,7 @@ class Capture:
         on_error: called on the writer's thread with the `CaptureError` if the disk fails.
 
     Raises:
-        TypeError: the patterns are not strings; the other errors are those of `Gateway.capture`.
+        BadArgumentError: the patterns are not strings; the other errors are those of `Gateway.capture`.
 
     Attributes:
         asked_for: the path as it was given.
@@ -259,7 +259,7 @@ class Capture:
 
     @property
     def df(self) -> pd.DataFrame:
-        """What was written so far, as `Recording.df` gives it; every file of this capture."""
+        """What was written so far, in all files of this capture, as in `Recording.df`."""
         from .recording import Recording
 
         return Recording(self._files).df

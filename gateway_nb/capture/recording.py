@@ -89,7 +89,7 @@ def load(path: str | Path, *, errors: str = "raise") -> Recording:
 
     Raises:
         CaptureError: there is no such file.
-        ValueError: `errors` is neither.
+        BadArgumentError: `errors` is neither.
 
     Example:
         >>> frame = gnb.load("run.jsonl").df
@@ -101,6 +101,8 @@ def load(path: str | Path, *, errors: str = "raise") -> Recording:
 
 def _files(path: Path) -> list[Path]:
     try:
+        if path.suffix == ".parquet" and path.exists():
+            raise CaptureError(f"{path} is Parquet, not a capture; read it with pandas.read_parquet({str(path)!r})")
         if path.is_dir():
             found = [*path.glob("*.jsonl"), *path.glob("*.jsonl.zst")]
         elif path.exists():

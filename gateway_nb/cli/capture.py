@@ -52,7 +52,7 @@ def capture(
 ) -> None:
     """Write a gateway's events to a file.
 
-    It goes on until Ctrl-C or SIGTERM, across reconnects.
+    It continues until Ctrl-C or SIGTERM, across reconnects.
 
     Exit codes: 0 ended as asked, 1 could not connect or the disk failed, 2 wrong usage.
     """

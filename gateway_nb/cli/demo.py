@@ -125,7 +125,7 @@ def _show(result: DemoResult, frame: pd.DataFrame, agent: str | None, *, url: st
     elif result.run_error:
         say(f"the agent's turn failed: {result.run_error}")
     else:
-        say(f"the agent said: {result.run}")
+        say(f"the agent answered: {result.run}")
     if agent is not None and url is not None:
         say(f"the session of the turn in your gateway: {session_of(agent)}")
     say(f"\n{frame.head().to_string(max_colwidth=60)}")

@@ -64,7 +64,7 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
         while process.poll() is None and not stop.wait(0.2):
             pass
         if process.returncode:
-            raise LabError(f"JupyterLab ended with exit code {process.returncode}; what it said is above")
+            raise LabError(f"JupyterLab ended with exit code {process.returncode}; its output is above")
     say("ended", err=True)
 
 

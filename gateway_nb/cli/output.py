@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,10 +14,11 @@ from typing import Any
 
 import click
 
+from ..client.environment import TOKEN_VARIABLE, URL_VARIABLE
 from ..errors import printable
 
 token_env = click.option("--token-env", metavar="NAME", help="Environment variable that holds the gateway's token.")
-password_env = click.option("--password-env", metavar="NAME", help="Likewise its password.")
+password_env = click.option("--password-env", metavar="NAME", help="Environment variable that holds its password.")
 
 
 class Number(click.FloatRange):
@@ -71,25 +74,46 @@ def announce(server: Any, *, show_token: bool) -> None:
     if show_token:
         say(f"token: {server.token}")
     else:
-        say("token: run with --show-token to see it, or start with OPENCLAW_GATEWAY_TOKEN set to choose it")
+        say(f"token: run with --show-token to see it, or start with {TOKEN_VARIABLE} set to choose it")
+    say("\nfor another shell:")
+    say(f"export {URL_VARIABLE}={server.url}")
+    if show_token:
+        say(f"export {TOKEN_VARIABLE}={shlex.quote(server.token)}")
     sys.stdout.flush()
 
 
+def _check_port(port: int) -> None:
+    with socket.socket() as listener:
+        if os.name == "posix":  # as servers do: else a port that was just left counts as used
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            why = f"port {port} can't be used: {error.strerror}; choose another, or leave --port out for a free one"
+            raise click.ClickException(why) from None
+
+
 @contextlib.contextmanager
-def own_gateway(openclaw: bool, token: str | None = None) -> Iterator[Any]:
+def own_gateway(openclaw: bool, token: str | None = None, port: int = 0) -> Iterator[Any]:
     """Run a gateway for as long as the context lasts.
 
     Args:
         openclaw: the real one instead of the embedded one.
         token: its shared token; default: a new one.
+        port: where it listens; 0: a free one.
+
+    Raises:
+        click.ClickException: the port can't be used.
     """
+    if port:
+        _check_port(port)
     if openclaw:
         from ..openclaw.process import OpenClaw
 
-        with OpenClaw(token=token, report=lambda line: say(line, err=True)) as server:
+        with OpenClaw(token=token, port=port, report=lambda line: say(line, err=True)) as server:
             yield server
     else:
         from ..server.local_gateway import LocalGateway
 
-        with LocalGateway(token=token) as server:
+        with LocalGateway(token=token, port=port) as server:
             yield server

@@ -13,11 +13,12 @@ from .output import Number, announce, own_gateway, stopped_by_signals
 
 @click.command()
 @click.option("--openclaw", is_flag=True, help="The real gateway instead of the embedded one.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Default: a free one.")
 @click.option("--show-token", is_flag=True, help="Print the token, too.")
-def serve(openclaw: bool, show_token: bool) -> None:
+def serve(openclaw: bool, port: int | None, show_token: bool) -> None:
     """Start a gateway on this machine, until Ctrl-C."""
     stop = stopped_by_signals()
-    with own_gateway(openclaw, os.environ.get(TOKEN_VARIABLE, "").strip() or None) as server:
+    with own_gateway(openclaw, os.environ.get(TOKEN_VARIABLE, "").strip() or None, port or 0) as server:
         announce(server, show_token=show_token)
         stop.wait()
 

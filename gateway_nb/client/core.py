@@ -218,7 +218,7 @@ class Core:
     def _why_not_connected(self) -> str:
         status = self.status
         if status.state == "paused":
-            return f"paused: {status.reason}; mend that and connect again"
+            return f"paused: {status.reason}; fix that and connect again"
         if status.retry_in is not None:
             return f"{status.state}, next attempt in {status.retry_in:.1f} s: {status.reason}"
         if self._stopping:

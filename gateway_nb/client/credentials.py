@@ -174,7 +174,7 @@ class DeviceCredentials:
                 self._log.warning(change)
             unknown = kept is None and given == Credentials() and self._tokens.of_unknown_gateway(role)
         except OSError as error:
-            self._cannot_send(f"the device token can't be read: {error}; mend that file, or move it away")
+            self._cannot_send(f"the device token can't be read: {error}; repair that file, or move it away")
             return None
         if self._tokens.problem is not None:
             self._log.warning(self._tokens.problem)

@@ -21,8 +21,8 @@ class Event(msgspec.Struct, gc=False, frozen=True):
     """One event of a gateway.
 
     Attributes:
-        received: seconds since 1970 when it came, by the local clock.
-        epoch: number of the connection it came on, from 1; `seq` counts anew on each.
+        received: seconds since 1970 when it was received, by the local clock.
+        epoch: number of the connection it came on, from 1; `seq` starts again on each.
         event: its name, e.g. ``"agent"``.
         seq: its number on that connection, or ``None``.
         raw: the payload as JSON bytes; `payload` decodes it.
@@ -42,7 +42,7 @@ class Event(msgspec.Struct, gc=False, frozen=True):
 
     @property
     def payload(self) -> Any:
-        """The payload as Python objects, decoded anew at each look."""
+        """The payload as Python objects, decoded at each access."""
         return decode_payload(self.raw)
 
     @property

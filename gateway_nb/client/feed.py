@@ -57,7 +57,7 @@ class Subscription:
         self._remove = remove
 
     def cancel(self) -> None:
-        """Hear nothing more; calling it again does nothing."""
+        """End the subscription; calling it again does nothing."""
         self._remove()
 
     def __enter__(self) -> Subscription:

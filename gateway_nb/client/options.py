@@ -322,7 +322,7 @@ def _scopes(take: _Taker, role: str) -> tuple[str, ...] | None:
     scopes = take.strings("scopes")
     if role == "node":
         if scopes:
-            raise BadArgumentError(f"scopes must be left out: a node has none, and asks here for {', '.join(scopes)}")
+            raise BadArgumentError(f"scopes must be left out: a node has none, not {', '.join(scopes)}")
         return ()
     for scope in scopes or ():
         if scope not in SCOPES:

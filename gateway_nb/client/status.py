@@ -19,7 +19,7 @@ class Counters:
         missed: events in those holes.
         jumps: events whose number goes back, or too far ahead to be a gap; they were kept, and marked.
         late: answers that came after their request had timed out or was cancelled.
-        malformed: frames that were of no use.
+        malformed: frames that could not be used.
         reconnects: connections after the first.
         retries: requests sent again because the gateway asked for it.
         in_flight: requests sent and not answered, now.
@@ -56,8 +56,8 @@ class Status:
         scopes: granted scopes.
         epoch: number of the connection, from 1; 0 before the first.
         rtt: round trip of a WebSocket ping in seconds, or ``None``.
-        silence: seconds since anything was heard, a ping's answer included, or ``None`` while not connected. A gateway
-            is asked every 10 s: more than 15 s are worth a warning, which the text forms give.
+        silence: seconds since anything was received, a ping's answer included, or ``None`` while not connected. A
+            ping is sent every 10 s: the text forms warn of more than 15 s.
         reason: why it is not connected, or ``None``.
         retry_in: seconds to the next attempt when the snapshot was taken, or ``None``.
         problems: what went wrong beside the connection, newest last: a capture whose disk is full, a handler's first
@@ -81,10 +81,10 @@ class Status:
 
     @property
     def warning(self) -> str | None:
-        """What is worth knowing of a connection that stands: that nothing is heard, or ``None``."""
+        """A warning about an open connection: that nothing was received for a while; else ``None``."""
         if self.silence is None or self.silence < SILENT_SECONDS:
             return None
-        return f"nothing heard for {self.silence:.0f} s"
+        return f"nothing received for {self.silence:.0f} s"
 
     @property
     def server(self) -> str | None:
@@ -100,7 +100,7 @@ class Status:
 
     @property
     def rows(self) -> dict[str, str]:
-        """Everything there is to show, by label; what there is nothing to say of is left out."""
+        """Everything there is to show, by label; what is empty is left out."""
         counters = self.counters
         missed = f", {counters.missed:,} events missed" if counters.missed else ""
         queued = f", {counters.queued:,} queued" if counters.queued else ""

@@ -26,11 +26,11 @@ _DEVELOPERS = ("test", "dev")
 _REQUIREMENT = re.compile(
     r"(?P<name>[\w.-]+)(?:[^;]*?>=(?P<least>[\w.]+))?[^;]*(?:;.*extra == ['\"](?P<extra>[\w-]+)['\"])?"
 )
-# When a widget's click is heard while a cell runs, by ipykernel's version (measured on 7.1 to 7.4).
+# When a widget's click is handled while a cell runs, by ipykernel's version (measured on 7.1 to 7.4).
 _CLICKS = (
-    ((7, 4), "a widget's click during a busy cell is heard after it, during an await at once"),
-    ((7, 0), "a widget's click during a busy cell is heard at once, on a thread of its own"),
-    ((0,), "a widget's click during a busy cell is heard after it"),
+    ((7, 4), "a widget's click is handled after a busy cell, but at once during an await"),
+    ((7, 0), "a widget's click is handled at once during a busy cell, on a thread of its own"),
+    ((0,), "a widget's click is handled after a busy cell"),
 )
 
 
@@ -71,9 +71,9 @@ def packages(requirements: Iterable[str]) -> Iterator[Finding]:
     if wrong:
         yield Finding("packages", "fail", ", ".join(wrong), "run: pip install --upgrade gateway-nb")
     elif needed:
-        yield Finding("packages", "ok", f"all {needed} are here, and new enough")
+        yield Finding("packages", "ok", f"all {needed} are installed, and new enough")
     else:
-        yield Finding("packages", "warn", "gateway-nb is not installed here", "run: pip install gateway-nb")
+        yield Finding("packages", "warn", "gateway-nb is not installed", "run: pip install gateway-nb")
     for extra, problems in extras.items():
         if problems:
             yield Finding(

@@ -25,20 +25,20 @@ def doctor(
 ) -> Report:
     """Find out what prevents a connection, and what to do about it.
 
-    It sees whether the port takes connections, connects as `connect` with the same arguments would, as often as it
-    would try, and closes again. It makes no file, and shows no secret; where there is no device key yet it uses one for
-    this check alone. A stored device token is replaced where the gateway replaces it. At the gateway it leaves what any
-    attempt leaves: a request to pair, where pairing is needed.
+    It checks whether the port accepts connections, connects as `connect` with the same arguments would, with as many
+    attempts, and closes the connection. It creates no file, and shows no secret; where there is no device key yet it
+    uses a temporary one. A stored device token is replaced where the gateway replaces it. Like any attempt to connect,
+    it leaves a request to pair at the gateway where pairing is needed.
 
     Args:
         url: as for `connect`, like the credentials and the other options.
-        timeout: seconds for the look-up of the name, for TCP, and for connecting, each.
+        timeout: seconds for each of resolving the name, TCP, and connecting.
 
     Returns:
         A `Report`, which shows itself as a table; ``.ok``, ``.failures`` and ``.as_dict()`` are for programs.
 
     Raises:
-        TypeError, ValueError: an option is wrong; nothing was looked at.
+        BadArgumentError: an argument is wrong; nothing was checked.
 
     Example:
         >>> gnb.doctor().ok
@@ -85,7 +85,7 @@ def _connections() -> list[Finding]:
         status = gateway.status
         detail = f"{status.state}, {status.url}" + (f": {status.reason}" if status.reason else "")
         if status.state == "paused":
-            found.append(Finding(f"connection {name}", "fail", detail, "mend that, then connect again"))
+            found.append(Finding(f"connection {name}", "fail", detail, "fix that, then connect again"))
         else:
             found.append(Finding(f"connection {name}", "ok" if status.state == "connected" else "warn", detail))
     return found

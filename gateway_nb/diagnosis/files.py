@@ -38,7 +38,7 @@ def check(settings: Settings) -> tuple[list[Finding], DeviceIdentity | None, boo
 def _none_yet(path: Path) -> Finding:
     folder = next(parent for parent in path.parents if parent.exists())
     if os.access(folder, os.W_OK):
-        return Finding("device key", "skip", f"none yet; the first connection makes {path}")
+        return Finding("device key", "skip", f"none yet; the first connection creates {path}")
     return Finding(
         "device key",
         "warn",
@@ -51,13 +51,13 @@ def _tokens(kept: DeviceTokens, settings: Settings) -> Iterator[Finding]:
     """Nothing here keeps a connection from being made: it goes on without a stored token."""
     role, where = settings.client.role, settings.endpoint.display
     if not kept.path.exists():
-        yield Finding("device token", "skip", "none yet; a gateway gives one to a paired device")
+        yield Finding("device token", "skip", "none yet; gateways issue one to a paired device")
         return
     try:
         token, unknown = kept.load(role), kept.of_unknown_gateway(role)
     except OSError as error:
         yield Finding(
-            "device token", "warn", f"{kept.path} can't be read: {error.strerror}", "mend it, or move it away"
+            "device token", "warn", f"{kept.path} can't be read: {error.strerror}", "repair it, or move it away"
         )
         return
     if kept.problem is not None:

@@ -76,7 +76,7 @@ async def _way(settings: Settings, timeout: float, temporary_key: bool) -> Async
     except OSError as error:
         yield failed("tcp", connect_error(endpoint, error, timeout), "check host, port and network")
         return
-    yield Finding("tcp", "ok", f"port {endpoint.port} takes connections ({_ms(began)})")
+    yield Finding("tcp", "ok", f"port {endpoint.port} accepts connections ({_ms(began)})")
     for finding in await _connect(settings, timeout, temporary_key):
         yield finding
 
@@ -177,7 +177,7 @@ class _Attempt:
         if self.challenge is None:
             self.found.append(failed("challenge", self.refused, "check the port: is it a gateway's?"))
             return
-        self.found.append(Finding("challenge", "ok", "the gateway asks who is there"))
+        self.found.append(Finding("challenge", "ok", "the gateway sent its challenge"))
         if self.error is None or self.error.code != "DEVICE_AUTH_SIGNATURE_EXPIRED":
             self.found.append(clock(self.challenge.ts_ms, self._challenged_at))
 
@@ -227,7 +227,7 @@ def clock(gateway_ms: int | None, local: float) -> Finding:
         local: this computer's when it came, seconds since 1970.
     """
     if gateway_ms is None:
-        return Finding("clock", "ok", "the gateway does not tell its time; this computer's is signed")
+        return Finding("clock", "ok", "the gateway does not send its time; this computer's is signed")
     skew = local - gateway_ms / 1000
     if abs(skew) < SKEW_LIMIT:
         return Finding("clock", "ok", f"within {max(abs(skew), 0.001):.3f} s of the gateway's")
@@ -244,7 +244,7 @@ def retried(error: GatewayConnectError, recovery: Recovery) -> Finding:
     """Return the finding for an attempt that failed, and for how connecting goes on by itself."""
     finding = failed("sign-in", error, _LOG_ADVICE)
     if recovery is Recovery.DEVICE_TOKEN:
-        advice = f"connecting goes on with the stored device token; {finding.advice}"
+        advice = f"connecting continues with the stored device token; {finding.advice}"
         return Finding("sign-in", "warn", finding.detail, advice)
     return Finding("sign-in", "warn", finding.detail, "connecting tries again by itself, and so did this check")
 

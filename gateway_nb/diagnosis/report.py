@@ -79,7 +79,7 @@ class Report:
     def summary(self) -> str:
         """One line: what failed."""
         warnings = sum(finding.verdict == "warn" for finding in self.findings)
-        aside = f" ({warnings} worth a look: !)" if warnings else ""
+        aside = f" ({warnings} warning{'s' if warnings > 1 else ''}: !)" if warnings else ""
         if self.ok:
             return f"nothing is wrong{aside}"
         return f"wrong: {', '.join(finding.check for finding in self.failures)}{aside}"

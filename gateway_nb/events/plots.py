@@ -37,7 +37,7 @@ class Plot:
         title: what it shows, for people and for ``text/plain``.
 
     Attributes:
-        chart: the `altair.Chart`, to go on with.
+        chart: the `altair.Chart`, to change it further.
     """
 
     def __init__(self, chart: altair.TopLevelMixin, title: str) -> None:
@@ -85,7 +85,7 @@ class Plots:
     _source: Source
 
     def rate(self, event: str = "*", every: str | None = None) -> Plot:
-        """Draw how many events came, over time, by event.
+        """Plot the number of events over time, by event.
 
         Args:
             event: name or glob pattern.
@@ -93,7 +93,7 @@ class Plots:
 
         Raises:
             ImportError: the extra ``plot`` is not installed.
-            ValueError: `every` is not a width.
+            BadArgumentError: `every` is not a width.
         """
         alt = _altair()
         if every is not None:
@@ -115,7 +115,7 @@ class Plots:
         return _finished(chart, f"{len(frame):,} events, per {width}", _HEIGHT)
 
     def timeline(self) -> Plot:
-        """Draw the agent runs as bars over time, with their tool calls as thinner bars on top.
+        """Plot the agent runs as bars over time, with their tool calls as thinner bars on top.
 
         Raises:
             ImportError: the extra ``plot`` is not installed.
@@ -140,7 +140,7 @@ class Plots:
         return _finished(chart, f"runs: {len(runs):,}, tool calls: {len(calls):,}", max(len(runs), 1) * (_BAR + 10))
 
     def latency(self) -> Plot:
-        """Draw how long each run took to its first token and to its end, over its start.
+        """Plot the seconds to the first token and to the end of each run, over its start.
 
         Raises:
             ImportError: the extra ``plot`` is not installed.

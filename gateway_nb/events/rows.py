@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -15,6 +16,7 @@ from ..client.feed import matches
 from ..client.redaction.redactor import Redactor
 from ..protocol.frames import encode
 from ..protocol.lines import Line
+from ..protocol.spelling import closest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,7 @@ class Mark(msgspec.Struct, gc=False, frozen=True):
 
 Row: TypeAlias = Event | Mark | Line
 
+_MISSPELT = 0.8  # more than names of one family are alike
 _REPAIRED_BYTES = 1024 * 1024
 _ASCII = bytes(range(128)) + b"?" * 128
 
@@ -146,8 +149,11 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
 
 
 def of_events(frame: pd.DataFrame, event: str) -> pd.DataFrame:
-    """Return the rows of a frame whose event's name matches a name or a glob pattern."""
-    wanted = [name for name in frame["event"].cat.categories if matches(event, name)]
+    """Return the rows of a frame whose event's name matches a name or a glob pattern; warn of what looks misspelt."""
+    names = frame["event"].cat.categories
+    wanted = [name for name in names if matches(event, name)]
+    if not wanted and (near := closest(event, names, 1, _MISSPELT)):
+        warnings.warn(f"there is no event {event!r} so far; did you mean {near[0]}?", stacklevel=3)
     chosen = frame["event"].isin(wanted)
     return frame if chosen.all() else frame[chosen]  # a mask copies every payload
 

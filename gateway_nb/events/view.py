@@ -6,10 +6,11 @@ import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import pyarrow as pa
 
+from ..errors import BadArgumentError
 from .paths import decoded, steps_of
 from .payloads import Steps, pandas_column
 from .rows import of_events
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class EventView(ABC):
-    """Questions to events. The frames it returns have the columns of `df`, and keep its index."""
+    """Events to select from. The DataFrames that it returns have the columns of `df`, and keep its index."""
 
     @property
     @abstractmethod
@@ -42,12 +43,30 @@ class EventView(ABC):
     def _run_reader(self) -> AbstractContextManager[RunReader]:
         """Return what has read the runs of all rows; until it is left, nobody reads on."""
 
+    if not TYPE_CHECKING:  # it is no DataFrame and no sequence, but tried as one
+
+        def __getitem__(self, key: object) -> Never:
+            raise BadArgumentError(f"{self._name} has no rows and columns of its own; .df is a DataFrame: .df[{key!r}]")
+
+        def __iter__(self) -> Never:
+            raise BadArgumentError(f"{self._name} is not iterable; .df is a DataFrame, .payloads() yields the payloads")
+
+        def __getattr__(self, name: str) -> Never:
+            import pandas as pd
+
+            hint = f"; .df is a DataFrame: .df.{name}" if hasattr(pd.DataFrame, name) else ""
+            raise AttributeError(f"{self._name} has no attribute {name!r}{hint}")
+
+        @property
+        def _name(self) -> str:
+            return type(self).__name__
+
     def where(self, event: str = "*", text: str | None = None) -> pd.DataFrame:
-        """Return the events whose name matches, and whose payload holds a text.
+        """Return the events whose name matches and whose payload contains a text.
 
         Args:
             event: name or glob pattern.
-            text: looked for in the raw JSON, as it is.
+            text: searched for in the raw JSON; upper and lower case differ.
         """
         frame = of_events(self.df, event)
         return frame if text is None else frame[frame["payload"].str.contains(text, regex=False).fillna(False)]
@@ -77,11 +96,11 @@ class EventView(ABC):
             yield decoded(text)
 
     def expand(self, *paths: str, event: str = "*") -> pd.DataFrame:
-        """Return the events with columns out of their payloads.
+        """Return the events with columns from their payloads.
 
         Args:
             paths: ``"runId"``, ``"data.phase"`` or a JSON pointer ``"/data/phase"``; a column each, of type Int64,
-                Float64, boolean or string; what is missing is null, what is nested is its JSON.
+                Float64, boolean or string; missing values are null, nested ones are JSON text.
             event: name or glob pattern.
 
         Raises:
@@ -114,7 +133,7 @@ class EventView(ABC):
 
     @property
     def plot(self) -> Plots:
-        """Pictures: ``.plot.rate()``, ``.plot.timeline()``, ``.plot.latency()``."""
+        """Plots: ``.plot.rate()``, ``.plot.timeline()``, ``.plot.latency()``."""
         from .plots import Plots
 
         return Plots(self)

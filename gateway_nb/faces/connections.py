@@ -121,13 +121,13 @@ def connect(
             - ``platform`` (as Node names it), ``device_family``: signed, and ``platform`` pinned at pairing
             - ``device_identity`` ("auto": in the user data folder): the device key; a path, an object, or None for none
             - ``min_protocol`` (3), ``max_protocol`` (4): protocol versions to accept
-            - ``tls_fingerprint``: SHA-256 of the server's certificate; then it alone decides; else ``ca_file`` (PEM) or
-              ``ssl_context``
+            - ``tls_fingerprint``: SHA-256 of the server's certificate; then no other is accepted; else ``ca_file``
+              (PEM) or ``ssl_context``
             - ``request_timeout`` (30), ``connect_challenge_timeout`` (15; 0.25 to 15), ``tick_watch_min_interval`` (1;
-              between two looks at the connection's life, at least)
+              least time between two checks that the connection is alive)
             - ``on_event(event)``, ``on_hello_ok(hello)`` (after every handshake), ``on_connect_error(error)`` (of each
-              attempt), ``on_close(code, reason)``, ``on_gap(expected, received)``, ``on_reconnect_paused(error)`` (only
-              the user can go on), ``on_state(status)``: called in order on a thread of their own
+              attempt), ``on_close(code, reason)``, ``on_gap(expected, received)``, ``on_reconnect_paused(error)``
+              (until the user acts), ``on_state(status)``: called in order on a thread of their own
 
     Returns:
         The connected `Gateway`.
@@ -136,7 +136,7 @@ def connect(
         BadArgumentError: an argument is wrong; nothing was sent.
         InsecureUrlError: plain ``ws://`` to another machine; nothing was sent.
         IdentityError: the device key's file can't be used; nothing was sent.
-        AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway said no.
+        AuthenticationError, PairingRequiredError, ProtocolMismatchError: the gateway refused the connection.
         TlsPinError: the certificate is not the pinned one; nothing was sent.
         HandshakeTimeoutError: no hello-ok within `timeout`.
         GatewayConnectError: nothing listens there, or it is not a gateway.

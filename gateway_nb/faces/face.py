@@ -76,7 +76,7 @@ class Face(abc.ABC):
                 logged, and in `status.problems`.
 
         Raises:
-            PairingRequiredError: nobody approved it in time.
+            PairingRequiredError: it was not approved in time.
             GatewayConnectError: connecting failed for another reason.
         """
 
@@ -106,7 +106,7 @@ class Face(abc.ABC):
             The payload, decoded: dict, list, str, number, bool or ``None``.
 
         Raises:
-            GatewayRequestError: the gateway said no; `MissingScopeError` and `RateLimitedError` are kinds of it.
+            GatewayRequestError: the gateway refused; `MissingScopeError` and `RateLimitedError` are subclasses.
             RunFailedError, RunAbortedError: with `expect_final`, how a run ended.
             GatewayTimeoutError: no answer in time.
             GatewayClosedError: not connected, or not any more.
@@ -161,7 +161,7 @@ class Face(abc.ABC):
 
         Args:
             event: name or glob pattern.
-            where: called with each on the loop's thread, so it must be quick; default: the first will do.
+            where: called with each on the loop's thread, so it must be quick; default: the first event.
             timeout: seconds, ``None`` for no limit.
 
         Raises:

@@ -92,7 +92,7 @@ class Gateway(Records):
         return self
 
     def close(self) -> None:
-        """Close the connection: open requests fail, handlers hear nothing more, captures end, tools are gone.
+        """Close the connection: open requests fail, handlers are not called any more, captures and tools end.
 
         The events stay. Calling it again does nothing.
         """
@@ -211,9 +211,9 @@ class Gateway(Records):
             append: continue a capture that exists, not a compressed one. What a killed writer left of its last line
                 is moved to a file beside it, named in a warning and in ``stats.torn``.
             requests: keep requests and their answers, too, for a replay; secrets are replaced.
-            rotate: ``"100MB"`` or ``"1h"``: go on in another file then, ``run-00001.jsonl`` and so on.
-            detached: capture in a process of its own, with a connection of its own, which goes on when this kernel
-                ends. Asked for the same file again, it returns the one that runs.
+            rotate: ``"100MB"`` or ``"1h"``: continue in another file then, ``run-00001.jsonl`` and so on.
+            detached: capture in a process of its own, with a connection of its own, which continues when this kernel
+                ends. For a file that is being captured already, that capture is returned.
 
         Returns:
             A `Capture`, a context manager; ``.stop()`` ends it. Or a `DetachedCapture`; `gateway_nb.captures` finds it.
@@ -265,7 +265,7 @@ class Gateway(Records):
 
     @functools.cached_property
     def tools(self) -> Tools:
-        """The functions that are offered, and their calls."""
+        """The functions that agents can call, and their calls."""
         from .tools import Tools
 
         return Tools(self._thread, self.core)
@@ -284,7 +284,7 @@ class Gateway(Records):
         return f"<Gateway {self.name!r} {self.status.state} {self.status.url}>"
 
     def _repr_html_(self) -> str:
-        kept = f"<div><b>{html.escape(self.name)}</b> · {len(self.events):,} events kept</div>"
+        kept = f"<div><b>{html.escape(self.name)}</b> · events kept: {len(self.events):,}</div>"
         return kept + self.status._repr_html_()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Iterator
 
 from ..client.event import Event
@@ -39,7 +40,9 @@ class Run:
 
     @property
     def text(self) -> str:
-        """The answer so far."""
+        """The answer so far; ``result().text`` waits for all of it."""
+        if not self._run.text and not self.done():
+            warnings.warn("the run has no text yet; .result().text waits for its answer", stacklevel=2)
         return self._run.text
 
     @property
@@ -97,4 +100,6 @@ class Run:
         return self._handle.done()
 
     def __repr__(self) -> str:
-        return f"<Run {self.run_id}: {'ended' if self.done() else 'running'}, {len(self.text)} characters>"
+        return (
+            f"<Run {self.run_id}: {'ended' if self.done() else 'running'}, {len(self._run.text):,} characters so far>"
+        )

@@ -116,4 +116,5 @@ def _knowledge_of(magics: GatewayMagics, name: str) -> Knowledge | None:
 
 def _with_names(magics: GatewayMagics, methods: tuple[str, ...], events: tuple[str, ...]) -> Knowledge:
     connections = tuple(connecting.connections())
-    return Knowledge(methods, events, connections, facts=method_facts(), seen=magics.seen)
+    variables = tuple(name for name in magics.own_variables() if not name.startswith("_"))
+    return Knowledge(methods, events, connections, facts=method_facts(), seen=magics.seen, variables=variables)

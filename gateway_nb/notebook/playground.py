@@ -16,7 +16,7 @@ def playground() -> Gateway:
     """Connect to a gateway to try things on, and load the magics where there is IPython.
 
     The gateway is the one that the environment variable `OPENCLAW_GATEWAY_URL` names, as for `connect`; where there is
-    none, an embedded one whose agent counts and repeats, and which ends with this process.
+    none, an embedded one whose agent counts and echoes, and which ends with this process.
 
     Returns:
         The connected `Gateway`, with the name ``default``.

@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(400, "the body must be a chat completion request with its length, a tool's arguments JSON")
             return
         if kind == "fail":
-            self._error(int(argument), "the offline model was told to fail")
+            self._error(int(argument), "the offline model was asked to fail")
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")

@@ -49,6 +49,7 @@ class OpenClaw:
     Args:
         version: of the npm package.
         token: its shared token; default: a new one.
+        port: 0 picks a free one.
         config: merged over the configuration, e.g. ``{"gateway": {"tls": {...}}}``.
         report: called with a line about what takes long.
 
@@ -70,12 +71,13 @@ class OpenClaw:
         version: str = VERSION,
         *,
         token: str | None = None,
+        port: int = 0,
         config: dict[str, Any] | None = None,
         report: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._main = install(version, report=report)
         self._report = report
-        self._port = _free_port()
+        self._port = port or _free_port()
         self.token = token or secrets.token_urlsafe(24)
         self._secure = bool((config or {}).get("gateway", {}).get("tls", {}).get("enabled"))
         self.url = f"{'wss' if self._secure else 'ws'}://127.0.0.1:{self._port}"

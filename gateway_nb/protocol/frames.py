@@ -222,7 +222,7 @@ def _refuse_non_finite(value: Any, path: str) -> None:
     """JSON has no NaN; the encoder would turn it into null without a word."""
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{path} is {value}, which JSON cannot say")
+            raise ValueError(f"{path} is {value}, which JSON does not have")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             _refuse_non_finite(item, f"{path}.{key}")

@@ -6,7 +6,10 @@ _SIZES = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def span(seconds: float) -> str:
-    """Return seconds, 0 or more, as a span of time with the two units that tell most.
+    """Return a span of time in its two largest units.
+
+    Args:
+        seconds: at least 0.
 
     Example:
         >>> span(4 * 3600 + 5 * 60)

@@ -1,4 +1,4 @@
-"""Facts of methods, and what they say of params. The gateway alone is the judge: findings are advice."""
+"""Facts of methods, and what looks wrong in their params. Only the gateway decides: findings are advice."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         scope: what a connection must have been granted.
         since: the release that brought it.
-        params: by name; ``None`` where nothing is known of them.
+        params: by name; ``None`` if they are not documented.
         closed: it takes no other params.
     """
 
@@ -76,7 +76,7 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return all of it, under its name, as a text for people."""
         lines = [f"{name}: needs {self.scope or 'no scope'}, since {self.since or '?'}"]
         if self.params is None:
-            lines.append("  nothing is known of its params")
+            lines.append("  its params are not documented")
         elif not self.params:
             lines.append("  takes no params")
         for param, facts in self.ordered:
@@ -102,10 +102,10 @@ class Facts(msgspec.Struct, frozen=True):
         if facts is not None:
             return facts.describe(method)
         near = closest(method, self.methods, 3)
-        return f"nothing is known of {method}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+        return f"the table of methods has no {method}" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
     def findings(self, method: str, params: Mapping[str, Any] | None) -> list[str]:
-        """Return what looks wrong in the params of a call; nothing if nothing is known of the method.
+        """Return what looks wrong in the params of a call; nothing if the method is not in the table.
 
         Example:
             >>> method_facts().findings("sessions.list", {"limti": 5})

@@ -55,7 +55,7 @@ class LocalGateway:
         password: the shared password.
 
     Raises:
-        ValueError: an unknown `auth` or `protocol`, or no port.
+        BadArgumentError: an unknown `auth` or `protocol`, or an impossible port.
 
     Example:
         >>> with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, name="local") as gw:

@@ -58,7 +58,7 @@ class LoopThread:
         """
         if threading.get_ident() == self._thread.ident:
             raise RuntimeError(
-                f"{name}: this would wait for the loop on the loop's own thread, for ever; "
+                f"{name}: this would wait forever, for the event loop on the loop's own thread; "
                 "use the async client here, or gw.submit()"
             )
 

@@ -39,7 +39,7 @@ def test_with_an_agent(gateway: AnyGateway) -> None:
     """--agent runs a turn, whose events are captured, and says in which session it is."""
     done = demo(gateway, "--agent")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "the agent said: Answer with one word: hello." in done.stdout
+    assert "the agent answered: Answer with one word: hello." in done.stdout
     assert "agent:main:gateway-nb-demo" in done.stdout
     figures: dict[str, Any] = json.loads(demo(gateway, "--agent", "main", "--json").stdout)
     assert gnb.load(figures["saved"]).stats.events["agent"] > 0

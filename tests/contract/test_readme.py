@@ -35,6 +35,8 @@ def test_every_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 asyncio.run(eval(code, names))
             else:
                 exec(code, names)
+    for gateway in gnb.connections().values():
+        gateway.close()
 
 
 def test_the_errors() -> None:

@@ -254,7 +254,7 @@ ENDS: dict[str, Callable[[gnb.Gateway, AnyGateway], object]] = {
 def test_closing_while_a_run_goes_on(gateway: AnyGateway, end: str, reads: bool) -> None:
     """A connection closes at once while a run goes on, and the run says that its result can't be fetched."""
     gw = gnb.connect(gateway.url, token=gateway.token)
-    run = gw.run("count:200:50")
+    run = gw.run("count:200:50", session=session())  # not behind the run of another test
     if reads:
         next(iter(run))
     else:

@@ -489,7 +489,7 @@ async def test_a_pinned_certificate(tmp_path: Path) -> None:
 
 
 def test_the_stored_device_token() -> None:
-    """A wrong token is only worth a look where the stored device token would get in, and that token stays stored."""
+    """A wrong token is only a warning where the stored device token would get in, and that token stays stored."""
     with gnb.LocalGateway() as local:
         gnb.connect(local.url, token=local.token, **CLI).close()
         before = kept()
@@ -498,7 +498,7 @@ def test_the_stored_device_token() -> None:
         accepted = gnb.doctor(local.url, **CLI)
         assert kept() == before
     assert report.ok
-    assert "goes on with the stored device token" in repr(report)
+    assert "continues with the stored device token" in repr(report)
     assert [finding.check for finding in refused.failures] == ["sign-in"]
     assert "with token and device token" in repr(accepted)
 
@@ -518,7 +518,7 @@ def test_a_token_that_is_replaced() -> None:
     [
         (lambda folder: None, "skip", "not used"),
         (lambda folder: DeviceIdentity.generate(), "ok", "passed as an object"),
-        (lambda folder: folder / "none.json", "skip", "the first connection makes"),
+        (lambda folder: folder / "none.json", "skip", "the first connection creates"),
     ],
 )
 def test_which_key(make: Callable[[Path], Any], verdict: str, says: str, tmp_path: Path) -> None:

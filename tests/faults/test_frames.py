@@ -221,8 +221,8 @@ def test_a_gateway_that_stands_still(each_transport: str, monkeypatch: pytest.Mo
             assert status.state == "connected"
             assert status.silence is not None
             assert status.silence >= 0.05
-            assert "nothing heard for" in str(status)
-            assert "nothing heard for" in status._repr_html_()
+            assert "nothing received for" in str(status)
+            assert "nothing received for" in status._repr_html_()
             await agw.close()
             assert agw.status.silence is None
 

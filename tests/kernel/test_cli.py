@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_what_to_type_next() -> None:
         (["tools", "gateway_nb.errors:printable", "--sessions", ""], 2, "must be a list of patterns such as"),
         (["tools", "tests", "--sessions", "*"], 2, "tests has no public function of its own"),
         (["frobnicate"], 2, "No such command"),
-        (["schema", "show", "sesions.list"], 1, "nothing is known of sesions.list; did you mean sessions.list"),
+        (["schema", "show", "sesions.list"], 1, "the table of methods has no sesions.list; did you mean sessions.list"),
     ],
 )
 def test_errors(arguments: list[str], code: int, text: str) -> None:
@@ -67,6 +68,20 @@ def test_call(local: gnb.LocalGateway) -> None:
     """A method is called with params, and its answer printed as JSON."""
     done = run("call", "sessions.list", '{"limit": 2}', "--url", local.url, "--token-env", "T", T=local.token)
     assert json.loads(done.stdout)["limitApplied"] == 2
+
+
+def test_call_for_a_table(local: gnb.LocalGateway) -> None:
+    """A part of an answer is printed, as JSON or as a table; what is no table is one line."""
+    at = ("--url", local.url, "--token-env", "T")
+    assert json.loads(run("call", "health", "--path", "/ok", *at, T=local.token).stdout) is True
+    run("call", "sessions.create", '{"label": "one"}', *at, T=local.token)
+    table = run("call", "sessions.list", "--path", "/sessions", "-f", "df", *at, T=local.token).stdout
+    assert "key" in table.splitlines()[0]
+    assert "one" in table.splitlines()[1]
+    refused = run("call", "health", "-f", "df", "--path", "/ok", *at, T=local.token)
+    assert (refused.returncode, "is not one list of objects; --path /NAME" in refused.stderr) == (2, True)
+    missing = run("call", "health", "--path", "/okk", *at, T=local.token)
+    assert (missing.returncode, "did you mean /ok?" in missing.stderr) == (1, True)
 
 
 def test_call_without_secrets(local: gnb.LocalGateway) -> None:
@@ -89,16 +104,31 @@ def test_version() -> None:
     assert run("--version").stdout.strip().endswith(gnb.__version__)
 
 
-def test_serve() -> None:
-    """A served gateway says where it is and how to get the token, and ends on SIGTERM."""
-    with subprocess.Popen([*COMMAND, "serve", "--show-token"], stdout=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize("arguments", [(), ("--port", "PORT")])
+def test_serve(arguments: tuple[str, ...]) -> None:
+    """A served gateway says where it is and how to get the token, in lines for a shell, too, and ends on SIGTERM."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    chosen = [argument.replace("PORT", str(port)) for argument in arguments]
+    command = [*COMMAND, "serve", "--show-token", *chosen]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        url = process.stdout.readline().split()[1]
-        token = process.stdout.readline().split()[1]
+        lines = [process.stdout.readline() for _ in range(6)]
+        url, token = lines[0].split()[1], lines[1].split()[1]
+        assert lines[4:] == [f"export OPENCLAW_GATEWAY_URL={url}\n", f"export OPENCLAW_GATEWAY_TOKEN={token}\n"]
+        assert not arguments or url == f"ws://127.0.0.1:{port}"
         with gnb.connect(url, token=token) as gw:
             assert gw.request("health")["ok"] is True
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_a_port_that_is_taken(local: gnb.LocalGateway) -> None:
+    """A port that another program uses is refused in one line, with what to do."""
+    done = run("serve", "--port", local.url.rpartition(":")[2])
+    assert done.returncode == 1
+    assert "can't be used: Address already in use; choose another, or leave --port out" in done.stderr
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])

@@ -94,7 +94,7 @@ def test_formats(connected: Kernel) -> None:
         ("%%gateway sessions.list --path /nothing", ["the answer has no /nothing; at its top there is "]),
         ("%%gateway sessions.list -f df --path /count", ["has not just one list of objects"]),
         ("%gateway result", ["there is no such call in the background"]),
-        ("%gateway describe sesions.list", ["nothing is known of sesions.list; did you mean sessions.list"]),
+        ("%gateway describe sesions.list", ["the table of methods has no sesions.list; did you mean sessions.list"]),
         ("%gateway disconnect other", ["takes no words; a connection is named with -c other"]),
         ("%gateway conect", ["did you mean connect?"]),
         (
@@ -103,6 +103,8 @@ def test_formats(connected: Kernel) -> None:
         ),
         ("%%gateway sessions.list\nlimit: $nope", ["CommandError: not defined: nope; write $$ for", "", ""]),
         ("%gateway capture start", ["needs a file"]),
+        ("%gateway capture start agent chat", ["before the events: %gateway capture start run.jsonl agent chat"]),
+        ("%gateway capture start talk.*", ["start run.jsonl talk.*"]),
         ("%%gateway health -c other", ["there is no connection 'other'; run: %gateway connect -c other"]),
     ],
 )
@@ -238,7 +240,7 @@ def test_in_the_background(connected: Kernel) -> None:
     assert connected.run("print(work.state, (await work)['status'], work.done())").text == "ok ok True\n"
     connected.run("%%gateway agent.wait --bg -o waiting\nrunId: nobody\ntimeoutMs: 60000")
     assert connected.run("print(waiting.cancel(), waiting.state)").text == (
-        "nobody waits for the answer any more cancelled\n"
+        "its answer is no longer waited for cancelled\n"
     )
     shown = connected.run("%%gateway agent.wait --bg\nrunId: nobody\ntimeoutMs: 10")
     assert len(told_of(3, shown)) in (1, 2)  # shown once, and told of its end if that came before the cell's
@@ -256,7 +258,7 @@ def test_a_run_in_the_background(connected: Kernel) -> None:
     """--bg without --final tells of a run that it began and goes on, and cancelling it aborts it."""
     connected.run("%%gateway agent --bg -o begun\nmessage: count:1000:50\nsessionKey: agent:main:main")
     shown = connected.run("answer = await begun; print(begun, answer['runId'])").text
-    assert re.match(r"agent · accepted · .* · run (\S+) goes on; --final --bg follows it to its end .* \1\n", shown)
+    assert re.match(r"agent · accepted · .* · run (\S+) continues; --final --bg follows it to its end .* \1\n", shown)
     assert connected.run("print(begun.cancel())").text == "the gateway aborted the run\n"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.client.run import AsyncRun
 from gateway_nb.sync.loop_thread import loop_thread
 from tests.helpers.scripts import CONNECT, running, script
 from tests.helpers.support import until
@@ -256,6 +257,20 @@ def test_a_failed_connect_leaves_the_former_alone(local: gnb.LocalGateway, tmp_p
     until(lambda: not local.peers)
 
 
+def test_a_text_that_is_not_there_yet(local: gnb.LocalGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads the text of a run that has none yet is told how to wait for it."""
+    with gnb.connect(local.url, token=local.token) as gw:
+        run = gw.run("count:200:50")
+        with monkeypatch.context() as patch:
+            patch.setattr(AsyncRun, "text", "")
+            with pytest.warns(UserWarning, match=r"no text yet; \.result\(\)\.text waits"):
+                assert run.text == ""
+        until(lambda: run.events)
+        run.abort()
+        with pytest.raises(gnb.RunAbortedError):
+            run.result(10)
+
+
 def test_from_a_running_loop(local: gnb.LocalGateway) -> None:
     """The sync face works in a cell with a running loop, and handles can be awaited there."""
 
@@ -309,7 +324,7 @@ def test_from_a_handler(local: gnb.LocalGateway) -> None:
 
 
 def test_from_the_loop_thread(local: gnb.LocalGateway) -> None:
-    """Waiting on the loop's own thread would never end: it raises at once and names the way out."""
+    """Waiting on the loop's own thread would never end: it raises at once and says what to do."""
     with gnb.connect(local.url, token=local.token) as gw:
 
         async def on_the_loop() -> None:

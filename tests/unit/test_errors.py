@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pydoc
+
 import pytest
 
+from gateway_nb import errors
 from gateway_nb.errors import PairingRequiredError, with_options
 
 
@@ -30,3 +33,13 @@ def test_what_a_gateways_owner_needs_to_know() -> None:
         ("request", "r-1"),
         ("on the gateway's host run", "openclaw devices approve r-1"),
     ]
+
+
+def test_help() -> None:
+    """The first screen of help(gnb.errors) has every error with what it says and what to do."""
+    screen = pydoc.render_doc(errors, renderer=pydoc.plaintext).partition("CLASSES")[0]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.GatewayError)]
+    assert len(kinds) > 15
+    for kind in kinds:
+        assert f"    {kind.__name__:22} {str(kind.__doc__).splitlines()[0]}\n" in screen
+    assert len(screen.splitlines()) < 40

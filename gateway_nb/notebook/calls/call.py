@@ -131,7 +131,7 @@ class Running:
         """Return the payload of the answer; waits for it.
 
         Args:
-            timeout: seconds to wait; the call goes on after it.
+            timeout: seconds to wait; the call continues after that.
 
         Raises:
             GatewayError: the call failed; points into the cell where the gateway named a place.
@@ -161,7 +161,7 @@ class Running:
             self._sent.cancel()
         self._end()
         if self.call.method not in FINISH or self.params is None:
-            return "nobody waits for the answer any more"
+            return "its answer is no longer waited for"
         run_id, session = run_of(self.params)
         try:
             answer = self._gateway.request(
@@ -227,7 +227,7 @@ class Running:
             parts.append(f"last event: {self.view.last_event}")
         if run := self._begun.get("runId"):
             run = self.redactor.start(str(run), _SHOWN_ID)[:_SHOWN_ID]
-            parts.append(f"run {run} goes on; --final --bg follows it to its end")
+            parts.append(f"run {run} continues; --final --bg follows it to its end")
         if self.number:
             parts.append(f"%gateway result {self.number} shows the answer")
         return printable(" · ".join(parts))

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...protocol.spelling import closest
-from .body import Body, Place, below, place_of
+from .body import Body, Place, below, closing, place_of
 
 _NAME = re.compile(r"[^\W\d]\w*")
-_BRACKETS = {"{": "}", "(": ")", "[": "]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,7 @@ def _split(text: str) -> Iterator[str | _Reference]:
             plain += "$"  # $5 is money
             at += 1
             continue
-        end = name.end() if name else _closing(text, at + 1)
+        end = name.end() if name else closing(text, at + 1)
         if plain:
             yield plain
             plain = ""
@@ -169,26 +168,6 @@ def _split(text: str) -> Iterator[str | _Reference]:
         at = end
     if plain or not text:
         yield plain
-
-
-def _closing(text: str, at: int) -> int:
-    """Return the place behind the bracket that closes the one at a place; strings in between may hold any."""
-    expected: list[str] = []
-    quote = ""
-    for index in range(at, len(text)):
-        character = text[index]
-        if quote:
-            escaped = text[index - 1] == "\\"
-            quote = "" if character == quote and not escaped else quote
-        elif character in "'\"":
-            quote = character
-        elif character in _BRACKETS:
-            expected.append(_BRACKETS[character])
-        elif expected and character == expected[-1]:
-            expected.pop()
-            if not expected:
-                return index + 1
-    raise ValueError("${ is not closed; write $$ for a dollar sign")
 
 
 def _plain(value: Any) -> Any:

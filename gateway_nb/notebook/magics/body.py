@@ -24,6 +24,8 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _REFERENCE = re.compile(r"\$(\w+|\{.*\})", re.DOTALL)
+_STRING_OR_REFERENCE = re.compile(r'"(?:[^"\\]|\\.)*"?|\$(?:\{|[^\W\d]\w*)', re.DOTALL)
+_BRACKETS = {"{": "}", "(": ")", "[": "]"}
 _EXCERPT = 100
 
 
@@ -87,7 +89,7 @@ def parse_body(text: str) -> Body:
 
     Args:
         text: a JSON object, a YAML mapping, a reference (``$name``, ``${expr}``) to one, or nothing. What begins with
-            a brace or a bracket is JSON, strictly.
+            a brace or a bracket is JSON, strictly, but that a reference needs no quotes.
 
     Raises:
         CommandError: it is neither; says line and column, and shows the place.
@@ -143,16 +145,17 @@ def _json(text: str) -> tuple[Any, str | None]:
             repeated.extend(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         return found
 
+    quoted, shifts = _with_quotes(text)
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=unique)
+        value = json.loads(quoted, parse_constant=_refuse_constant, object_pairs_hook=unique)
         return value, repeated[0] if repeated else None
     except json.JSONDecodeError as error:
         why = f"{error.msg[0].lower()}{error.msg[1:]}"
-        if error.pos >= len(text.rstrip()):
+        if error.pos >= len(quoted.rstrip()):
             why = "it ends before its last bracket is closed"
         elif "property name" in error.msg:
             why += "; without the braces the body may be YAML"
-        place = (error.lineno - 1, error.colno - 1)
+        place = place_of(text, error.pos - sum(shift for end, shift in shifts if end <= error.pos))
         raise Body(text=text).error(f"the body is not valid JSON: {why}", place) from None
     except _Constant as constant:
         place = place_of(text, text.find(str(constant)))
@@ -161,6 +164,52 @@ def _json(text: str) -> tuple[Any, str | None]:
         raise CommandError("the body is nested too deeply") from None
     except ValueError as error:  # a number with more digits than Python reads
         raise CommandError(f"the body is not valid JSON: {error}") from None
+
+
+def _with_quotes(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return JSON with its references in quotes, and for each that had none where it ends and by how much it grew."""
+    parts: list[str] = []
+    shifts: list[tuple[int, int]] = []
+    at = length = 0
+    while found := _STRING_OR_REFERENCE.search(text, at):
+        start, end = found.span()
+        part = found[0]
+        if part[0] == "$":
+            try:
+                end = closing(text, end - 1) if part == "${" else end
+            except ValueError as error:
+                raise Body(text=text).error(str(error), place_of(text, start)) from None
+            part = json.dumps(text[start:end])
+        parts += [text[at:start], part]
+        length += start - at + len(part)
+        if text[start] == "$":
+            shifts.append((length, len(part) - (end - start)))
+        at = end
+    return "".join([*parts, text[at:]]), shifts
+
+
+def closing(text: str, at: int) -> int:
+    """Return the place behind the bracket that closes the one at a place; strings in between may hold any.
+
+    Raises:
+        ValueError: there is none.
+    """
+    expected: list[str] = []
+    quote = ""
+    for index in range(at, len(text)):
+        character = text[index]
+        if quote:
+            escaped = text[index - 1] == "\\"
+            quote = "" if character == quote and not escaped else quote
+        elif character in "'\"":
+            quote = character
+        elif character in _BRACKETS:
+            expected.append(_BRACKETS[character])
+        elif expected and character == expected[-1]:
+            expected.pop()
+            if not expected:
+                return index + 1
+    raise ValueError("${ is not closed; write $$ for a dollar sign")
 
 
 class _Constant(ValueError):

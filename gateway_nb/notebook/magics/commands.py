@@ -55,7 +55,7 @@ _CONNECTING = (
     Option("--token-env", "token_env", "NAME", "takes the token from an environment variable"),
     Option("--password-env", "password_env", "NAME", "takes the password from an environment variable"),
     Option("--tls-fingerprint", "tls_fingerprint", "FP", "expects the certificate with this SHA-256"),
-    Option("--scopes", "scopes", "A,B", "asks for these scopes alone"),
+    Option("--scopes", "scopes", "A,B", "asks for these scopes only"),
     Option("--timeout", "timeout", "S", "gives up after so many seconds"),
 )
 CALL = Syntax(

@@ -14,6 +14,7 @@ from .records import BOOKS
 
 _MOST = 500
 _BLOCK_LINE = re.compile(r"(\s*)((?:- )*)(?:(\w[\w.-]*|\"[^\"]*\"):(?:\s+|$))?(.*)", re.DOTALL)
+_REFERENCE = re.compile(r"(?<!\$)\$\w*\Z")
 _FLOW_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
@@ -55,6 +56,7 @@ class Knowledge:
         seen: of answers.
         attributes: public names of a connection, where it is a variable of Python's.
         tools: the functions that the connection offers to agents.
+        variables: of the user's, for references.
     """
 
     methods: tuple[str, ...]
@@ -64,6 +66,7 @@ class Knowledge:
     seen: Seen
     attributes: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def complete(text: str, cursor: int, knowledge: Knowledge) -> Completions | None
     Args:
         text: the cell, or a part of it that ends with the cursor's line.
         cursor: offset into it.
-        known: what is knowledge.
+        knowledge: what completions are made of.
     """
     before = text[:cursor]
     head, newline, body = before.lstrip().partition("\n")
@@ -166,6 +169,8 @@ def _option_value(option: str, fragment: str, knowledge: Knowledge) -> Completio
 
 def _in_body(head: str, body: str, knowledge: Knowledge) -> Completions:
     method = next(iter(_words(head.split()[1:], CALL)), "")
+    if reference := _REFERENCE.search(body):
+        return matching(reference[0], [f"${name}" for name in knowledge.variables], "variable")
     if body.lstrip().startswith(("{", "[")):
         return _in_flow(method, body, knowledge)
     lines = body.split("\n")

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...protocol.spelling import closest
+from ...schema.facts import method_facts
 from .body import Body, CommandError, parse_body
 from .commands import AGENT, CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
 
 _TOKEN = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|\S+)""")
 _METHOD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*\Z")
+_NO_METHODS = set(COMMANDS) - {"status"}
+"""Commands that no method is called like."""
 _SECRET_OPTIONS = ("--token", "--password", "--device-token", "--bootstrap-token", "--secret")
 
 
@@ -110,9 +113,10 @@ def parse_line(line: str) -> Command | Call:
 
 def _unknown(name: str) -> CommandError:
     """Return the error for a command that there is not: a slip, or perhaps a method."""
-    if near := closest(name, COMMANDS, 1):
+    methods = method_facts().methods
+    if name not in methods and (near := closest(name, COMMANDS, 1)):
         return CommandError(f"%gateway has no command {name!r}; did you mean {near[0]}?")
-    if "." in name:
+    if "." in name or name in methods:
         advice = f"to call a method: %gateway call {name}, or %%gateway {name} with the params as the cell"
     else:
         advice = f"it has {', '.join(COMMANDS)}; a method is called with %gateway call {name}"
@@ -129,11 +133,22 @@ def parse_cell(line: str, body: str) -> Call:
     Raises:
         CommandError: the line is no call, or the body can't be read; says line and column.
     """
+    first, *others = line.split() or [""]
+    if first in _NO_METHODS:
+        raise CommandError(_as_line(first, others))
     words, options = _scan(line, CALL)
     if not words:
         raise CommandError("%%gateway needs a method: %%gateway sessions.list, and the params as the cell")
     _at_most(words, 1, "%%gateway takes one method; the params go into the cell's body")
     return _call(words[0], body, options)
+
+
+def _as_line(command: str, others: list[str]) -> str:
+    """Return what to write instead of a cell that begins with a command."""
+    if command == "call":
+        method = others[0] if others else "sessions.list"
+        return f"%%gateway is followed by the method itself: %%gateway {method}, and the params as the cell"
+    return f"{command} is a command of the line magic, with one %: %gateway {command}"
 
 
 def parse_agent(line: str, body: str) -> Prompt:

@@ -61,7 +61,7 @@ class GatewayMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def gateway(self, line: str, cell: str | None = None) -> Running | None:
-        """Call an OpenClaw Gateway; ``%gateway help`` says how. With ``--bg`` it returns the call that goes on."""
+        """Call an OpenClaw Gateway; ``%gateway help`` says how. With ``--bg`` it returns the call, which continues."""
         try:
             parsed = grammar.parse_line(line) if cell is None else grammar.parse_cell(line, cell)
             if isinstance(parsed, Call):
@@ -78,7 +78,7 @@ class GatewayMagics(Magics):
         """Ask an agent of an OpenClaw Gateway, the prompt as the cell; ``%gateway help`` lists the options."""
         try:
             prompt = grammar.parse_agent(line, cell)
-            message = bind_text(prompt.text, self._variables, suggest=self._own_variables())
+            message = bind_text(prompt.text, self._variables, suggest=self.own_variables())
             running = AgentRunning(self._gateway(prompt.connection), prompt, message)
             return self._run(running, lambda _: self._keep(prompt.output, running))
         except GatewayError as error:
@@ -91,7 +91,7 @@ class GatewayMagics(Magics):
         variables: dict[str, Any] = self.shell.user_ns
         return variables
 
-    def _own_variables(self) -> dict[str, Any]:
+    def own_variables(self) -> dict[str, Any]:
         """Return the variables, the user's own first: a misspelt one is more likely one of these than of IPython's."""
         assert self.shell is not None, "magics are registered with a shell"
         hidden = self.shell.user_ns_hidden
@@ -109,7 +109,7 @@ class GatewayMagics(Magics):
 
     def _call(self, call: Call, *, in_cell: bool = False) -> Running | None:
         call = replace(call, format=call.format or self.default_format)
-        params = bind(call.body, self._variables, suggest=self._own_variables())
+        params = bind(call.body, self._variables, suggest=self.own_variables())
         gateway = self._gateway(call.connection)
         if call.dry_run:
             print(calls.dry_run(call, params, gateway.status.scopes, gateway.redactor))
@@ -194,7 +194,7 @@ class GatewayMagics(Magics):
         if gateways:
             display(Connections(list(gateways.values()), current.chosen(self.default_connection)))
         else:
-            print("not connected; %gateway connect [URL] connects, %gateway help lists what there is")
+            print("not connected; %gateway connect [URL] connects, %gateway help lists the commands")
 
     def _methods(self, command: Command) -> None:
         self._list(command, "methods", self._gateway(command.options.get("connection")).methods)
@@ -214,6 +214,9 @@ class GatewayMagics(Magics):
             gateway = self._gateway(options.pop("connection", None))
             if not rest:
                 raise CommandError("%gateway capture start needs a file: %gateway capture start run.jsonl agent chat.*")
+            if rest[0] in gateway.event_names or "*" in rest[0]:
+                events = " ".join(rest)
+                raise CommandError(f"the file comes before the events: %gateway capture start run.jsonl {events}")
             capture = gateway.capture(rest[0], tuple(rest[1:]) or ("*",), **options)
             self._captures.append(capture)
             display(capture)

@@ -17,7 +17,7 @@ _FIRST = re.compile(r"\s*(?:method\s*=\s*)?[\"']([\w.:-]+)[\"']\s*,")
 _KEYWORD = re.compile(r"(?:.*[,(]|\A)\s*(\w+)\s*=\s*[\[({]?(?:\s*[\"'][^\"']*[\"']\s*,)*\s*\Z", re.DOTALL)
 _GIVEN = re.compile(r"(\w+)\s*=(?!=)")
 _TAKE_METHODS = {"request": "method", "submit": "method"}
-_TAKE_EVENTS = {"on": "event", "wait_for": "event", "stream": "event"}
+_TAKE_EVENTS = {"on", "wait_for", "stream", "where", "payloads"}
 
 
 @dataclass(frozen=True)

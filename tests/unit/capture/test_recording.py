@@ -662,6 +662,15 @@ def test_another_file(tmp_path: Path, text: str) -> None:
         gnb.load(path).to_arrow()
 
 
+def test_parquet_is_no_capture(tmp_path: Path) -> None:
+    """Who loads Parquet is told how to read it, whether it is a file or a folder."""
+    for name in ("file.parquet", "folder.parquet"):
+        path = tmp_path / name
+        path.mkdir() if name.startswith("folder") else path.touch()
+        with pytest.raises(gnb.CaptureError, match=r"is Parquet, not a capture; read it with pandas\.read_parquet"):
+            gnb.load(path)
+
+
 def test_many_files(tmp_path: Path) -> None:
     """A folder and a pattern are read as one recording."""
     for name in ("a.jsonl", "b.jsonl.zst", "c.txt.jsonl"):

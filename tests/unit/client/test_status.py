@@ -24,7 +24,7 @@ LINES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"state": "connected", "rtt": 0.00125}, f"connected · {URL} · round trip 1.2 ms"),
     ({"state": "connected", "silence": 14.9}, f"connected · {URL}"),
-    ({"state": "connected", "silence": 15.0}, f"connected · {URL} · nothing heard for 15 s"),
+    ({"state": "connected", "silence": 15.0}, f"connected · {URL} · nothing received for 15 s"),
     ({"state": "connected", "problems": ("a full disk", "another")}, f"connected · {URL} · a full disk · another"),
 ]
 
@@ -38,7 +38,7 @@ def test_lines(fields: dict[str, Any], line: str) -> None:
 ROWS: list[tuple[dict[str, Any], set[tuple[str, str]]]] = [
     ({}, {("Events", "0")}),
     ({"retry_in": 3.0, "reason": "<b>"}, {("State", "closed in 3 s"), ("Why", "&lt;b&gt;")}),
-    ({"silence": 20.0, "problems": ("a", "b")}, {("Warning", "nothing heard for 20 s"), ("Problem", "a · b")}),
+    ({"silence": 20.0, "problems": ("a", "b")}, {("Warning", "nothing received for 20 s"), ("Problem", "a · b")}),
     ({"server_version": "1", "protocol": 3, "rtt": 0.5}, {("Server", "OpenClaw 1, protocol 3")}),
     ({"rtt": 0.5}, {("Round trip", "500.0 ms")}),
     ({"role": "node"}, {("Role and scopes", "node: none")}),

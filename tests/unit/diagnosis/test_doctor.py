@@ -16,8 +16,8 @@ from gateway_nb.errors import GatewayConnectError
 @pytest.mark.parametrize(
     ("requirements", "found"),
     [
-        (["click>=8.1"], [("packages", "ok", "all 1 are here")]),
-        (["click"], [("packages", "ok", "all 1 are here")]),
+        (["click>=8.1"], [("packages", "ok", "all 1 are installed")]),
+        (["click"], [("packages", "ok", "all 1 are installed")]),
         (["click>=999.1"], [("packages", "fail", "is older than 999.1")]),
         (["no-such-package>=1"], [("packages", "fail", "no-such-package is missing")]),
         (["click>=8", "no-such>=1; extra == 'plot'"], [("packages", "ok", "1"), ("extra plot", "skip", "no-such")]),
@@ -46,9 +46,9 @@ def test_our_own_requirements_are_understood(requirement: str) -> None:
 @pytest.mark.parametrize(
     ("version", "says"),
     [
-        ("7.4.0", "heard after it, during an await at once"),
+        ("7.4.0", "handled after a busy cell, but at once during an await"),
         ("7.3.1", "a thread of its own"),
-        ("6.29.5", "heard after it"),
+        ("6.29.5", "handled after a busy cell"),
     ],
 )
 def test_kernel(version: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:

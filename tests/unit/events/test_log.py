@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -355,3 +356,26 @@ def test_joined_logs(before: int, during: int, after: int) -> None:
     assert list(frame[frame["kind"] != "event"]["kind"]) == ["stop", "start"]
     former.extend([event(1000)])
     assert (numbers(former.tail(1)), len(former.df)) == ([1000], len(former))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda log: log["event"], r"\.df is a DataFrame: \.df\['event'\]"),
+        (lambda log: list(log), r"not iterable; \.df is a DataFrame, \.payloads\(\) yields"),
+        (lambda log: log.head(), r"no attribute 'head'; \.df is a DataFrame: \.df\.head"),
+        (lambda log: log.frob, r"EventLog has no attribute 'frob'$"),
+    ],
+)
+def test_used_like_a_dataframe(mistake: Callable[[Any], object], words: str) -> None:
+    """Who takes the events for a DataFrame is told where it is."""
+    with pytest.raises((TypeError, AttributeError), match=words):
+        mistake(filled(2))
+
+
+def test_a_misspelt_event() -> None:
+    """A name that no event has, and that is almost one of theirs, is warned of; others and patterns are not."""
+    log = filled(2)
+    with pytest.warns(UserWarning, match=r"no event 'evn' so far; did you mean even\?"):
+        assert len(log.where("evn")) == 0
+    assert [len(log.where(name)) for name in ("chat", "ev*", "x*")] == [0, 1, 0]

@@ -399,7 +399,7 @@ def test_a_request_too_large() -> None:
     "params", [[1], "x", {"x": math.nan}, {"x": [{"y": math.inf}]}, {"x": object()}, {"x": "\ud800"}]
 )
 def test_params_that_are_not_json(params: Any) -> None:
-    """Params that JSON cannot say are refused by name, and nothing is left waiting."""
+    """Params that JSON does not have are refused by name, and nothing is left waiting."""
     session = ready()
     with pytest.raises(BadParamsError, match="health"):
         session.request("1", "health", params, 0.0, timeout=1.0)

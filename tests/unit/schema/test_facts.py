@@ -58,8 +58,8 @@ def test_describe() -> None:
     assert lines[0] == "m: needs operator.read, since 2026.1"
     assert lines[2] == "  name: string (required)"
     assert "  kind: string, one of 'a', 'b'" in lines
-    assert "nothing is known of its params" in TABLE.describe("unknown")
-    assert TABLE.describe("unknwn") == "nothing is known of unknwn; did you mean unknown?"
+    assert "its params are not documented" in TABLE.describe("unknown")
+    assert TABLE.describe("unknwn") == "the table of methods has no unknwn; did you mean unknown?"
 
 
 @pytest.mark.parametrize(

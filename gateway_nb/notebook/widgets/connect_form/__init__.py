@@ -41,7 +41,7 @@ _ARGUMENTS = re.compile("; pass token= or password=, or [^·]*")
 
 
 def connect_form() -> ConnectForm:
-    """Return a form to connect with, a widget: URL, secret, scopes, and what to do where it fails.
+    """Return a form to connect with, a widget: URL, secret, scopes, and advice where connecting fails.
 
     Returns:
         A `ConnectForm`; its ``.gateway`` is the connection, once there is one, and the magics use it, too.

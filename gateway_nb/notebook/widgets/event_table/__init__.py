@@ -110,7 +110,7 @@ class EventTable(LiveWidget):
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The rows selected in the browser, as a DataFrame, but for those that gave way to newer ones."""
+        """The rows selected in the browser, as a DataFrame, without those dropped for newer ones."""
         with self._lock:
             return frame_of(self._rows.take(self._selected)[1])
 
@@ -119,7 +119,7 @@ class EventTable(LiveWidget):
 
         Args:
             **query: the fields of `gateway_nb.notebook.widgets.event_table.query.Query`: events, text, start, end,
-                path, sort and descending; what is not given is not asked for.
+                path, sort and descending; what is left out does not filter.
 
         Raises:
             FilterError: a field is wrong.
@@ -134,13 +134,13 @@ class EventTable(LiveWidget):
         self._ask(Query.parse(query))
 
     def expand(self, *paths: str) -> None:
-        """Show columns out of the payloads, in every view, instead of those that were there.
+        """Show columns from the payloads, in every view, instead of the former ones.
 
         Args:
             *paths: ``"runId"``, ``"data.phase"`` or a JSON pointer ``"/data/phase"``; at most 8, none for none.
 
         Raises:
-            FilterError: there are more, or one is no path.
+            FilterError: there are more than 8, or one is not a path.
 
         Example:
             >>> table = gw.table()
@@ -159,7 +159,7 @@ class EventTable(LiveWidget):
         """Write what the filter shows to a new file on the kernel's disk.
 
         Args:
-            path: its suffix says how: ``.jsonl`` (`gateway_nb.load` reads it), ``.parquet`` or ``.csv``.
+            path: its suffix chooses the format: ``.jsonl`` (`gateway_nb.load` reads it), ``.parquet`` or ``.csv``.
 
         Raises:
             CaptureError: the suffix is another, the file exists, or it can't be written.

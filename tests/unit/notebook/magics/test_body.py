@@ -43,6 +43,12 @@ BODIES: list[tuple[str, Any]] = [
 ]
 MISTAKES: list[tuple[str, str, str]] = [
     ('{"a" 1}', "line 1, column 6", '    {"a" 1}\n         ^'),
+    (
+        '{"a": $n, "b": ${n + 1} "c": 1}',
+        "delimiter (line 1, column 25)",
+        '    {"a": $n, "b": ${n + 1} "c": 1}\n' + " " * 28 + "^",
+    ),
+    ('{"a": ${n', "${ is not closed; write $$ for a dollar sign (line 1, column 7)", '    {"a": ${n\n          ^'),
     ('{"a": 1,}', "line 1, column ", '    {"a": 1,}\n           '),  # at the comma, or behind it in Python 3.12
     ("{a: 1}", "without the braces the body may be YAML", "    {a: 1}\n     ^"),
     ('{"a": 1, "a": 2}', "says 'a' twice (line 1, column 10)", '    {"a": 1, "a": 2}\n             ^'),
@@ -161,6 +167,8 @@ BOUND: list[tuple[str, Any]] = [
     ("a: $n", {"a": 5}),
     ('{"a": "$n"}', {"a": 5}),
     ("a: hello $name, $n", {"a": "hello Ada, 5"}),
+    ('{"a": $n, "b": [$items, "$name"]}', {"a": 5, "b": [[1, {"a": None}], "Ada"]}),
+    ('{"a": ${"}" + name}, "b": ${ {"x": n}["x"] }}', {"a": "}Ada", "b": 5}),
     ("a: ${n * 2}", {"a": 10}),
     ('a: "${[x + n for x in (1, 2)]}"', {"a": [6, 7]}),
     ("a: ${name}${name}", {"a": "AdaAda"}),
@@ -203,6 +211,7 @@ UNBOUND: list[tuple[str, str]] = [
     ("a: ${1/0}", "${1/0} fails: ZeroDivisionError: division by zero (line 1, column 4)"),
     ("a: ${n +}", "${n +} fails: SyntaxError"),
     ("a: ${n", "${ is not closed"),
+    ('{"a": 1,\n "b": $nam}', "not defined: nam (did you mean name?); write $$ for a dollar sign (line 2, column 7)"),
     ("a: ${frame[['a', 'a']]}", "the frame has two columns of one name"),
     ("$n", "$n is a int; params are a mapping"),
 ]

@@ -27,7 +27,7 @@ FACTS = Facts(
 )
 SEEN = Seen({"agent:main:one": None}, {"main": None})
 METHODS, EVENTS = ("health", "sessions.list", "sessions.patch"), ("agent", "talk.mode")
-KNOWN = Knowledge(METHODS, EVENTS, ("default", "b"), FACTS, SEEN, tools=("add", "sales"))
+KNOWN = Knowledge(METHODS, EVENTS, ("default", "b"), FACTS, SEEN, tools=("add", "sales"), variables=("limit", "name"))
 B = "%%gateway sessions.list\n"
 C = "%%gateway cron.add -o x\n"
 
@@ -65,6 +65,10 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     (B + "sort: n", "n", ("new",)),
     (B + "all: t", "t", ("true",)),
     (B + "limit: ", "", ()),
+    (B + "limit: $", "$", ("$limit", "$name")),
+    (B + '{"limit": $li', "$li", ("$limit",)),
+    (B + "search: hello $na", "$na", ("$name",)),
+    (B + "limit: $$na", "$$na", ()),
     (C + "na", "na", ("name: ",)),
     (C + "schedule:\n  ", "", ("kind: ", "everyMs: ")),
     (C + "schedule:\n  kind: e", "e", ("every",)),

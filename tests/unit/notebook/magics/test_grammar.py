@@ -60,6 +60,7 @@ LINES: list[tuple[str, Command | Call]] = [
 CELLS: list[tuple[str, str, Call]] = [
     ("health", "", Call("health")),
     ("health;", "\n", Call("health", quiet=True)),
+    ("status", "", Call("status")),
     ("health --quiet", "", Call("health", quiet=True)),
     ("system-presence -f raw", "{}", call("system-presence", {}, format="raw")),
     (
@@ -73,6 +74,11 @@ CELLS: list[tuple[str, str, Call]] = [
 ERRORS: list[tuple[str, str | None, str]] = [
     ("frobnicate", None, "no command 'frobnicate'"),
     ("sessions.list", None, "%%gateway sessions.list"),
+    ("health", None, "to call a method: %gateway call health, or %%gateway health with"),
+    ("conect", None, "did you mean connect?"),
+    ("call sessions.list -o x", "limit: 5", "followed by the method itself: %%gateway sessions.list, and the params"),
+    ("call", "", "followed by the method itself: %%gateway sessions.list"),
+    ("connect --token abc", "", "with one %: %gateway connect"),
     ("connect a b", None, "takes one URL; not understood: b"),
     ("connect --token abc", None, "--token is refused"),
     ("connect --password=abc", None, "--password is refused"),
@@ -118,7 +124,7 @@ def test_cells(line: str, body: str, meaning: Call) -> None:
 
 @pytest.mark.parametrize(("line", "body", "message"), ERRORS)
 def test_errors(line: str, body: str | None, message: str) -> None:
-    """Each mistake is said in one line, with the place or the way out, and never with a secret."""
+    """Each mistake is said in one line, with the place or what to do instead, and never with a secret."""
     with pytest.raises(CommandError) as caught:
         parse_line(line) if body is None else parse_cell(line, body)
     assert message in str(caught.value)

@@ -60,6 +60,7 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ('gw.request("sessions.list", {"sort": "o', "o", ("old",)),
     ('gw.on("ses', "ses", ("session.message",)),
     ('gw.wait_for("a', "a", ("agent",)),
+    ('gw.events.where("a', "a", ("agent",)),
     ('gw.events.expand("x", event="ch', "ch", ("chat",)),
     ('table.filter(events=["', "", ("session.message", "agent", "chat")),
     ('table.filter(events=["chat", "ag', "ag", ("agent",)),

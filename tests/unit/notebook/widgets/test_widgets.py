@@ -197,14 +197,14 @@ def test_a_status_of_odd_times(up: Any) -> None:
 
 
 def test_the_warnings_of_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status tab says, as the status itself does, that nothing is heard, and what was lost on this side."""
+    """The status tab says, as the status itself does, that nothing is received, and what was lost on this side."""
     with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, name="silent") as gw:
         counters = Counters(handler_missed=1234, jumps=5)
         silent = dataclasses.replace(gw.status, silence=45.0, counters=counters)
         monkeypatch.setattr(type(gw), "status", silent)
         widget = StatusView(gw)
         rows = dict(widget._describe()["rows"])
-        assert rows["Warning"] == "nothing heard for 45 s"
+        assert rows["Warning"] == "nothing received for 45 s"
         assert (rows["Calls of handlers left out"], rows["Jumps"]) == ("1,234", "5")
         widget.close()
         monkeypatch.undo()
