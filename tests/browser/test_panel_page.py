@@ -204,9 +204,9 @@ def test_runs(browser: Any, tmp_path: Path) -> None:
 
 
 def test_a_panel(gw: gnb.Gateway) -> None:
-    """A panel holds four tabs, shows itself without a browser, and closes what it made."""
+    """A panel holds five tabs, shows itself without a browser, and closes what it made."""
     panel = Panel(gw)
-    assert [panel.get_title(number) for number in range(4)] == ["Status", "Events", "Request", "Runs"]
+    assert [panel.get_title(number) for number in range(5)] == ["Status", "Events", "Request", "Runs", "Data"]
     assert panel._repr_mimebundle_()["text/plain"] == "<Panel default>"
     assert "connected" in panel.picture()
     children = panel.children

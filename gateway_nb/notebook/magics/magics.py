@@ -241,7 +241,7 @@ class GatewayMagics(Magics):
         if not command.words:
             raise CommandError(f"%gateway data needs one of {', '.join(BOOKS)}")
         gateway = self._gateway(command.options.get("connection"))
-        frame = read_book(gateway, command.words[0], command.options)
+        frame = read_book(gateway.data, command.words[0], command.options)
         if "session" in frame:
             self.seen.take([{"key": key} for key in frame["session"].dropna().unique()])
         self._shown(command, frame)

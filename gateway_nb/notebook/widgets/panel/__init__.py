@@ -1,10 +1,11 @@
-"""The panel: status, events, requests and runs of one connection, in tabs."""
+"""The panel: status, events, requests, runs and records of one connection, in tabs."""
 
 from __future__ import annotations
 
 import ipywidgets
 
 from ....faces.gateway import Gateway
+from ..data_view import DataView
 from ..event_table import EventTable
 from ..live import display, register
 from ..request_box import RequestBox
@@ -20,6 +21,7 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
 
     Attributes:
         table: the table of its events.
+        data: the tab of its gateway's records; ``panel.data.df`` is the DataFrame that was read last.
 
     Example:
         >>> panel = gw.panel()
@@ -32,8 +34,9 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.table: EventTable = gateway.table()
         self.request = RequestBox(gateway)
         self.runs = RunsView(gateway.events, gateway.name)
-        children = [self.status, self.table, self.request, self.runs]
-        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs"])
+        self.data = DataView(gateway)
+        children = [self.status, self.table, self.request, self.runs, self.data]
+        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs", "Data"])
         register(self)
 
     def close(self) -> None:
