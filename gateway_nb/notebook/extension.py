@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from ..errors import GatewayError
 from ..events.view import EventView
 from ..faces import connections as connecting
 from ..faces.async_gateway import AsyncGateway
 from ..faces.gateway import Gateway
 from ..schema.facts import method_facts
 from . import current
-from .magics.completion import Knowledge, complete
+from .magics.completion import Completions, Knowledge, complete
 from .magics.magics import GatewayMagics
 from .magics.python import complete_python
 
 _NAMES = ("gateway", "agent")
 _QUESTION = re.compile(r"^(\s*)%gateway\s+call\s+([\w.:-]+)\s*\?+\s*$")
 
+_LISTS = ("sessions.list", "agents.list", "cron.list")
+_PATIENCE = 0.5  # seconds
 _BODILESS = re.compile(r"%%(gateway|agent)\s")
 
 
@@ -77,9 +81,9 @@ def _matcher(magics: GatewayMagics) -> Any:
     def gateway_matcher(context: CompletionContext) -> Any:
         lines = context.full_text.split("\n")
         cursor = sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position
-        found = complete(context.full_text, cursor, _knowledge(magics)) or complete_python(
-            context.full_text[:cursor], lambda name: _knowledge_of(magics, name)
-        )
+        found = _completions(magics, context.full_text, cursor)
+        if found is not None and found.kind == "value" and not found.choices and _ask_for_names(magics):
+            found = _completions(magics, context.full_text, cursor)
         if found is None:
             return {"completions": []}
         return {
@@ -90,6 +94,25 @@ def _matcher(magics: GatewayMagics) -> Any:
 
     gateway_matcher.gateway_nb = True
     return gateway_matcher
+
+
+def _completions(magics: GatewayMagics, text: str, cursor: int) -> Completions | None:
+    found = complete(text, cursor, _knowledge(magics))
+    return found or complete_python(text[:cursor], lambda name: _knowledge_of(magics, name))
+
+
+def _ask_for_names(magics: GatewayMagics) -> bool:
+    """Ask each connection once for the sessions, agents and jobs that there are; return whether one was asked.
+
+    The key that was pressed waits for it, but not long.
+    """
+    new = [each for each in connecting.connections().values() if each not in magics.asked and not each.closed]
+    magics.asked.update(new)
+    asked = [(each, each.submit(method, timeout=_PATIENCE)) for each in new for method in _LISTS]
+    for gateway, handle in asked:
+        with contextlib.suppress(GatewayError):  # a completion is no place to say what may not be read
+            magics.seen.take(gateway.redactor.value(handle.result()))
+    return bool(new)
 
 
 def _knowledge(magics: GatewayMagics) -> Knowledge:

@@ -92,6 +92,15 @@ class Kernel:
                 content = message["content"]
                 seen += content.get("text") or content.get("data", {}).get("text/plain", "")
 
+    def wait_for_update(self, text: str, timeout: float = 30) -> None:
+        """Wait until a display was updated with HTML that holds this."""
+        until = time.monotonic() + timeout
+        while True:
+            message = self.client.get_iopub_msg(timeout=max(until - time.monotonic(), 0.01))
+            shown = message["content"].get("data", {}) if message["msg_type"] == "update_display_data" else {}
+            if text in shown.get("text/html", ""):
+                return
+
     def stop(self) -> None:
         """End it."""
         self.client.stop_channels()

@@ -57,3 +57,28 @@ def test_reading_that_takes_long(connected: Kernel) -> None:
     connected.manager.interrupt_kernel()
     assert connected.outcome(cell).status == "error"
     assert connected.run("len(gw.data.sessions())").displays[-1]["text/plain"] == "1"
+
+
+def choices(kernel: Kernel, code: str) -> list[str]:
+    return list(kernel.client.complete(code, len(code), reply=True, timeout=30)["content"]["matches"])
+
+
+def test_names_that_nobody_has_seen(connected: Kernel) -> None:
+    """Sessions, agents and jobs complete though no cell has listed them, in magics and in Python."""
+    job = {"name": "a job", "schedule": {"kind": "every", "everyMs": 3_600_000}, "sessionTarget": "isolated"}
+    job |= {"wakeMode": "now", "payload": {"kind": "agentTurn", "message": "echo:x"}, "delivery": {"mode": "none"}}
+    added = connected.run(f"gw.request('cron.add', {job!r})['id']").displays[-1]["text/plain"].strip("'")
+    assert "agent:main:one" in choices(connected, "%gateway transcript ")
+    assert choices(connected, "%gateway data cron_runs --job ") == [added]
+    assert choices(connected, 'gw.transcript("') == ["agent:main:one"]
+    assert choices(connected, 'gw.run("x", agent="') == ["main"]
+
+
+def test_following(connected: Kernel) -> None:
+    """A transcript that is followed grows where it was shown, while other cells run, until it is stopped."""
+    shown = connected.run("view = gw.transcript('agent:main:one').follow()\nview")
+    assert "following" in shown.displays[-1]["text/html"]
+    connected.start("gw.run('echo:later', session='agent:main:one').result().text")
+    connected.wait_for_update("echo:later")
+    connected.start("view.stop()")
+    connected.wait_for_update("<small>ended</small>")

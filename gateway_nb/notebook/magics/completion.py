@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...records.usage import BYS
 from ...schema.facts import Facts, Param
 from .commands import AGENT, CALL, CAPTURE_VERBS, COMMANDS, FORMATS, Syntax
 from .records import BOOKS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MOST = 500
 _BLOCK_LINE = re.compile(r"(\s*)((?:- )*)(?:(\w[\w.-]*|\"[^\"]*\"):(?:\s+|$))?(.*)", re.DOTALL)
@@ -20,10 +23,11 @@ _FLOW_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 @dataclass
 class Seen:
-    """Session keys and agent ids that answers named."""
+    """Session keys, agent ids and job ids that answers named."""
 
     sessions: dict[str, None] = field(default_factory=dict)
     agents: dict[str, None] = field(default_factory=dict)
+    jobs: dict[str, None] = field(default_factory=dict)
 
     def take(self, payload: Any, depth: int = 4) -> None:
         """Remember what an answer names.
@@ -33,15 +37,30 @@ class Seen:
             depth: how deep to look.
         """
         if isinstance(payload, dict):
-            for name, kept in (("key", self.sessions), ("sessionKey", self.sessions), ("agentId", self.agents)):
-                value = payload.get(name)
-                if isinstance(value, str) and len(kept) < _MOST and (name != "key" or value.startswith("agent:")):
-                    kept[value] = None
+            self._add(self.sessions, payload.get("sessionKey"))
+            self._add(self.agents, payload.get("agentId"))
+            self._add(self.jobs, payload.get("jobId"))
+            if str(payload.get("key")).startswith("agent:"):
+                self._add(self.sessions, payload["key"])
+            for name, kept in (("agents", self.agents), ("jobs", self.jobs)):
+                rows = payload.get(name)
+                for row in rows if isinstance(rows, list) else ():
+                    self._add(kept, row.get("id") if isinstance(row, dict) else None)
         if depth:
             inner: Iterable[Any] = payload.values() if isinstance(payload, dict) else payload
             if isinstance(payload, (dict, list)):
                 for item in inner:
                     self.take(item, depth - 1)
+
+    def take_frame(self, frame: pd.DataFrame) -> None:
+        """Remember what a frame of `Data` names."""
+        for name, kept in (("session", self.sessions), ("agent", self.agents), ("job", self.jobs)):
+            for value in frame[name].dropna().unique() if name in frame else ():
+                self._add(kept, value)
+
+    def _add(self, kept: dict[str, None], value: Any) -> None:
+        if isinstance(value, str) and len(kept) < _MOST:
+            kept[value] = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +178,7 @@ def _option_value(option: str, fragment: str, knowledge: Knowledge) -> Completio
     if option == "--tools":
         *others, fragment = fragment.split(",")
         return matching(fragment, [name for name in (*knowledge.tools, "none") if name not in others], "value")
-    values = {"--session": seen.sessions, "--agent": seen.agents, "--by": BYS}
+    values = {"--session": seen.sessions, "--agent": seen.agents, "--job": seen.jobs, "--by": BYS}
     choices = {"-c": knowledge.connections, "-f": FORMATS, **values}.get(option, ())
     return matching(fragment, choices, "value")
 

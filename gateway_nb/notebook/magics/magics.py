@@ -7,6 +7,7 @@ import getpass
 import itertools
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,7 @@ class GatewayMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.seen = Seen()
+        self.asked: weakref.WeakSet[Gateway] = weakref.WeakSet()
         self._background: dict[int, Running] = {}
         self._numbers = itertools.count(1)
         self._captures: list[Capture | DetachedCapture] = []
@@ -257,9 +259,8 @@ class GatewayMagics(Magics):
         if not command.words:
             raise CommandError(f"%gateway data needs one of {', '.join(BOOKS)}")
         gateway = self._gateway(command.options.get("connection"))
-        frame = read_book(gateway, command.words[0], command.options)
-        if "session" in frame:
-            self.seen.take([{"key": key} for key in frame["session"].dropna().unique()])
+        frame = read_book(gateway.data, command.words[0], command.options)
+        self.seen.take_frame(frame)
         self._shown(command, frame)
 
     def _transcript(self, command: Command) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ...records.usage import BYS
 from .completion import Completions, Knowledge, matching, param_names, param_values
 
 _LONGEST = 20_000
@@ -16,7 +17,8 @@ _ATTRIBUTE = re.compile(r"(?<![\w.\"'])(\w+)\.(\w*)\Z")
 _FIRST = re.compile(r"\s*(?:method\s*=\s*)?[\"']([\w.:-]+)[\"']\s*,")
 _KEYWORD = re.compile(r"(?:.*[,(]|\A)\s*(\w+)\s*=\s*[\[({]?(?:\s*[\"'][^\"']*[\"']\s*,)*\s*\Z", re.DOTALL)
 _GIVEN = re.compile(r"(\w+)\s*=(?!=)")
-_TAKE_METHODS = {"request": "method", "submit": "method"}
+_TAKE_METHODS = {"request", "submit"}
+_TAKE_SESSIONS = {"session", "transcript", "messages", "tool_calls", "audit"}
 _TAKE_EVENTS = {"on", "wait_for", "stream", "where", "payloads"}
 
 
@@ -66,10 +68,20 @@ def complete_python(before: str, knowledge_of: Callable[[str], Knowledge | None]
         return matching(call.string, knowledge.events, "event")
     if name == "method" or name in _TAKE_METHODS:
         return matching(call.string, knowledge.methods or knowledge.facts.methods, "method")
+    if (choices := _named(name, knowledge)) is not None:
+        return matching(call.string, choices, "value")
     first = _FIRST.match(call.arguments)
     if call.names[-1] in _TAKE_METHODS and first is not None and call.inner == "{":
         return _in_params(first[1], call.arguments[first.end() :], call.string, knowledge)
     return None
+
+
+def _named(name: str, knowledge: Knowledge) -> Iterable[str] | None:
+    """Return the values of an argument, or of a method's first one; ``None`` where they are not known."""
+    seen = knowledge.seen
+    if name in _TAKE_SESSIONS:
+        return seen.sessions
+    return {"agent": seen.agents, "job": seen.jobs, "cron_runs": seen.jobs, "by": BYS, "usage": BYS}.get(name)
 
 
 def _in_path(prefix: str, fragment: str, knowledge: Knowledge) -> Completions:

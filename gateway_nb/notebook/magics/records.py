@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-from ...faces.gateway import Gateway
 from ...protocol.spelling import closest
 from ...records.data import Data
 from .body import CommandError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+F = TypeVar("F")
 BOOKS = tuple(name for name in vars(Data) if not name.startswith("_"))
 _ELSEWHERE = ("output", "connection")
 _NUMBERS = ("limit", "n")
 
 
-def read_book(gateway: Gateway, book: str, options: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a book's frame.
+def taken(book: str) -> list[str]:
+    """Return the names of a book's arguments."""
+    return [name for name in inspect.signature(getattr(Data, book)).parameters if name != "self"]
+
+
+def read_book(data: Data[F], book: str, options: Mapping[str, Any]) -> F:
+    """Return a book's frame, or what `data` returns of it.
 
     Args:
-        gateway: whose.
+        data: whose.
         book: one of `BOOKS`.
         options: its arguments as they were typed, and what is for the magic itself.
 
@@ -34,18 +36,17 @@ def read_book(gateway: Gateway, book: str, options: Mapping[str, Any]) -> pd.Dat
     if book not in BOOKS:
         near = closest(book, BOOKS) or BOOKS
         raise CommandError(f"%gateway data has no {book!r}; did you mean {' or '.join(near)}?")
-    method = getattr(gateway.data, book)
-    takes = list(inspect.signature(method).parameters)
+    takes = taken(book)
     given = {name: value for name, value in options.items() if name not in _ELSEWHERE}
     for name in given:
         if name not in takes:
-            taken = ", ".join(_option(each) for each in takes) or "no options"
-            raise CommandError(f"%gateway data {book} takes {taken}, not {_option(name)}")
+            listed = ", ".join(_option(each) for each in takes) or "no options"
+            raise CommandError(f"%gateway data {book} takes {listed}, not {_option(name)}")
     try:
-        frame: pd.DataFrame = method(**{name: _value(name, value) for name, value in given.items()})
+        read: F = getattr(data, book)(**{name: _value(name, value) for name, value in given.items()})
     except ValueError as error:
         raise CommandError(f"%gateway data {book}: {error}") from None
-    return frame
+    return read
 
 
 def _option(name: str) -> str:

@@ -64,7 +64,8 @@ def _parquet(table: pa.Table, file: IO[bytes]) -> None:
 def _csv(table: pa.Table, file: IO[bytes]) -> None:
     import pyarrow.csv as csv
 
-    plain = [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in table.schema]
+    texts = (pa.types.is_dictionary, pa.types.is_large_string)
+    plain = [field.with_type(pa.string()) if any(is_(field.type) for is_ in texts) else field for field in table.schema]
     table = table.cast(pa.schema(plain))
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type):

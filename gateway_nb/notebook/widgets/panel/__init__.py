@@ -1,4 +1,4 @@
-"""The panel: status, events, requests, runs and tools of one connection, in tabs."""
+"""The panel: status, events, requests, runs, records and tools of one connection, in tabs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ipywidgets
 from ....faces.gateway import Gateway
 from ....faces.tools import Tools
 from ...current import latest
+from ..data_view import DataView
 from ..event_table import EventTable
 from ..live import display, register
 from ..request_box import RequestBox
@@ -23,6 +24,7 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
 
     Attributes:
         table: the table of its events.
+        data: the tab of its gateway's records; ``panel.data.df`` is the DataFrame that was read last.
 
     Example:
         >>> panel = gw.panel()
@@ -35,9 +37,10 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.table: EventTable = gateway.table()
         self.request = RequestBox(gateway)
         self.runs = RunsView(gateway.events, gateway.name)
+        self.data = DataView(gateway)
         self.tools = ToolsView(lambda: _tools_of(latest(gateway)))
-        children = [self.status, self.table, self.request, self.runs, self.tools]
-        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs", "Tools"])
+        children = [self.status, self.table, self.request, self.runs, self.data, self.tools]
+        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs", "Data", "Tools"])
         register(self)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ FACTS = Facts(
         "chat.send": Method("operator.write", params={"sessionKey": Param("string", True), "agentId": Param("string")}),
     },
 )
-SEEN = Seen({"agent:main:one": None}, {"main": None})
+SEEN = Seen({"agent:main:one": None}, {"main": None}, {"job-1": None})
 METHODS, EVENTS = ("health", "sessions.list", "sessions.patch"), ("agent", "talk.mode")
 KNOWN = Knowledge(METHODS, EVENTS, ("default", "b"), FACTS, SEEN, tools=("add", "sales"), variables=("limit", "name"))
 B = "%%gateway sessions.list\n"
@@ -36,6 +37,8 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("%gateway data us", "us", ("usage",)),
     ("%gateway data usage --by mo", "mo", ("model",)),
     ("%gateway data messages --session ", "", ("agent:main:one",)),
+    ("%gateway data cron_runs --job ", "", ("job-1",)),
+    ("%gateway data audit --agent m", "m", ("main",)),
     ("%gateway transcript agent", "agent", ("agent:main:one",)),
     ("%gateway call ses", "ses", ("sessions.list", "sessions.patch")),
     ("%gateway call patch", "patch", ("sessions.patch",)),
@@ -126,3 +129,17 @@ def test_seen() -> None:
     assert (list(seen.sessions), list(seen.agents)) == (["agent:main:a", "s"], ["main"])
     seen.take([{"sessionKey": str(number)} for number in range(2000)])
     assert len(seen.sessions) == 500
+
+
+def test_what_lists_and_frames_name() -> None:
+    """Sessions, agents and jobs of lists and of frames are remembered, whatever else they hold."""
+    seen = Seen()
+    seen.take({"jobs": [{"id": "j1"}, {"id": 5}, None], "agents": [{"id": "a1"}], "runs": [{"jobId": "j2"}]})
+    seen.take({"jobs": 7, "agents": None, "key": ["agent:"], "jobId": {}})
+    frame = pd.DataFrame({"session": ["agent:main:s", None], "agent": ["a2", "a2"], "job": [None, "j3"], "x": [1, 2]})
+    seen.take_frame(frame)
+    assert (list(seen.sessions), list(seen.agents), list(seen.jobs)) == (
+        ["agent:main:s"],
+        ["a1", "a2"],
+        ["j1", "j2", "j3"],
+    )

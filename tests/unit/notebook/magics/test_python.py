@@ -31,7 +31,7 @@ KNOWN = Knowledge(
     ("session.message", "agent", "chat"),
     (),
     FACTS,
-    Seen({"agent:main:one": None}, {}),
+    Seen({"agent:main:one": None}, {"main": None}, {"job-1": None}),
     ("call", "request"),
 )
 
@@ -65,6 +65,14 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ('table.filter(events=["', "", ("session.message", "agent", "chat")),
     ('table.filter(events=["chat", "ag', "ag", ("agent",)),
     ('gw.capture("x.jsonl", events="ch', "ch", ("chat",)),
+    ('gw.transcript("', "", ("agent:main:one",)),
+    ('gw.data.messages("agent:', "agent:", ("agent:main:one",)),
+    ('gw.run("hello", session="', "", ("agent:main:one",)),
+    ('gw.run("hello", agent="', "", ("main",)),
+    ('gw.data.cron_runs("', "", ("job-1",)),
+    ('gw.data.cron_runs(job="jo', "jo", ("job-1",)),
+    ('gw.data.usage("da', "da", ("day",)),
+    ('gw.data.usage(by="se', "se", ("session",)),
     ("note = \"it's\"  # isn't it\ngw.on('ch", "ch", ("chat",)),
     ('gw.request("a#b"); gw.on("ch', "ch", ("chat",)),
 ]

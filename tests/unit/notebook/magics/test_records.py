@@ -35,5 +35,5 @@ def test_what_is_refused(book: str, options: dict[str, Any], words: str) -> None
     """What a book does not take is refused in one line that says what it takes; nothing is sent."""
     gateway = gnb.Gateway("ws://127.0.0.1:1", token="t", device_identity=None)
     with pytest.raises(CommandError, match=words):
-        read_book(gateway, book, options)
+        read_book(gateway.data, book, options)
     gateway.close()

@@ -18,6 +18,7 @@ from gateway_nb.client.status import Counters
 from gateway_nb.events.log import EventLog
 from gateway_nb.notebook.widgets import live
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
+from gateway_nb.notebook.widgets.data_view import DataView
 from gateway_nb.notebook.widgets.event_table import PUSHED_ROWS, EventTable
 from gateway_nb.notebook.widgets.event_table.query import FilterError
 from gateway_nb.notebook.widgets.request_box import RequestBox
@@ -26,7 +27,7 @@ from gateway_nb.notebook.widgets.status_view import StatusView
 from tests.helpers.events import event
 from tests.helpers.support import until
 
-WIDGETS = (EventTable, ConnectForm, StatusView, RequestBox, RunsView)
+WIDGETS = (EventTable, ConnectForm, StatusView, RequestBox, RunsView, DataView)
 LARGEST_SCRIPT = 20 * 1024
 
 
