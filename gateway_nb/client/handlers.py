@@ -38,6 +38,19 @@ class Handlers:
         Raises:
             TypeError: it can't be called, or nobody would await what it returns.
         """
+        self.check(event, handler)
+        return lambda item: self.call(f"a handler of {event!r}", handler, item, size=item.size)
+
+    def check(self, event: str, handler: object) -> None:
+        """Check a handler of the user's.
+
+        Args:
+            event: what it handles.
+            handler: the user's.
+
+        Raises:
+            TypeError: it can't be called, or nobody would await what it returns.
+        """
         if not callable(handler):
             raise TypeError(f"handler must be callable, not {handler!r}")
         if inspect.iscoroutinefunction(handler):
@@ -45,7 +58,6 @@ class Handlers:
                 f"the handler of {event!r} is a coroutine function, which would never be awaited; "
                 "pass a plain function, or iterate over AsyncGateway.stream()"
             )
-        return lambda item: self.call(f"a handler of {event!r}", handler, item, size=item.size)
 
     def call(self, name: str, function: Callable[..., object], *arguments: object, size: int = 0) -> None:
         """Call a function of the user's; what it raises is counted and logged, and goes no further.

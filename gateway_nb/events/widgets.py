@@ -9,11 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..notebook.widgets.approvals_view import ApprovalsView as ApprovalsView
     from ..notebook.widgets.event_table import EventTable as EventTable
     from ..notebook.widgets.panel import Panel as Panel
 
 BACKEND = "gateway_nb.notebook.widgets.backend"
-"""A module with the functions `event_table`, `connection_table`, `panel` and `show_tools`."""
+"""A module with functions of the same names as those here."""
 
 
 def event_table(source: Any, title: str) -> EventTable:
@@ -37,4 +38,16 @@ def panel(gateway: Any) -> Panel:
 def show_tools(tools: Any) -> bool:
     """Show a connection's tools where a notebook can show them; return whether it can."""
     shown: bool = importlib.import_module(BACKEND).show_tools(tools)
+    return shown
+
+
+def approvals_table(approvals: Any) -> ApprovalsView:
+    """Return a widget of what waits for a person."""
+    view: ApprovalsView = importlib.import_module(BACKEND).approvals_table(approvals)
+    return view
+
+
+def show_approvals(approvals: Any) -> bool:
+    """Show what waits for a person where a notebook can show it; return whether it can."""
+    shown: bool = importlib.import_module(BACKEND).show_approvals(approvals)
     return shown

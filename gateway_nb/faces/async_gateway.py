@@ -20,6 +20,7 @@ from ..client.run import AsyncRun
 from ..client.status import Status
 from ..errors import PairingRequiredError
 from ..protocol.handshake import HelloOk
+from .agents import AsyncAgents
 from .records import AsyncRecords
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ..tools.tools import AsyncTools
 
 
-class AsyncGateway(AsyncRecords):
+class AsyncGateway(AsyncAgents, AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
     Args:
@@ -126,8 +127,8 @@ class AsyncGateway(AsyncRecords):
             GatewayTimeoutError: it was not cut by then (seed: stopAndWait).
         """
         try:
-            if "tools" in vars(self):
-                await self.tools.stop(timeout)
+            for offer in {"tools", "approvals"} & vars(self).keys():
+                await getattr(self, offer).stop(timeout)
         finally:
             await self.core.stop(timeout)
 

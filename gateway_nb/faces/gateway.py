@@ -23,7 +23,6 @@ from ..client.feed import Subscription
 from ..client.options import ConnectOptions, portable
 from ..client.pairing import start_when_paired
 from ..client.redaction.redactor import Redactor
-from ..client.run import AsyncRun
 from ..client.status import Status
 from ..errors import CaptureError, PairingRequiredError
 from ..events import widgets
@@ -32,9 +31,9 @@ from ..protocol.lines import torn_end
 from ..sync.dispatcher import Dispatcher
 from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread, loop_thread
+from .agents import Agents
 from .method_path import MethodPath
 from .records import Records
-from .run import Run
 
 if TYPE_CHECKING:
     from ..events.widgets import EventTable, Panel
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from .tools import Tools
 
 
-class Gateway(Records):
+class Gateway(Agents, Records):
     """A connection to a gateway, for code without ``await``. Made by `gateway_nb.connect`.
 
     Every method may be called from any thread, from a handler, and in a cell with a running loop. Ctrl-C
@@ -140,8 +139,8 @@ class Gateway(Records):
                 if capture.stats.error is None:  # else it was told when it happened
                     self.core.log.problem(error)
         try:
-            if "tools" in vars(self):
-                self.tools.stop()
+            for offer in {"tools", "approvals"} & vars(self).keys():
+                getattr(self, offer).stop()
         finally:
             try:
                 if self._thread.is_alive():
@@ -214,23 +213,6 @@ class Gateway(Records):
             A handle: ``.result(timeout)``, ``await handle``, ``.cancel()``, ``.done()``.
         """
         return self._thread.submit(call(self.core, method, params, timeout, expect_final), method)
-
-    def run(
-        self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
-    ) -> Run:
-        """Start a turn of an agent.
-
-        Args:
-            message: what to say to it.
-            agent: agent id.
-            session: session key; default: the agent's main session.
-            timeout: seconds for the whole run, ``None`` for no limit.
-
-        Returns:
-            A `Run`: iterate it for the answer's pieces, ``.result()`` for the whole, ``.abort()`` to end it.
-        """
-        limit = options_.timeout(timeout)
-        return Run(self._thread, AsyncRun(self.core, message, agent=agent, session=session, timeout=limit))
 
     # Listening
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
+    from ...faces.approvals import Approvals
     from ...faces.gateway import Gateway
     from ...faces.tools import Tools
+    from .approvals_view import ApprovalsView
     from .event_table import EventTable, Source
     from .panel import Panel
 
@@ -42,4 +44,19 @@ def show_tools(tools: Tools) -> bool:
     from .tools_view import ToolsView
 
     ToolsView(tools)._ipython_display_()
+    return True
+
+
+def approvals_table(approvals: Approvals) -> ApprovalsView:
+    """Return what waits for a person, live."""
+    from .approvals_view import ApprovalsView
+
+    return ApprovalsView(approvals)
+
+
+def show_approvals(approvals: Approvals) -> bool:
+    """Show what waits for a person where a notebook can show it; return whether it can."""
+    if not hasattr(get_ipython(), "kernel"):
+        return False
+    approvals.table()._ipython_display_()
     return True
