@@ -1,10 +1,13 @@
-"""The panel: status, events, requests and runs of one connection, in tabs."""
+"""The panel: status, events, requests, runs and approvals of one connection, in tabs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import ipywidgets
 
 from ....faces.gateway import Gateway
+from ..approvals_view import ApprovalsView
 from ..event_table import EventTable
 from ..live import display, register
 from ..request_box import RequestBox
@@ -32,9 +35,15 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.table: EventTable = gateway.table()
         self.request = RequestBox(gateway)
         self.runs = RunsView(gateway.events, gateway.name)
-        children = [self.status, self.table, self.request, self.runs]
-        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs"])
+        self.approvals = ApprovalsView(gateway.approvals)
+        children = [self.status, self.table, self.request, self.runs, self.approvals]
+        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs", "Approvals"])
+        self.approvals.observe(self._show_count, "count")
         register(self)
+
+    def _show_count(self, change: Any) -> None:
+        """Show how many approvals and questions wait, also while another tab is open."""
+        self.set_title(self.children.index(self.approvals), f"Approvals ({change.new})" if change.new else "Approvals")
 
     def close(self) -> None:
         """End it, and what is in it."""
