@@ -127,11 +127,13 @@ class Approval(Waiting[R]):
     """A command, or an action of a plugin, that waits to be allowed. Nothing is allowed unless one of these is called.
 
     Example:
-        >>> item = gw.approvals.wait(60)  # doctest: +SKIP
-        >>> if item.command == "ls":
-        ...     item.allow_once()
-        ... else:
-        ...     item.deny("only ls")
+        >>> def allow_listing(item: Approval[None]) -> None:
+        ...     if item.command == "ls":
+        ...         item.allow_once()
+        ...     else:
+        ...         item.deny("only ls")
+        >>> gw.run("hello", on_approval=allow_listing).result(30).text
+        'hello'
     """
 
     @property
@@ -172,8 +174,8 @@ class Question(Waiting[R]):
     """One or more questions of an agent that wait for their answers.
 
     Example:
-        >>> item = gw.approvals.wait(60)  # doctest: +SKIP
-        >>> item.answer("red")  # or {"color": "red", "sizes": ["S", "M"]}
+        >>> gw.run("hello", on_question=lambda item: item.answer("red")).result(30).text
+        'hello'
     """
 
     @property

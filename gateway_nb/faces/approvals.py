@@ -38,10 +38,11 @@ class Approvals:
         core: of the connection.
 
     Example:
-        >>> gw.approvals.start()  # doctest: +SKIP
+        >>> gw.approvals.start()
         >>> for item in gw.approvals:
         ...     print(item.command, item.session)
-        ...     item.allow_once()
+        ...     item.deny()
+        >>> gw.approvals.stop()
     """
 
     def __init__(self, thread: LoopThread, core: Core) -> None:

@@ -91,14 +91,12 @@ class ApprovalsView(LiveWidget):
         items = self._approvals.items
         waiting = [item for item in items if item.status == PENDING]
         ended = [item for item in items if item.status != PENDING][-_ENDED:]
-        notice = "; ".join(
-            each for each in (NOTICE if self._approvals.listening else "", self._approvals.notice) if each
-        )
         return {
             "items": [self._row(item) for item in (*waiting, *reversed(ended))],
             "listening": self._approvals.listening,
             "current": self._approvals.current,
-            "notice": notice,
+            "means": NOTICE if self._approvals.listening else "",
+            "notice": self._approvals.notice or "",
         }
 
     def _row(self, item: Item) -> dict[str, Any]:

@@ -18,13 +18,14 @@ function render({ model, el: root }) {
   let able = false;
 
   const state = el("strong", { role: "status" });
+  const means = el("div", { className: "gnb-note" });
   const notice = el("div", { className: "gnb-warning" });
   const start = button("Decide here", () => line.ask("start"));
   const list = el("div", { role: "listbox", tabIndex: 0, "aria-label": "What waits", onkeydown: move });
   const about = el("div", { className: "gnb-note" });
   const place = el("div");
   const problem = el("div", { className: "gnb-warning", role: "alert" });
-  root.append(el("div", { className: "gnb-bar" }, state, start), notice, list, about, place, problem);
+  root.append(el("div", { className: "gnb-bar" }, state, start), means, notice, list, about, place, problem);
   root.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select, fieldset");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
@@ -117,7 +118,8 @@ function render({ model, el: root }) {
       const waiting = items.filter(({ outcome }) => outcome === null);
       put(state, body.listening ? `${waiting.length} waiting` : "The gateway does not ask here");
       start.hidden = body.listening;
-      put(notice, body.notice ?? "");
+      put(means, body.means);
+      put(notice, body.notice);
       if (shown === null && waiting.length) show(waiting[0].id);
       draw();
     },
