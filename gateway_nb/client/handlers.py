@@ -36,7 +36,21 @@ class Handlers:
         """Return what calls a handler of the user's with each event that it is given; the log names it by its event.
 
         Raises:
-            TypeError: it can't be called, or nobody would await what it returns.
+            BadArgumentError: it can't be called, or nobody would await what it returns.
+        """
+        self.check(event, handler)
+        key = object()
+        return lambda item: self.call(f"a handler of {event!r}", handler, item, size=item.size, key=key)
+
+    def check(self, event: str, handler: object) -> None:
+        """Check a handler of the user's.
+
+        Args:
+            event: what it handles.
+            handler: the user's.
+
+        Raises:
+            BadArgumentError: it can't be called, or nobody would await what it returns.
         """
         if not callable(handler):
             raise BadArgumentError(f"handler must be callable, not {handler!r}")
@@ -45,8 +59,6 @@ class Handlers:
                 f"the handler of {event!r} is a coroutine function, which would never be awaited; "
                 "pass a plain function, or iterate over AsyncGateway.stream()"
             )
-        key = object()
-        return lambda item: self.call(f"a handler of {event!r}", handler, item, size=item.size, key=key)
 
     def call(
         self, name: str, function: Callable[..., object], *arguments: object, size: int = 0, key: object = None

@@ -16,6 +16,7 @@ from ..client.pairing import start_when_paired
 from ..client.run import AsyncRun
 from ..errors import PairingRequiredError
 from ..protocol.handshake import HelloOk
+from .agents import AsyncAgents
 from .records import AsyncRecords
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @user_facing
-class AsyncGateway(AsyncRecords):
+class AsyncGateway(AsyncAgents, AsyncRecords):
     """A client of an OpenClaw Gateway for asyncio. Needs no thread; lives on the loop it is used on.
 
     Args:
@@ -78,8 +79,8 @@ class AsyncGateway(AsyncRecords):
             GatewayTimeoutError: it was not cut by then (seed: stopAndWait).
         """
         try:
-            if "tools" in vars(self):
-                await self.tools.stop(timeout)
+            for offer in {"tools", "approvals"} & vars(self).keys():
+                await getattr(self, offer).stop(timeout)
         finally:
             await self.core.stop(timeout)
 

@@ -20,17 +20,16 @@ from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
 from ..client.options import portable
 from ..client.pairing import start_when_paired
-from ..client.run import AsyncRun
 from ..errors import BadArgumentError, CaptureError, PairingRequiredError
 from ..events import widgets
 from ..events.log import EventLog
 from ..sync.dispatcher import Dispatcher
 from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread, loop_thread
+from .agents import Agents
 from .face import Arguments
 from .method_path import MethodPath
 from .records import Records
-from .run import Run
 
 if TYPE_CHECKING:
     from ..events.widgets import EventTable, Panel
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @user_facing
-class Gateway(Records):
+class Gateway(Agents, Records):
     """A connection to a gateway, for code without ``await``. Made by `gateway_nb.connect`.
 
     Every method may be called from any thread, from a handler, and in a cell with a running loop. Ctrl-C
@@ -104,8 +103,8 @@ class Gateway(Records):
                 if capture.stats.error is None:  # else it was told when it happened
                     self.core.log.problem(error)
         try:
-            if "tools" in vars(self):
-                self.tools.stop()
+            for offer in {"tools", "approvals"} & vars(self).keys():
+                getattr(self, offer).stop()
         finally:
             try:
                 if self._thread.is_alive():
@@ -156,12 +155,6 @@ class Gateway(Records):
         It has ``.result(timeout)``, ``await handle``, ``.cancel()`` and ``.done()``.
         """
         return self._thread.submit(call(self.core, method, params, timeout, expect_final), method)
-
-    def run(
-        self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
-    ) -> Run:
-        limit = options_.timeout(timeout)
-        return Run(self._thread, AsyncRun(self.core, message, agent=agent, session=session, timeout=limit))
 
     # Listening
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..client.event import Event
 from ..client.options import timeout as seconds
@@ -17,16 +17,23 @@ from ..sync.loop_thread import LoopThread
 class Run:
     """One turn of an agent, for code without ``await``. Ctrl-C asks the gateway to abort it, then raises.
 
+    Args:
+        thread: of the loop that it lives on.
+        run: the run.
+        at_end: called on the loop's thread when it has ended.
+
     Example:
         >>> for piece in gw.run("hello"):
         ...     print(piece, end="")
         hello
     """
 
-    def __init__(self, thread: LoopThread, run: AsyncRun) -> None:
+    def __init__(self, thread: LoopThread, run: AsyncRun, at_end: Callable[[], object] | None = None) -> None:
         self._thread = thread
         self._run = run
         self._handle: RequestHandle[RunResult] = thread.submit(run.result(), f"run {run.run_id}")
+        if at_end is not None:
+            self._handle.add_done_callback(lambda _: at_end())
 
     @property
     def run_id(self) -> str:

@@ -153,8 +153,16 @@ def read_approvals(limit: int | None = None) -> Steps[pd.DataFrame]:
     left = None if limit is None else limit - len(pending)
     if left is not None and left < 1:
         return APPROVALS.frame(pending[:limit])
-    decided = yield from pages("approval.history", {}, "items", "id", size=_HISTORY_PAGE, by="cursor", limit=left)
-    return APPROVALS.frame([*pending, *decided])
+    return APPROVALS.frame([*pending, *(yield from _decided(left))])
+
+
+def read_decisions(limit: int | None = None) -> Steps[pd.DataFrame]:
+    """Read the approvals that do not wait any more, the latest first."""
+    return APPROVALS.frame((yield from _decided(limit)))
+
+
+def _decided(limit: int | None) -> Steps[list[dict[str, Any]]]:
+    return pages("approval.history", {}, "items", "id", size=_HISTORY_PAGE, by="cursor", limit=limit)
 
 
 def _pending(kind: str, row: dict[str, Any]) -> dict[str, Any]:

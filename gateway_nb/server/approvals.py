@@ -11,7 +11,7 @@ from .answers import fault
 from .clock import now_ms
 from .peer import Peer
 from .peers import Peers
-from .state.approvals import ALLOW_ALWAYS, DENY, EXEC, NO_ROUTE, PLUGIN, Approval, Approvals
+from .state.approvals import ALLOW_ALWAYS, DENY, EXEC, NO_ROUTE, PLUGIN, RESTART, Approval, Approvals
 
 CAPS = {EXEC: ("approvals", "exec-approvals"), PLUGIN: ("approvals",)}
 """By kind: the capabilities of clients that decide."""
@@ -77,7 +77,7 @@ class ApprovalQueue:
         self._waiting.clear()
         for kind in CAPS:
             for approval in self.approvals.pending(kind):
-                del self.approvals[approval.id]
+                self.approvals.give_up(approval, "cancelled", RESTART)
 
     def _deciding(self, kind: str) -> list[Peer]:
         return [peer for peer in self._peers if peer.has_cap(*CAPS[kind]) and peer.allows(APPROVALS)]

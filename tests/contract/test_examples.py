@@ -36,6 +36,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
 
 
 @pytest.mark.filterwarnings("ignore:no agent can call this notebook's tools yet")
+@pytest.mark.filterwarnings("ignore:this connection now decides for the gateway")
 @pytest.mark.parametrize("name", MODULES)
 def test_every_example(name: str, names: dict[str, Any]) -> None:
     """Every example of a module runs, none is skipped, and what it shows is what comes out."""

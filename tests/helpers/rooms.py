@@ -16,6 +16,7 @@ ROOMS = (
     "diagnosis",
     "faces",
     "tools",
+    "approvals",
     "records",
     "capture",
     "events",

@@ -159,8 +159,9 @@ COMMANDS = {
         (Option("-o", "output", "NAME", "keeps the transcript in a variable"), _CONNECTION),
     ),
     "table": Syntax((("", "show the events, live"),), 0, (_CONNECTION,)),
-    "panel": Syntax((("", "show status, events, requests and runs in tabs"),), 0, (_CONNECTION,)),
+    "panel": Syntax((("", "show a connection in tabs"),), 0, (_CONNECTION,)),
     "tools": Syntax((("", "show the functions that agents can call, and their calls"),), 0, (_CONNECTION,)),
+    "approvals": Syntax((("", "show what waits to be allowed or answered"),), 0, (_CONNECTION,)),
     "form": Syntax((("", "show a form to connect with"),)),
     "config": Syntax((("", "list the settings and where each comes from"),)),
     "doctor": Syntax(

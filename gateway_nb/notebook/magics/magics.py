@@ -283,6 +283,9 @@ class GatewayMagics(Magics):
     def _tools(self, command: Command) -> None:
         display(self._gateway(command.options.get("connection")).tools)
 
+    def _approvals(self, command: Command) -> None:
+        display(self._gateway(command.options.get("connection")).approvals.table())
+
     def _config(self, command: Command) -> None:
         print(settings(self).to_string())
 

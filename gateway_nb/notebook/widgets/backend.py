@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
+    from ...faces.approvals import Approvals
     from ...faces.gateway import Gateway
     from ...faces.tools import Tools
     from ...records.following import Following
+    from .approvals_view import ApprovalsView
     from .event_table import EventTable, Source
     from .panel import Panel
 
@@ -51,3 +53,18 @@ def show_following(following: Following[Any]) -> None:
     from ..display.following import FollowingView
 
     FollowingView(following).show()
+
+
+def approvals_table(approvals: Approvals) -> ApprovalsView:
+    """Return what waits for a person, live."""
+    from .approvals_view import ApprovalsView
+
+    return ApprovalsView(approvals)
+
+
+def show_approvals(approvals: Approvals) -> bool:
+    """Show what waits for a person where a notebook can show it; return whether it can."""
+    if not hasattr(get_ipython(), "kernel"):
+        return False
+    approvals.table()._ipython_display_()
+    return True

@@ -19,6 +19,19 @@ export function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Keep one element per item, in the items' order, made by `make` and brought up to date by `update`. */
+export function keep(parent, items, make, update = () => {}) {
+  const before = new Map([...parent.children].map((child) => [child.dataset.id, child]));
+  const wanted = items.map((item) => {
+    const child = before.get(String(item.id)) ?? make(item);
+    child.dataset.id = item.id;
+    update(child, item);
+    return child;
+  });
+  const same = wanted.length === parent.children.length && wanted.every((child, i) => child === parent.children[i]);
+  if (!same) parent.replaceChildren(...wanted); // else a click that is under way keeps its button
+}
+
 /** Copy a text to the clipboard, also where the page is not served over https. */
 export async function copy(text) {
   try {

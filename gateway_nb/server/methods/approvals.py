@@ -28,7 +28,7 @@ from ...protocol.scopes import APPROVALS
 from ..answers import LATER, Refusal, fault
 from ..approvals import ApprovalQueue
 from ..params import NOTHING, Params, array, boolean, choice, integer, nullable, string, text
-from ..state.approvals import DECISIONS, DEFAULT_HISTORY, DENY, EXEC, KINDS, PLUGIN, Approval
+from ..state.approvals import DECISIONS, DEFAULT_HISTORY, DENY, EXEC, KINDS, PLUGIN, RESTART, Approval
 from .method import Call, Method, Table
 
 DEFAULT_TIMEOUT_MS = 120_000
@@ -127,7 +127,7 @@ class ApprovalMethods:
 
     async def _answer_decision(self, call: Call, approval: Approval, *, with_reason: bool = False) -> None:
         decision = await self._queue.decided(approval)
-        if approval.status == "pending":
+        if approval.reason == RESTART:
             call.peer.refuse(call.id, Refusal("UNAVAILABLE", "gateway is restarting"))
             return
         answer = {"id": approval.id, "decision": decision, **approval.times}

@@ -17,6 +17,7 @@ ALLOW_ONCE, ALLOW_ALWAYS, DENY = DECISIONS = ("allow-once", "allow-always", "den
 EXEC, PLUGIN = KINDS = ("exec", "plugin")
 DEFAULT_HISTORY = 50
 NO_ROUTE = "no-route"
+RESTART = "gateway-restart"
 _SYSTEM = {"kind": "system"}
 _EXEC_FIELDS = ("command", "commandArgv", "cwd", "nodeId", "host", "security", "ask", "warningText", "agentId")
 _PLUGIN_FIELDS = ("pluginId", "title", "description", "detail", "severity", "toolName", "agentId")
@@ -31,7 +32,8 @@ class Approval:
         request: what is to be decided, as events and lists show it.
         presentation: what of it is shown where the whole request is not.
         status: ``pending``, ``allowed``, ``denied``, ``expired`` or ``cancelled``.
-        reason: why it is no longer pending: ``user``, ``timeout``, ``no-route`` or ``run-aborted``.
+        reason: why it is no longer pending: ``user``, ``timeout``, ``no-route``, ``run-aborted`` or
+            ``gateway-restart``.
         resolver: who ended it; of a person, ``kind`` and ``id``.
     """
 

@@ -1,12 +1,15 @@
-"""The panel: status, events, requests, runs, records and tools of one connection, in tabs."""
+"""The panel: status, events, requests, runs, records, tools and approvals of one connection, in tabs."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import ipywidgets
 
 from ....faces.gateway import Gateway
 from ....faces.tools import Tools
 from ...current import latest
+from ..approvals_view import ApprovalsView
 from ..data_view import DataView
 from ..event_table import EventTable
 from ..live import display, register
@@ -39,9 +42,23 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.runs = RunsView(gateway.events, gateway.name)
         self.data = DataView(gateway)
         self.tools = ToolsView(lambda: _tools_of(latest(gateway)))
-        children = [self.status, self.table, self.request, self.runs, self.data, self.tools]
-        super().__init__(children=children, titles=["Status", "Events", "Request", "Runs", "Data", "Tools"])
+        self.approvals = ApprovalsView(gateway.approvals)
+        tabs = {
+            "Status": self.status,
+            "Events": self.table,
+            "Request": self.request,
+            "Runs": self.runs,
+            "Data": self.data,
+            "Tools": self.tools,
+            "Approvals": self.approvals,
+        }
+        super().__init__(children=list(tabs.values()), titles=list(tabs))
+        self.approvals.observe(self._show_count, "count")
         register(self)
+
+    def _show_count(self, change: Any) -> None:
+        """Show how many approvals and questions wait, also while another tab is open."""
+        self.set_title(self.children.index(self.approvals), f"Approvals ({change.new})" if change.new else "Approvals")
 
     def close(self) -> None:
         """End it, and what is in it."""

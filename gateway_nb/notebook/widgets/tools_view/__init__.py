@@ -10,6 +10,7 @@ from ....errors import printable
 from ....faces.tools import Tools
 from ....tools.calls import Call
 from ..live import LiveWidget, bundle
+from ..marks import marked
 
 _CALLS = 20
 _LONGEST = 2000  # characters of each text of a call
@@ -66,7 +67,7 @@ class ToolsView(LiveWidget):
         if tools is None:
             return {"names": [], "notice": None, "waiting": [], "calls": []}
         waiting = [
-            {"id": call.id, **{name: printable(getattr(call, name)) for name in ("tool", "session", "arguments")}}
+            {"id": call.id, "text": marked(f"{call.tool}({call.arguments})"), "session": marked(call.session)}
             for call in tools.waiting
         ]
         calls = [_row(call) for call in reversed(tools.latest(_CALLS))]
