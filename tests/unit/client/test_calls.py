@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from gateway_nb.client import calls as module
-from gateway_nb.client.calls import call, event_advice, refuse_keywords, subscribe, wait_for
+from gateway_nb.client.calls import call, event_advice, subscribe, user_facing, wait_for
 from gateway_nb.client.feed import Feed
 from gateway_nb.client.handlers import Handlers
 from gateway_nb.client.log import Log
@@ -116,11 +116,43 @@ async def test_advice(error: GatewayRequestError, hello: Any, text: str, monkeyp
     assert (str(error) == before) is (error.code == "UNAVAILABLE")
 
 
-def test_keywords() -> None:
-    """Params that are passed as arguments are refused with the way to pass them, without their values."""
-    refuse_keywords({})
-    with pytest.raises(TypeError, match=r"no argument 'limit'; pass params as a mapping: \{'limit': \.\.\.\}"):
-        refuse_keywords({"limit": "hush"})
+@user_facing
+class Facing:
+    """A face, whose methods users call."""
+
+    def request(self, method: str, params: Any = None, *, timeout: float = 1.0) -> str:
+        """Say how it is called."""
+        if method == "fail":
+            raise GatewayError("it failed")
+        return f"{method} {params} {timeout}"
+
+    def close(self) -> None:
+        """Take nothing."""
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"limit": "hush"}, "request() takes no argument 'limit'; pass params as a mapping: {'limit': ...}"),
+        ({"timout": "hush"}, "request() takes no argument 'timout'; did you mean timeout?"),
+    ],
+)
+def test_keywords(keywords: dict[str, str], message: str) -> None:
+    """A keyword that a method does not take is refused with the one that was meant, without its value."""
+    assert Facing().request("x", timeout=2.0) == "x None 2.0"
+    with pytest.raises(GatewayError) as caught:
+        Facing().request("x", **keywords)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+    with pytest.raises(GatewayError, match=r"close\(\) takes no argument 'x'; it has none"):
+        Facing().close(x=1)  # type: ignore[call-arg]
+
+
+def test_frames_of_errors() -> None:
+    """An error of ours does not show the frames of the method that raised it; its help stays the method's."""
+    with pytest.raises(GatewayError, match="it failed") as caught:
+        Facing().request("fail")
+    assert [entry.name for entry in caught.traceback] == ["test_frames_of_errors", "wrapper"]
+    assert Facing.request.__doc__ == "Say how it is called."
 
 
 @pytest.mark.parametrize(
@@ -144,7 +176,7 @@ async def test_events_that_were_meant(event: str, hello: Any, advice: str) -> No
         warnings.simplefilter("always")
         subscribe(core, event, lambda _: None).cancel()
     assert [str(warning.message) for warning in warned] == (
-        [f"{event!r} will be heard if it comes{advice}"] if advice else []
+        [f"no event {event!r} may ever come{advice}"] if advice else []
     )
     with pytest.raises(GatewayTimeoutError) as failed:
         await wait_for(core, event, None, 0.001)

@@ -390,7 +390,7 @@ async def test_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(client.names("on_reconnect_paused")) == len(client.names("on_connect_error")) == 1
         assert client.names("on_close") == [1006]
         assert client.core.status.retry_in is None
-        with pytest.raises(GatewayClosedError, match=r"paused: .*; mend that and connect again"):
+        with pytest.raises(GatewayClosedError, match=r"paused: .*; fix that and connect again"):
             await client.core.requests.ask("m", None, None)
         await client.connected()
         assert client.core.status.state == "connected"

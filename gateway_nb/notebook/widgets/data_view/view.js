@@ -67,11 +67,11 @@ function render({ model, el: root }) {
       const sorted = state.sort === name;
       const sign = sorted ? (state.descending ? " ▼" : " ▲") : "";
       const order = sorted ? (state.descending ? "descending" : "ascending") : "none";
-      return el("th", { scope: "col", className: number ? "gnb-number" : "", "aria-sort": order },
+      return el("th", { scope: "col", className: number ? "gnb-numeric" : "", "aria-sort": order },
         button(name + sign, () => query({ sort: name, descending: sorted && !state.descending })));
     }));
     body.replaceChildren(...state.rows.map((row) => el("tr", {}, ...row.map((text, i) =>
-      el("td", { title: text, className: state.columns[i].number ? "gnb-number" : "" }, text)))));
+      el("td", { title: text, className: state.columns[i].number ? "gnb-numeric" : "" }, text)))));
   }
 
   const line = connect(model, root, "gnb-data", {
