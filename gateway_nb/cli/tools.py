@@ -74,15 +74,13 @@ def tools(
 def _functions(source: str) -> Iterator[Callable[..., Any]]:
     """Yield the functions that ``MODULE`` or ``MODULE:FUNCTION`` names."""
     module_name, colon, name = source.partition(":")
-    sys.path.insert(0, os.getcwd())  # as for python -m: a console script's folder stands there instead
+    sys.path.insert(0, os.getcwd())  # as python -m does; a function may import more of it later
     try:
         module = importlib.import_module(module_name)
     except (ModuleNotFoundError, ValueError, TypeError) as error:
         if isinstance(error, ModuleNotFoundError) and not f"{module_name}.".startswith(f"{error.name}."):
             raise  # it exists, and misses another
         raise click.UsageError(f"{module_name!r} can't be imported from here: {error}") from None
-    finally:
-        sys.path.pop(0)
     public = {
         each: value
         for each, value in inspect.getmembers(module, inspect.isfunction)

@@ -128,6 +128,22 @@ def test_in_the_background(shared: Kernel) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "fragment", "choice"),
+    [
+        ("%%agent --to", "--to", "--tools"),
+        ("%%agent --tools so", "so", "sold"),
+        ("%%agent --tools sold,", "", "total"),
+        ("%%agent --tools sold -c def", "def", "default"),
+    ],
+)
+def test_completion(shared: Kernel, code: str, fragment: str, choice: str) -> None:
+    """Options complete, and so do the names of the functions that are offered."""
+    content = shared.client.complete(code, len(code), reply=True, timeout=30)["content"]
+    assert choice in content["matches"]
+    assert code[content["cursor_start"] : content["cursor_end"]] == fragment
+
+
+@pytest.mark.parametrize(
     ("cell", "message"),
     [
         ("%%agent\n", "CommandError: %%agent needs a prompt"),

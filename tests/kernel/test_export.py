@@ -20,6 +20,7 @@ _CELLS = (
     "gw.panel()",
     "gnb.connect_form()",
     "%load_ext gateway_nb\n%gateway table",
+    "%%agent\necho:the answer is **forty-two**",
 )
 _SCRIPT = re.compile(r"<script.*?</script>|<style.*?</style>", re.DOTALL)
 
@@ -53,3 +54,9 @@ def test_rows_stand_in_the_page(exported: str, local: gnb.LocalGateway) -> None:
     assert exported.count("rows, the newest") == 3
     assert exported.count(local.url) >= 2
     assert "Connection form: connected" in exported
+
+
+def test_answers_stand_in_the_page(exported: str) -> None:
+    """What an agent answered in a cell stands in an exported page as it was shown."""
+    assert "<p>the answer is <strong>forty-two</strong></p>" in exported
+    assert "agent · ok · " in exported

@@ -13,7 +13,7 @@ from ...client.redaction.redactor import Redactor
 from ...client.run import agent_meta, answer_of, is_of_run
 from ...client.run_text import LONGEST, answer_after
 from ...errors import printable
-from ...protocol.frames import MalformedFrame
+from ...protocol.frames import MAX_NAME, MalformedFrame
 from ..display.markdown import STYLE as CODE_STYLE
 from ..display.markdown import rendered
 from ..display.result import STYLE
@@ -22,6 +22,7 @@ from ..display.table import folded
 _LONGEST = 50_000
 _SHOWN_NAME = 80
 _SHOWN_TOOLS = 20
+_MOST_OPEN = 1000
 _SHOWN_TEXT = 2000  # characters of a tool's arguments, and of its answer
 
 
@@ -105,8 +106,8 @@ class RunView:
             self._tokens["output"] = data["outputTokens"]  # of the run so far: the gateway adds up its model calls
         elif stream == "lifecycle" and data.get("phase") == "model":
             self._take_model(data)
-        elif stream in ("tool", "item") and isinstance(data.get("toolCallId"), str):
-            self._take_tool(data["toolCallId"], data, when)
+        elif stream in ("tool", "item") and isinstance(id := data.get("toolCallId"), str) and len(id) <= MAX_NAME:
+            self._take_tool(id, data, when)
 
     def _take_model(self, data: dict[str, Any]) -> None:
         name = "/".join(str(data[part]) for part in ("provider", "model") if data.get(part))
@@ -127,6 +128,8 @@ class RunView:
             self._called += 1
             self._calls.append(call)
             self._open[id] = call
+            if len(self._open) > _MOST_OPEN:
+                del self._open[next(iter(self._open))]
         if call is None:
             return
         if "args" in data:

@@ -105,3 +105,11 @@ def test_hostile_texts() -> None:
     assert "<i>" not in shown
     assert len(shown) < 60_000
     assert "the end of an answer of 100,01" in shown
+
+
+def test_calls_that_never_end() -> None:
+    """Of calls whose end is never heard the oldest give way; an id of a page is none."""
+    view = view_of(*(tool("start", str(number)) for number in range(1200)), tool("start", "i" * 100_000))
+    assert view.caption.count("sales …") == 20
+    assert "1,180 earlier" in view.caption
+    assert len(view._open) == 1000
