@@ -62,7 +62,7 @@ class ToolsView(LiveWidget):
 
     def _describe(self) -> dict[str, Any]:
         waiting = [
-            {"id": call.id, "text": marked(f"{call.tool}({call.arguments})"), "session": marked(call.session)}
+            {"id": call.id, "text": marked(f"{call.tool}({call.arguments})"), "session": printable(call.session)}
             for call in self._tools.waiting
         ]
         calls = [_row(call) for call in reversed(self._tools.latest(_CALLS))]
