@@ -9,11 +9,11 @@ export const runs = (pieces) =>
 /**
  * Return a card: what somebody is asked to allow, and buttons that answer.
  *
- * `parts` are labels with their text in runs. The buttons of `actions` ({label, name, key, careful}) call `answer(name)`;
+ * `about` says who asks; `parts` are labels with their text in runs. The buttons of `actions` ({label, name, key, careful}) call `answer(name)`;
  * those that are careful can be pressed only once all of the text was in view, and not in the moment in which it appears:
  * nobody should allow what they did not see, nor with a click that was meant for something else.
  */
-export function card({ parts, actions, answer }) {
+export function card({ about = "", parts, actions, answer }) {
   let seen = false;
   let armed = false;
   let open = true;
@@ -28,7 +28,7 @@ export function card({ parts, actions, answer }) {
   });
   const warning = el("div", { className: "gnb-warning" });
   if (unusual.length) put(warning, `not plain ASCII: ${unusual.slice(0, 5).join("; ")}${unusual.length > 5 ? "; …" : ""}`);
-  const element = el("div", { className: "gnb-card" }, text, warning, el("div", { className: "gnb-bar" }, ...buttons, hint));
+  const element = el("div", { className: "gnb-card" }, text, el("div", { className: "gnb-note" }, about), warning, el("div", { className: "gnb-bar" }, ...buttons, hint));
 
   function look() {
     seen ||= text.clientHeight > 0 && text.scrollTop + text.clientHeight >= text.scrollHeight - 4;

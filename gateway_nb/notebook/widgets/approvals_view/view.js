@@ -22,10 +22,9 @@ function render({ model, el: root }) {
   const notice = el("div", { className: "gnb-warning" });
   const start = button("Decide here", () => line.ask("start"));
   const list = el("div", { role: "listbox", tabIndex: 0, "aria-label": "What waits", onkeydown: move });
-  const about = el("div", { className: "gnb-note" });
   const place = el("div");
   const problem = el("div", { className: "gnb-warning", role: "alert" });
-  root.append(el("div", { className: "gnb-bar" }, state, start), means, notice, list, about, place, problem);
+  root.append(el("div", { className: "gnb-bar" }, state, start), means, notice, list, place, problem);
   root.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select, fieldset");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
@@ -44,7 +43,6 @@ function render({ model, el: root }) {
     current?.end?.();
     current = null;
     place.replaceChildren();
-    put(about, "");
     put(problem, "");
   }
 
@@ -80,7 +78,7 @@ function render({ model, el: root }) {
     current.close(current.sent ? "sent…" : "no kernel");
   }
 
-  function form(questions) {
+  function form({ about, questions }) {
     const fields = questions.map((question) => {
       const type = question.multiple ? "checkbox" : "radio";
       const name = `${shown}-${question.id}`;
@@ -102,7 +100,7 @@ function render({ model, el: root }) {
     const element = el("form", { autocomplete: "off", className: "gnb-card", onsubmit(event) {
       event.preventDefault();
       answer("answer", Object.fromEntries(fields.map(({ id, value }) => [id, value()])));
-    } }, ...fields.map(({ fieldset }) => fieldset), el("div", { className: "gnb-bar" }, ...buttons, hint));
+    } }, ...fields.map(({ fieldset }) => fieldset), el("div", { className: "gnb-note" }, about), el("div", { className: "gnb-bar" }, ...buttons, hint));
     return { element, close(why) {
       put(hint, why ?? "");
       for (const each of buttons) each.disabled = why !== null;
@@ -126,9 +124,8 @@ function render({ model, el: root }) {
     item(body) {
       if (body.id !== shown) return;
       clear();
-      put(about, body.about);
       const actions = DECISIONS.filter(({ name }) => body.decisions.includes(name));
-      current = body.questions.length ? form(body.questions) : card({ parts: body.parts, actions, answer });
+      current = body.questions.length ? form(body) : card({ ...body, actions, answer });
       place.append(current.element);
       draw();
     },

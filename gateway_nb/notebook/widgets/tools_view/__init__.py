@@ -67,7 +67,7 @@ class ToolsView(LiveWidget):
         if tools is None:
             return {"names": [], "notice": None, "waiting": [], "calls": []}
         waiting = [
-            {"id": call.id, "text": marked(f"{call.tool}({call.arguments})"), "session": marked(call.session)}
+            {"id": call.id, "text": marked(f"{call.tool}({call.arguments})"), "session": printable(call.session)}
             for call in tools.waiting
         ]
         calls = [_row(call) for call in reversed(tools.latest(_CALLS))]

@@ -16,7 +16,8 @@ function render({ model, el: root }) {
   ];
   const cards = new Map();
   const make = ({ id, text, session }) => {
-    const made = card({ parts: [["Call", text], ["Session", session]], actions, answer: (name) => line.ask(name, { id }) });
+    const about = `asked by ${session}`;
+    const made = card({ about, parts: [["Call", text]], actions, answer: (name) => line.ask(name, { id }) });
     cards.set(id, made);
     return made.element;
   };
