@@ -21,7 +21,7 @@ CRON_RUNS = Book(
     (
         Column("time", "time", "ts", "when it ended"),
         Column("job", "text", "jobId", "the job's id"),
-        Column("name", "text", "jobName", "the job's name"),
+        Column("name", "text", "jobName", "the job's name (``cron.list``); missing if it was removed"),
         Column("run", "text", "runId", "the run's id"),
         Column("session", "text", "sessionKey", "the key of the session that it ran in"),
         Column("status", "text", "status", "ok, error, skipped"),
@@ -90,7 +90,9 @@ def read_cron_runs(job: str | None = None, limit: int | None = None) -> Steps[pd
     """Read what became of jobs, the latest first."""
     params = {"scope": "all"} if job is None else {"id": job}
     rows = yield from pages("cron.runs", params, "entries", "runId", size=_CRON_PAGE, by="offset", limit=limit)
-    return CRON_RUNS.frame(rows)
+    jobs = yield from pages("cron.list", {"includeDisabled": True}, "jobs", "id", size=_CRON_PAGE, by="offset")
+    names = {job.get("id"): job.get("name") for job in jobs if isinstance(job.get("id"), str)}
+    return CRON_RUNS.frame([{"jobName": names.get(str(row.get("jobId"))), **row} for row in rows])
 
 
 def read_tasks(limit: int | None = None) -> Steps[pd.DataFrame]:

@@ -61,7 +61,7 @@ def _article(entry: Entry, most: int | None) -> str:
     text = f"<p>{_text(entry.text, most)}</p>" if entry.text else ""
     thinking = _folded("thinking", [_text(entry.thinking, most)]) if entry.thinking else ""
     calls = "".join(_call(call, most) for call in entry.calls)
-    notes = "".join(f"<small>{_escaped(note)}</small> " for note in entry.notes)
+    notes = f"<small>{_escaped(' · '.join(entry.notes))}</small>" if entry.notes else ""
     return f'<article class="{kind}"><header>{_escaped(entry.title)}</header>{thinking}{text}{calls}{notes}</article>'
 
 

@@ -44,7 +44,16 @@ SESSIONS = Book(
 
 def list_sessions(limit: int | None = None) -> Steps[list[dict[str, Any]]]:
     """Read the rows of all sessions, the one that changed last first."""
-    return pages("sessions.list", {"archived": "all"}, "sessions", "key", size=_PAGE, by="offset", limit=limit)
+    try:
+        return (yield from _pages({"archived": "all"}, limit))
+    except GatewayRequestError as error:
+        if "unexpected property 'archived'" not in error.gateway_message:
+            raise
+        return (yield from _pages({}, limit))  # before 2026.9 nothing is archived
+
+
+def _pages(params: dict[str, Any], limit: int | None) -> Steps[list[dict[str, Any]]]:
+    return pages("sessions.list", params, "sessions", "key", size=_PAGE, by="offset", limit=limit)
 
 
 def read_sessions(limit: int | None = None) -> Steps[pd.DataFrame]:

@@ -165,7 +165,7 @@ def test_cron_runs(gateway: AnyGateway) -> None:
             gw.request("cron.run", {"id": job_id, "mode": "force"})
             until(lambda: len(gw.data.cron_runs(job_id)) == 1, 60)
             (run,) = gw.data.cron_runs(job_id).to_dict("records")
-            assert (run["job"], run["status"]) == (job_id, "ok")
+            assert (run["job"], run["name"], run["status"]) == (job_id, job["name"], "ok")
             assert run["total_tokens"] == run["input_tokens"] + run["output_tokens"]
             assert job_id in set(gw.data.cron_runs()["job"])
         finally:

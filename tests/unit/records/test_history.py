@@ -240,3 +240,30 @@ def test_reading_on() -> None:
 
 
 EMPTY: dict[str, Any] = {"kind": "reset", "messages": [], "totalMessages": 0}
+
+
+def test_gateways_without_an_archive() -> None:
+    """A gateway that has no archive lists its sessions all the same; another refusal is an error."""
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        if "archived" in params:
+            raise refusal("invalid sessions.list params: at root: unexpected property 'archived'")
+        return history([message(1)])(method, params)
+
+    assert len(read(read_messages(), answer)) == 1
+
+    def refuse(method: str, params: dict[str, Any]) -> Any:
+        raise refusal("no")
+
+    with pytest.raises(GatewayRequestError, match="no"):
+        read(read_messages(), refuse)
+
+
+def test_a_tool_result_of_25_mb() -> None:
+    """A result of 25 MB is whole in the DataFrame where the gateway gives it, and where it does not, that is marked."""
+    large = "x" * 25_000_000
+    kept = [call(1, "a"), result(2, "a", large)]
+    assert read(read_tool_calls(KEY), history(kept))["result"].str.len().tolist() == [25_000_000]
+    kept[1] = result(2, "a", "[chat.history omitted]", __openclaw={"truncated": True, "reason": "oversized"})
+    (left,) = read(read_tool_calls(KEY), history(kept)).to_dict("records")
+    assert (left["result"], left["cut"]) == ("[chat.history omitted]", "oversized")

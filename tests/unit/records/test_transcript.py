@@ -175,6 +175,16 @@ def test_long_transcripts_are_quick_and_small() -> None:
     assert transcript(huge).to_html().count("é") == 9_000_000
 
 
+def test_a_tool_result_of_25_mb() -> None:
+    """A result of 25 MB is shown as its beginning, within 1 MB, and exported whole."""
+    large = "x" * 25_000_000
+    kept = [*MESSAGES[:2], message(4, "toolResult", [{"type": "text", "text": large}], toolCallId="c1")]
+    assert len(transcript(kept)._repr_html_()) < 100_000
+    assert "24,998,000 more characters; .to_html() has all" in transcript(kept)._repr_html_()
+    assert len(transcript(kept).to_html()) > 25_000_000
+    assert transcript(kept).to_atif()["steps"][1]["observation"]["results"][0]["content"] == large
+
+
 @pytest.mark.parametrize(("session", "error"), [(None, TypeError), (5, TypeError), ("", ValueError)])
 def test_sessions_that_are_none(session: Any, error: type[Exception]) -> None:
     """What is no key is refused before anything is sent."""

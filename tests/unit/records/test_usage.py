@@ -110,6 +110,18 @@ def test_totals_that_stay_stale() -> None:
     assert sum(pause.seconds for pause in pauses) == 120
 
 
+def test_totals_of_nothing() -> None:
+    """Where there is no message, nothing is waited for; totals of what was deleted are told, marked."""
+    pauses: list[Pause] = []
+    totals = gateway([{"status": "refreshing"}])
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        return {"sessions": []} if method == "sessions.list" else totals(method, params)
+
+    assert read(read_usage("agent", "7d"), answer, pauses)["fresh"].tolist() == [False]
+    assert pauses == []
+
+
 @pytest.mark.parametrize(
     ("since", "until", "days"),
     [

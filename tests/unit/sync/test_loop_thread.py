@@ -207,7 +207,7 @@ def test_on_the_loops_own_thread() -> None:
     thread.check_may_wait("m")
 
     async def work() -> None:
-        with pytest.raises(RuntimeError, match="m: this would wait forever, for the event loop on the loop's own thread"):
+        with pytest.raises(RuntimeError, match="m: this would wait forever, for the event loop"):
             thread.run(_nothing, "m")
 
     thread.run(work, "work")
