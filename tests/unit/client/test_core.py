@@ -207,12 +207,26 @@ async def test_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 0 < (status.retry_in or 0) <= 1
         assert (status.state, status.reason) == ("reconnecting", "gateway closed (1011): it is full")
         assert (status.rtt, status.silence) == (None, None)
+        assert client.core.log.lines[-1] == "info: gateway closed (1011): it is full"
         await turns()
         assert client.attempts == 1
         with pytest.raises(
             GatewayClosedError, match=r"m: gateway not connected: reconnecting, next attempt in .* full"
         ):
             await client.core.requests.ask("m", None, None)
+
+
+@async_test
+async def test_connecting_again_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who connects while the next attempt is waited for does not wait, and there is one attempt at a time."""
+    async with simulated(monkeypatch, pause=None) as client:
+        line = await client.connected()
+        line.hang_up()
+        await client.becomes("reconnecting")
+        await client.connected()
+        assert (client.core.status.state, client.core.status.epoch, client.attempts) == ("connected", 2, 2)
+        await client.core.stop(1.0)
+        assert client.core.status.state == "closed"
 
 
 @pytest.mark.parametrize("reached", [True, False])
