@@ -6,6 +6,7 @@ import contextlib
 import functools
 import itertools
 import os
+import signal
 import sys
 import threading
 import time
@@ -103,6 +104,14 @@ def each_transport(request: pytest.FixtureRequest, _own_home: None, monkeypatch:
     library: str = request.param
     monkeypatch.setenv(LIBRARY_VARIABLE, library)
     return library
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt, here and in processes that start here; workers of pytest-xdist ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

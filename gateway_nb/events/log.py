@@ -35,6 +35,7 @@ _CHUNK_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 1_000_000
 MAX_BYTES = 512 * 1024 * 1024
 _SHOWN_ROWS = 5
+_SHOWN_NAMES = 6
 _SHOWN_TEXT = 120
 
 
@@ -246,11 +247,12 @@ class EventLog(EventView):
 
     def __repr__(self) -> str:
         counts = self.stats.events
-        shown = list(counts.items())[:6]
+        shown = list(counts.items())[:_SHOWN_NAMES]
         texts = self.redactor.starts([name for name, _ in shown], _SHOWN_TEXT)
-        names = ", ".join(f"{text[:_SHOWN_TEXT]}: {count:,}" for text, (_, count) in zip(texts, shown, strict=True))
+        names = [f"{text[:_SHOWN_TEXT]}: {count:,}" for text, (_, count) in zip(texts, shown, strict=True)]
+        names += [f"{len(counts) - len(shown):,} more names"] if len(counts) > len(shown) else []
         older = f" · {self.dropped:,} older ones were dropped" if self.dropped else ""
-        return printable(f"<EventLog {len(self):,} rows{older}{' · ' + names if names else ''}>")
+        return printable(f"<EventLog {len(self):,} rows{older}{' · ' if names else ''}{', '.join(names)}>")
 
     def _repr_html_(self) -> str:
         shown = frame_of(redacted(self._newest(_SHOWN_ROWS), self.redactor))

@@ -122,6 +122,7 @@ def test_an_interrupted_start(local: gnb.LocalGateway, tmp_path: Path, monkeypat
     assert list(folder.glob("*.log")) == []
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_command(tmp_path: Path) -> None:
     """Ctrl-C while the command waits for its capture ends the capture's process before its own."""
     with Silent() as silent:
@@ -136,6 +137,7 @@ def test_an_interrupted_command(tmp_path: Path) -> None:
     assert gnb.captures() == []
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_in_the_middle_of_a_start(tmp_path: Path) -> None:
     """Ctrl-C does not wait for a gateway that says nothing: it takes with it what was started."""
     code = """

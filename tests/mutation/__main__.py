@@ -189,7 +189,7 @@ def _stages(contexts: dict[str, Any], mutant: Mutant, seconds: float) -> list[li
     price, lines = contexts["seconds"], contexts["lines"].get(mutant.path, {})
     changed = map(str, range(mutant.lines[0], mutant.lines[1] + 1))
     found = {test for line in changed for test in lines.get(line, ())}
-    if not found:  # it runs at import, or in another process: whatever runs some of the file
+    if mutant.at_import or not found:  # it runs for all of them, or in another process: whatever runs some of the file
         found = {test for tests in lines.values() for test in tests}
     stages: dict[bool, list[str]] = {True: [], False: []}
     left = dict.fromkeys(stages, seconds)

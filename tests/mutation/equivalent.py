@@ -38,6 +38,9 @@ _PROOFS = {
         "gateway_nb/capture/journal.py _lines: 1.0 -> (2.0)",
         "gateway_nb/capture/journal.py _lines: 1 -> (2)",
     ),
+    "A timer takes the place of another for the same moment.": (
+        "gateway_nb/client/connection.py Connection._arm: self._timer.when() <= when -> (self._timer.when() < when)",
+    ),
     "No rows are added to rows.": ("gateway_nb/events/log.py EventLog._newest: missing <= 0 -> (missing < 0)",),
     "No record has a level above CRITICAL.": ("gateway_nb/client/transport/picows.py : 1 -> (2)",),
     "Pings are told apart by their numbers, wherever these begin.": (

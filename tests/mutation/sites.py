@@ -36,6 +36,7 @@ class Mutant:
         new: what it becomes.
         start: first byte of the change in the file.
         end: the byte after it.
+        at_import: it runs when the module is imported, in whichever test comes first.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Mutant:
     new: str
     start: int
     end: int
+    at_import: bool
 
     @property
     def name(self) -> str:
@@ -67,7 +69,7 @@ def mutants(root: Path, path: str) -> Iterator[Mutant]:
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    for scope, node in _code(ast.parse(source)):
+    for scope, at_import, node in _code(ast.parse(source)):
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         old = " ".join(source[start:end].decode().split())
@@ -75,7 +77,7 @@ def mutants(root: Path, path: str) -> Iterator[Mutant]:
             new = ast.unparse(changed)
             if isinstance(changed, ast.expr):
                 new = f"({new})"  # what it replaces may bind more tightly
-            yield Mutant(path, scope, (node.lineno, node.end_lineno or node.lineno), old, new, start, end)
+            yield Mutant(path, scope, (node.lineno, node.end_lineno or node.lineno), old, new, start, end, at_import)
 
 
 def _changes(node: _Site) -> Iterator[ast.expr | ast.stmt]:
@@ -97,10 +99,12 @@ def _changes(node: _Site) -> Iterator[ast.expr | ast.stmt]:
             yield ast.Pass()
 
 
-def _code(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, _Site]]:
-    """Yield what runs, each with its scope: no annotations, nothing for the type checker alone, no messages."""
+def _code(tree: ast.AST, scope: str = "", at_import: bool = True) -> Iterator[tuple[str, bool, _Site]]:
+    """Yield what runs, each with its scope and whether it runs at import: no annotations, nothing for the type checker
+    alone, no messages.
+    """
     for child in _children(tree):
-        inner = scope
+        inner, early = scope, at_import and not _is_called(tree, child)
         match child:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 inner = f"{scope}.{child.name}".lstrip(".")
@@ -109,8 +113,19 @@ def _code(tree: ast.AST, scope: str = "") -> Iterator[tuple[str, _Site]]:
             case _:
                 pass
         if isinstance(child, ast.expr | ast.stmt):
-            yield inner, child
-        yield from _code(child, inner)
+            yield inner, early, child
+        yield from _code(child, inner, early)
+
+
+def _is_called(tree: ast.AST, child: ast.AST) -> bool:
+    """Return whether a part of a tree is of a function's body."""
+    match tree:
+        case ast.FunctionDef(body=body) | ast.AsyncFunctionDef(body=body):
+            return child in body
+        case ast.Lambda(body=body):
+            return child is body
+        case _:
+            return False
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:

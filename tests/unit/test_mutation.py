@@ -52,6 +52,21 @@ def test_names(tmp_path: Path) -> None:
     assert found == [("a.py LIMIT: 5 -> (6)", (2, 2)), ('a.py A.f.g: stop( "now", ) -> pass', (6, 8))]
 
 
+def test_what_runs_at_import(tmp_path: Path) -> None:
+    """A constant's tests are all those of its file: it runs once, in whichever test imports the file first."""
+    source = """
+        LIMIT = 1
+        class A:
+            limit: int = 2
+            @decorated(3)
+            def f(self, limit=4):
+                return lambda limit=5: 6
+        g = lambda limit=7: 8
+    """
+    (tmp_path / "a.py").write_text(textwrap.dedent(source))
+    assert {mutant.old for mutant in mutants(tmp_path, "a.py") if mutant.at_import} == {"1", "2", "3", "4", "7"}
+
+
 @pytest.mark.long
 def test_what_is_left_out() -> None:
     """Every fault that is left out as one that changes nothing is one that would be put in."""

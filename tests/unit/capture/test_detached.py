@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -135,12 +136,18 @@ def test_another_process_of_its_id(running: Callable[..., Registration]) -> None
 
 
 def test_how_long_a_lock_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A capture that begins waits up to 10 s for those who ask whether it lives: they lock its entry for a moment."""
+    """A capture that begins waits up to 10 s for those who ask whether it lives; they do not wait."""
     asked: list[float] = []
-    lock = types.SimpleNamespace(acquire=lambda timeout: asked.append(timeout), release=lambda: None)
+
+    def acquire(timeout: float) -> contextlib.nullcontext[None]:
+        asked.append(timeout)
+        return contextlib.nullcontext()
+
+    lock = types.SimpleNamespace(acquire=acquire, release=lambda: None)
     monkeypatch.setattr(detached, "_lock", lambda _: lock)
     Registration(account()).close()
-    assert asked == [10.0]
+    assert captures() == []
+    assert asked == [10.0, 0.0]
 
 
 def test_a_former_entry_is_replaced(running: Callable[..., Registration], folder: Path) -> None:
@@ -342,6 +349,20 @@ def test_a_launch_that_fails(
     assert str(failed.value) == why
     assert left_of(folder) == set()
     assert not new.terminated
+
+
+def test_a_launch_that_fails_late(
+    process: Callable[[Callable[[Process], object]], Process], running: Callable[..., Registration]
+) -> None:
+    """What a capture prints after it has an entry, but not for this file, is waited for."""
+
+    def plays(playing: Process) -> None:
+        running(path=Path("/another"))
+        threading.Timer(0.02, playing.print_and_end, ["too late"]).start()
+
+    process(plays)
+    with pytest.raises(CaptureError, match="too late"):
+        launch({}, Path("/x/y"))
 
 
 def test_an_interrupted_launch(process: Callable[[Callable[[Process], object]], Process], folder: Path) -> None:

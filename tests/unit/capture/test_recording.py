@@ -284,8 +284,8 @@ def test_bringing_it_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """While it runs a capture is brought to the disk once a second, and at its end."""
     monkeypatch.setattr(journal, "SYNC_SECONDS", 0.0 if due else 3600.0)
     synced: list[bool] = []
-    monkeypatch.setattr(Output, "sync", lambda _: synced.append(capture.alive and not stopping))
-    stopping = []
+    stopping: list[bool] = []
+    monkeypatch.setattr(Output, "sync", lambda _: synced.append(not stopping))
     capture = Capture(tmp_path / "run.jsonl")
     if due:
         until(lambda: len(synced) > 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,18 @@ async def simulated(
         await found.core.stop(1.0)
 
 
+def limits(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return what ends the time of the next limit, which does not end by itself."""
+    timeout, found = asyncio.timeout, list[asyncio.Timeout]()
+
+    def endless(limit: float | None) -> asyncio.Timeout:
+        found.append(timeout(None))
+        return found[-1]
+
+    monkeypatch.setattr(asyncio, "timeout", endless)
+    return lambda: found[0].reschedule(0.0)
+
+
 async def turns(count: int = 20) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
@@ -207,12 +219,26 @@ async def test_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 0 < (status.retry_in or 0) <= 1
         assert (status.state, status.reason) == ("reconnecting", "gateway closed (1011): it is full")
         assert (status.rtt, status.silence) == (None, None)
+        assert client.core.log.lines[-1] == "info: gateway closed (1011): it is full"
         await turns()
         assert client.attempts == 1
         with pytest.raises(
             GatewayClosedError, match=r"m: gateway not connected: reconnecting, next attempt in .* full"
         ):
             await client.core.requests.ask("m", None, None)
+
+
+@async_test
+async def test_connecting_again_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who connects while the next attempt is waited for does not wait, and there is one attempt at a time."""
+    async with simulated(monkeypatch, pause=None) as client:
+        line = await client.connected()
+        line.hang_up()
+        await client.becomes("reconnecting")
+        await client.connected()
+        assert (client.core.status.state, client.core.status.epoch, client.attempts) == ("connected", 2, 2)
+        await client.core.stop(1.0)
+        assert client.core.status.state == "closed"
 
 
 @pytest.mark.parametrize("reached", [True, False])
@@ -284,10 +310,12 @@ async def test_no_connection_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.core.status.state == "closed"
         line = Line()
         client.reachable.put_nowait(line)
-        starting = asyncio.create_task(client.core.start(0.05))
-        await turns(50)
+        over = limits(monkeypatch)
+        starting = asyncio.create_task(client.core.start(5.0))
         line.hang_up(1013, "starting")
-        with pytest.raises(HandshakeTimeoutError, match=r"within 0.05 s: gateway closed \(1013\): starting"):
+        await client.becomes("restarting")
+        over()
+        with pytest.raises(HandshakeTimeoutError, match=r"within 5 s: gateway closed \(1013\): starting"):
             await starting
         assert client.names("on_close") == [1013]
 
@@ -400,13 +428,16 @@ async def test_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_who_waits_for_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waited in vain for an approval is told what to approve."""
     async with simulated(monkeypatch, pause=None) as client:
-        starting = asyncio.create_task(client.core.start(0.1))
+        over = limits(monkeypatch)
+        starting = asyncio.create_task(client.core.start(5.0))
         client.reachable.put_nowait(line := Line())
         await client.becomes("connecting")
         await turns()
         line.challenge()
         details = {"code": "PAIRING_REQUIRED", "pauseReconnect": False, "requestId": "r1"}
         line.answer(ok=False, error={"code": "NOT_PAIRED", "message": "pair", "details": details})
+        await client.becomes("reconnecting")
+        over()
         with pytest.raises(PairingRequiredError):
             await starting
         starting = asyncio.create_task(client.core.start(None, waits_for_owner=False))

@@ -309,7 +309,7 @@ async def test_a_failure_that_nobody_asks_for() -> None:
     """A run whose end nobody asks for disturbs nobody."""
     complaints: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    run = Script(REFUSED).run()
+    run = Script(GatewayRequestError("no")).run()
     await asyncio.wait([run.start()])
     other = Script(...).run()
     other.start().cancel()

@@ -188,6 +188,10 @@ def test_looks() -> None:
     assert filled(7)._repr_html_().count("<td>{") == 5
     assert log.stats.events == {"even": 2, "odd": 1, "<script>": 1}
     assert repr(EventLog()) == "<EventLog 0 rows>"
+    for count, names in ((6, "a: 1, b: 1, c: 1, d: 1, e: 1, f: 1"), (8, "d: 1, e: 1, f: 1, 2 more names")):
+        log.clear()
+        log.extend([event(number, name=name) for number, name in enumerate("abcdefgh"[:count])])
+        assert repr(log).endswith(f"{names}>")
 
 
 def test_reading_while_writing(monkeypatch: pytest.MonkeyPatch) -> None:

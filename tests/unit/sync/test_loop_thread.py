@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -50,16 +50,8 @@ def test_waiting_for_a_handle(main: bool) -> None:
     assert (handle.done(), handle.cancelled(), handle.cancel()) == (True, False, False)
 
 
-@pytest.fixture
-def _ctrl_c() -> Iterator[None]:
-    """Ctrl-C is a KeyboardInterrupt; workers of pytest-xdist ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.long
-@pytest.mark.usefixtures("_ctrl_c")
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("started", [True, False], ids=["while it runs", "before it runs"])
 def test_an_interrupt(started: bool) -> None:
     """Ctrl-C during a call cancels it and waits for its cleanup; before it has begun there is nothing to wait for."""
