@@ -13,7 +13,8 @@ def command(prompt: str) -> tuple[str, str]:
     """Return the command in a prompt and its argument; a prompt without one is to be echoed.
 
     ``echo:TEXT`` answers the text, ``count:N:MS`` counts to N with a pause of MS milliseconds after each number,
-    ``fail:CODE`` fails with that HTTP status, ``tool:NAME:{json}`` calls a tool and answers with its result.
+    ``fail:CODE`` fails with that HTTP status, ``tool:NAME:{json}`` calls a tool and answers with its result; lines of
+    that form, one after the other, call several.
 
     Example:
         >>> command("count:3:50"), command("hello")
@@ -24,6 +25,19 @@ def command(prompt: str) -> tuple[str, str]:
         return "echo", prompt.strip()
     kind, argument = (group for group in found.groups() if group is not None)
     return kind, argument.strip()
+
+
+def tool_calls(argument: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the calls that ``tool:`` and further lines like it name, each as `tool_call` does.
+
+    Raises:
+        ValueError: the arguments of one are not a JSON object.
+
+    Example:
+        >>> tool_calls("columns:\\ntool:sales:{}")
+        [('columns', {}), ('sales', {})]
+    """
+    return [tool_call(each) for each in argument.split("\ntool:")]  # no JSON has a line break in a text
 
 
 def tool_call(argument: str) -> tuple[str, dict[str, Any]]:

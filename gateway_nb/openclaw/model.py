@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..protocol import origins as browsers
-from .commands import command, tool_call
+from .commands import command, tool_calls
 
 _BY_NAME = "tool_call"
 """The gateway's tool that calls those that it does not offer to the model one by one."""
@@ -78,7 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
             kind, argument = _command(request["messages"])
             results = _results(request["messages"])
             tools = {tool["function"]["name"] for tool in request.get("tools", [])}
-            function = _function(argument, tools) if kind == "tool" else {}
+            calls = tool_calls(argument)[len(results) :] if kind == "tool" else []
+            function = _function(*calls[0], tools) if calls else {}
         except (TypeError, ValueError, KeyError, AttributeError):
             self.close_connection = True
             self._error(400, "the body must be a chat completion request with its length, a tool's arguments JSON")
@@ -90,10 +91,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        if results:
-            kind, argument = "echo", "\n".join(results)
+        if kind == "tool" and not calls:
+            kind, argument = "echo", "\n\n".join(results)
         try:
-            for chunk in _answer(kind, argument, function):
+            for chunk in _answer(kind, argument, {"id": f"call_{len(results) + 1}", "function": function}):
                 self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
                 self.wfile.flush()
             self.wfile.write(b"data: [DONE]\n\n")
@@ -138,15 +139,14 @@ def _text(message: dict[str, Any]) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
-def _function(argument: str, tools: set[str]) -> dict[str, str]:
+def _function(name: str, arguments: dict[str, Any], tools: set[str]) -> dict[str, str]:
     """Return the call of a tool: by its name where the gateway offers it, else through the one that finds it."""
-    name, arguments = tool_call(argument)
     if name not in tools and _BY_NAME in tools:
         name, arguments = _BY_NAME, {"id": name, "args": arguments}
     return {"name": name, "arguments": json.dumps(arguments)}
 
 
-def _answer(kind: str, argument: str, function: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _answer(kind: str, argument: str, call: dict[str, Any]) -> Iterator[dict[str, Any]]:
     reason = "stop"
     if kind == "count":
         number, _, pause = argument.partition(":")
@@ -154,7 +154,7 @@ def _answer(kind: str, argument: str, function: dict[str, str]) -> Iterator[dict
             yield _chunk({"role": "assistant", "content": f"{index + 1} "})
             time.sleep(int(pause or 0) / 1000)
     elif kind == "tool":
-        yield _chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]})
+        yield _chunk({"tool_calls": [{"index": 0, "type": "function", **call}]})
         reason = "tool_calls"
     else:
         for word in argument.split(" "):

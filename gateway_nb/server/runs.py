@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..openclaw.commands import command, tool_call
+from ..openclaw.commands import command, tool_calls
 from .answers import Refusal
 from .clock import now_ms
 from .conversations import Conversations
@@ -132,24 +133,30 @@ class Runs:
         prompt = run.message
         self._lifecycle(run, "model", provider=PROVIDER, model=MODEL)
         if kind == "tool":
-            argument = await self._call_tool(run, argument)
+            argument = await self._call_tools(run, argument)
             prompt = f"{prompt} {argument}"
-            self._lifecycle(run, "model", provider=PROVIDER, model=MODEL)
         async for piece in _count(argument) if kind == "count" else _words(argument):
             run.text += piece
             self._agent_event(run, "assistant", {"text": run.text, "delta": piece})
             self._chat_event(run, "delta", deltaText=piece, message=_message(run.text))
         self._model_answered(run, [{"type": "text", "text": run.text}], usage_of(prompt, run.text), "stop")
 
-    async def _call_tool(self, run: Run, argument: str) -> str:
-        """Call the tool that the message names; return its result as the model reads it."""
+    async def _call_tools(self, run: Run, argument: str) -> str:
+        """Call the tools that the message names; return their results as the model reads them."""
         try:
-            name, arguments = tool_call(argument)
+            calls = tool_calls(argument)
         except ValueError as error:
             raise _RunError(f"LLM request failed: {error}") from None
+        results = []
+        for name, arguments in calls:
+            results.append(await self._call_tool(run, name, arguments))
+            self._lifecycle(run, "model", provider=PROVIDER, model=MODEL)
+        return "\n\n".join(results)
+
+    async def _call_tool(self, run: Run, name: str, arguments: dict[str, Any]) -> str:
         call_id = f"call_{uuid.uuid4().hex[:24]}"
         block = {"type": "toolCall", "id": call_id, "name": name, "arguments": arguments}
-        self._model_answered(run, [block], usage_of(run.message, argument), "toolUse")
+        self._model_answered(run, [block], usage_of(run.message, f"{name}:{json.dumps(arguments)}"), "toolUse")
         about = {"name": name, "toolCallId": call_id}
         item = {"itemId": f"tool:{call_id}", **about, "kind": "tool", "title": name, "startedAt": now_ms()}
         self._agent_event(run, "item", {**item, "phase": "start", "status": "running"})

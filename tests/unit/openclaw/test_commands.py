@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway_nb.openclaw.commands import command, tool_call
+from gateway_nb.openclaw.commands import command, tool_call, tool_calls
 
 COMMANDS = [
     ("hello there", ("echo", "hello there")),
@@ -42,3 +42,9 @@ def test_no_tool_call(argument: str) -> None:
     """Arguments that are not a JSON object are refused."""
     with pytest.raises(ValueError, match=r"JSON|Expecting|property|nested too deeply"):
         tool_call(argument)
+
+
+def test_several_tool_calls() -> None:
+    """Lines that name tools are calls, one after the other; what stands in a text of JSON is none."""
+    text = 'columns:\ntool:sales:{"note": "\\ntool:x"}\ntool:sales:{\n"month": 3}'
+    assert tool_calls(text) == [("columns", {}), ("sales", {"note": "\ntool:x"}), ("sales", {"month": 3})]
