@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .plots import Plots
     from .runs import RunReader
+    from .traces.trace import Trace, Traces
 
 
 class EventView(ABC):
@@ -41,6 +42,10 @@ class EventView(ABC):
     @abstractmethod
     def _run_reader(self) -> AbstractContextManager[RunReader]:
         """Return what has read the runs of all rows; until it is left, nobody reads on."""
+
+    @abstractmethod
+    def _rows(self) -> pa.Table:
+        """Return the rows, with the schema of the event log."""
 
     def where(self, event: str = "*", text: str | None = None) -> pd.DataFrame:
         """Return the events whose name matches, and whose payload holds a text.
@@ -145,6 +150,40 @@ class EventView(ABC):
         """
         with self._run_reader() as reader:
             return reader.tool_calls()
+
+    def trace(self, run: str, *, content: bool = False) -> Trace:
+        """Return what an agent did in a run and in the runs it started, as a tree of spans.
+
+        Args:
+            run: the run's id, or a `Run`.
+            content: keep the arguments and the results of tool calls, for what is exported.
+
+        Returns:
+            A `Trace`; it is of the whole tree, also where the run was started by another.
+
+        Raises:
+            BadArgumentError: there is no event of such a run.
+
+        Example:
+            >>> frame = gw.events.trace(run).spans
+        """
+        from .traces.trace import read_trace
+
+        return read_trace(self._rows(), getattr(run, "run_id", run), content=content)
+
+    def traces(self, *, content: bool = False) -> Traces:
+        """Return the traces of all runs, by their start; those of sub-agents are part of their parents'.
+
+        Args:
+            content: keep the arguments and the results of tool calls, for what is exported.
+
+        Example:
+            >>> frame = gw.events.traces().spans
+            >>> slowest = frame[frame["kind"] == "tool"].nlargest(5, "seconds")
+        """
+        from .traces.trace import read_traces
+
+        return read_traces(self._rows(), content=content)
 
 
 def _utc(when: str | dt.datetime) -> pd.Timestamp:
