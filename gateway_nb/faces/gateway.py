@@ -29,7 +29,7 @@ from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread, loop_thread
 from .face import Arguments
 from .method_path import MethodPath
-from .records import Records
+from .records import Records, trace_completion
 from .run import Run
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Gateway(Records):
         self.core.handlers.dispatch = self.dispatcher.call
         self._remove_log = self.core.feed.keep(self.events)
         self._thread: LoopThread = loop_thread()
+        self.events.complete = trace_completion(self.core, self._thread)
         self._thread.at_exit(self.core, STOP_TIMEOUT)
         # The finalizer must not hold this object, and must not wait.
         self._finalizer = weakref.finalize(self, _abandon, self._thread, self.core, self.dispatcher)
@@ -127,6 +128,7 @@ class Gateway(Records):
         async def join() -> None:  # on the loop's thread, where no event comes in between
             self._remove_log()
             log.join(self.events)
+            log.complete = self.events.complete
             self.events, self._remove_log = log, self.core.feed.keep(log)
 
         self._thread.run(join, "connect")
@@ -161,7 +163,8 @@ class Gateway(Records):
         self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
     ) -> Run:
         limit = options_.timeout(timeout)
-        return Run(self._thread, AsyncRun(self.core, message, agent=agent, session=session, timeout=limit))
+        run = AsyncRun(self.core, message, agent=agent, session=session, timeout=limit)
+        return Run(self._thread, run, self.events)
 
     # Listening
 
