@@ -196,6 +196,9 @@ class Recording(EventView):
         """Return a table of the events, a widget; needs memory for all of them."""
         return widgets.backend.event_table(_Held(self), ", ".join(file.name for file in self.files[:3]))
 
+    def _rows(self) -> pa.Table:
+        return self._whole
+
     def _table(self) -> Stream:
         return Stream(PLAIN, self._plain_batches)
 

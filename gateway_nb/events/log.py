@@ -190,6 +190,9 @@ class EventLog(EventView):
         frame, chunks, tail = self._snapshot()
         return frame, self._payloads.columns(chunks, table_of(tail), paths)
 
+    def _rows(self) -> pa.Table:
+        return self.to_arrow()
+
     def _table(self) -> pa.Table:
         return self.to_arrow().cast(PLAIN)
 

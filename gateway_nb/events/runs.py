@@ -81,6 +81,36 @@ select run, min(row) as row, count(*) as count from keys group by run, session, 
 """
 
 
+def condensed(table: pa.Table) -> pa.Table:
+    """Return what there is to read of runs: of the pieces of each answer the first, every other event as it is.
+
+    Args:
+        table: rows with the columns of the event log.
+
+    Returns:
+        ``row`` (its place in the table), ``time`` (nanoseconds), ``event``, ``payload``, ``run`` (JSON text) and
+        ``count``: of how many pieces it is the first.
+    """
+    chosen = pa.array(named(table, RUN_EVENTS, or_mark=False))
+    rows = pa.table(
+        {
+            "payload": table.column("payload"),
+            "row": np.arange(table.num_rows),
+            "agent": named(table, ("agent",), or_mark=False),
+        }
+    )
+    rows = rows if pa.compute.all(chosen).as_py() else rows.filter(chosen)
+    found = query(rows, _KEYS, _FIRST_OR_ALONE).sort_by("row")
+    taken = table.take(found["row"])
+    for name, column in (
+        ("time", taken["time"].cast(pa.int64())),
+        ("event", taken["event"]),
+        ("payload", taken["payload"]),
+    ):
+        found = found.append_column(name, column)
+    return found
+
+
 class RunReader:
     """Reads the runs out of a log's rows, again and again, at the cost of what is new.
 
@@ -101,21 +131,9 @@ class RunReader:
             table: the next rows, with the columns of the event log.
         """
         self.rows += table.num_rows
-        chosen = named(table, RUN_EVENTS, or_mark=False)
-        table = table if chosen.all() else table.filter(pa.array(chosen))
-        if not table.num_rows:
-            return
-        rows = pa.table(
-            {
-                "payload": table.column("payload"),
-                "row": np.arange(table.num_rows),
-                "agent": named(table, ("agent",), or_mark=False),
-            }
-        )
-        found = query(rows, _KEYS, _FIRST_OR_ALONE).sort_by("row")
-        times = table.column("time").cast(pa.int64()).take(found["row"])
-        taken = table.select(["event", "payload"]).take(found["row"])
-        for time, event, text in zip(*(column.to_pylist() for column in (times, *taken.columns)), strict=True):
+        found = condensed(table)
+        taken = (found[name].to_pylist() for name in ("time", "event", "payload"))
+        for time, event, text in zip(*taken, strict=True):
             take(self._runs, time, event, text)
         more = found.filter(pa.compute.greater(found["count"], 1))
         for name, count in zip(more["run"].to_pylist(), more["count"].to_pylist(), strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Never
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .plots import Plots
     from .runs import RunReader
+    from .traces.trace import Trace, Traces
 
 
 class EventView(ABC):
@@ -42,6 +43,10 @@ class EventView(ABC):
     @abstractmethod
     def _run_reader(self) -> AbstractContextManager[RunReader]:
         """Return what has read the runs of all rows; until it is left, nobody reads on."""
+
+    @abstractmethod
+    def _rows(self) -> pa.Table:
+        """Return the rows, with the schema of the event log."""
 
     if not TYPE_CHECKING:  # it is no DataFrame and no sequence, but tried as one
 
@@ -164,6 +169,51 @@ class EventView(ABC):
         """
         with self._run_reader() as reader:
             return reader.tool_calls()
+
+    complete: Callable[[Trace], Trace] | None = None
+    """Completes a trace with what the gateway keeps, where these events are a connection's."""
+
+    def trace(self, run: str, *, complete: bool = False, content: bool = False) -> Trace:
+        """Return what an agent did in a run and in the runs it started, as a tree of spans.
+
+        The events tell the first byte of a model call, and its output tokens. When it was asked, its input tokens and
+        its cost are in the session's messages.
+
+        Args:
+            run: the run's id, or a `Run`.
+            complete: read these messages, too, and the gateway's audit of the runs.
+            content: keep the arguments and the results of tool calls, for what is exported.
+
+        Returns:
+            A `Trace`; it is of the whole tree, also where the run was started by another.
+
+        Raises:
+            BadArgumentError: there is no event of such a run; or `complete`, and these are not a connection's events.
+            GatewayRequestError, GatewayTimeoutError, GatewayClosedError: with `complete`, as for a request.
+
+        Example:
+            >>> frame = gw.events.trace(run).spans
+        """
+        from .traces.trace import read_trace
+
+        if complete and self.complete is None:
+            raise BadArgumentError("complete=True asks the gateway, which only gw.events can, not a recording")
+        trace = read_trace(self._rows(), getattr(run, "run_id", run), content=content)
+        return self.complete(trace) if complete and self.complete is not None else trace
+
+    def traces(self, *, content: bool = False) -> Traces:
+        """Return the traces of all runs, by their start; those of sub-agents are part of their parents'.
+
+        Args:
+            content: keep the arguments and the results of tool calls, for what is exported.
+
+        Example:
+            >>> frame = gw.events.traces().spans
+            >>> slowest = frame[frame["kind"] == "tool"].nlargest(5, "seconds")
+        """
+        from .traces.trace import read_traces
+
+        return read_traces(self._rows(), content=content)
 
 
 def _utc(when: str | dt.datetime) -> pd.Timestamp:

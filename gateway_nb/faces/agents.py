@@ -16,6 +16,7 @@ from .run import Run
 if TYPE_CHECKING:
     from ..approvals.approvals import AsyncApprovals
     from ..approvals.waiting import Approval, Question, Waiting
+    from ..events.log import EventLog
     from .approvals import Approvals
 
 
@@ -24,6 +25,7 @@ class Agents:
     """The turns of agents, for code without ``await``."""
 
     core: Core
+    events: EventLog
     _thread: LoopThread
 
     def run(
@@ -53,7 +55,7 @@ class Agents:
         limit = options_.timeout(timeout)
         run = AsyncRun(self.core, message, agent=agent, session=session, timeout=limit)
         if on_approval is None and on_question is None:
-            return Run(self._thread, run)
+            return Run(self._thread, run, self.events)
         handlers = self.core.handlers
         for name, function in (("on_approval", on_approval), ("on_question", on_question)):
             if function is not None:
@@ -67,7 +69,7 @@ class Agents:
                 handlers.call(name, function, item)
 
         remove = self.approvals.each(take)
-        return Run(self._thread, run, at_end=remove)
+        return Run(self._thread, run, self.events, at_end=remove)
 
     @functools.cached_property
     def approvals(self) -> Approvals:

@@ -29,7 +29,7 @@ from ..sync.loop_thread import LoopThread, loop_thread
 from .agents import Agents
 from .face import Arguments
 from .method_path import MethodPath
-from .records import Records
+from .records import Records, trace_completion
 
 if TYPE_CHECKING:
     from ..events.widgets import EventTable, Panel
@@ -63,6 +63,7 @@ class Gateway(Agents, Records):
         self.core.handlers.dispatch = self.dispatcher.call
         self._remove_log = self.core.feed.keep(self.events)
         self._thread: LoopThread = loop_thread()
+        self.events.complete = trace_completion(self.core, self._thread)
         self._thread.at_exit(self.core, STOP_TIMEOUT)
         # The finalizer must not hold this object, and must not wait.
         self._finalizer = weakref.finalize(self, _abandon, self._thread, self.core, self.dispatcher)
@@ -126,6 +127,8 @@ class Gateway(Agents, Records):
         async def join() -> None:  # on the loop's thread, where no event comes in between
             self._remove_log()
             log.join(self.events)
+            log.complete = self.events.complete
+            log.complete = self.events.complete
             self.events, self._remove_log = log, self.core.feed.keep(log)
 
         self._thread.run(join, "connect")

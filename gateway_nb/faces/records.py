@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,13 +13,27 @@ from .face import Face
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..client.core import Core
     from ..events.plots import Plot
+    from ..events.traces.trace import Trace
     from ..records.data import Data
     from ..records.plots import RecordPlots
     from ..records.steps import Steps
     from ..records.transcript import Transcript
 
 T = TypeVar("T")
+
+
+def trace_completion(core: Core, thread: LoopThread) -> Callable[[Trace], Trace]:
+    """Return what completes a trace with what a client's gateway keeps; it does not hold the face."""
+
+    def complete(trace: Trace) -> Trace:
+        from ..records.reading import Reader
+        from ..records.tracing import complete_trace
+
+        return Reader(core).read(complete_trace(trace), "trace", thread)
+
+    return complete
 
 
 class Records(Face):

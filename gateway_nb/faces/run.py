@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ..client.event import Event
 from ..client.options import timeout as seconds
@@ -12,6 +13,10 @@ from ..client.run import ABORT_SECONDS, AsyncRun, RunResult
 from ..errors import GatewayError
 from ..sync.handle import RequestHandle
 from ..sync.loop_thread import LoopThread
+
+if TYPE_CHECKING:
+    from ..events.log import EventLog
+    from ..events.traces.trace import Trace
 
 
 class Run:
@@ -28,8 +33,11 @@ class Run:
         hello
     """
 
-    def __init__(self, thread: LoopThread, run: AsyncRun, at_end: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self, thread: LoopThread, run: AsyncRun, log: EventLog, at_end: Callable[[], object] | None = None
+    ) -> None:
         self._thread = thread
+        self._log = log
         self._run = run
         self._handle: RequestHandle[RunResult] = thread.submit(run.result(), f"run {run.run_id}")
         if at_end is not None:
@@ -56,6 +64,16 @@ class Run:
     def events(self) -> list[Event]:
         """Every event of this run so far."""
         return list(self._run.events)
+
+    def trace(self, *, complete: bool = False, content: bool = False) -> Trace:
+        """Return what it did so far, with the runs it started: see `EventLog.trace`.
+
+        Example:
+            >>> run = gw.run("hello")
+            >>> text = run.result().text
+            >>> frame = run.trace(complete=True).spans
+        """
+        return self._log.trace(self.run_id, complete=complete, content=content)
 
     def result(self, timeout: float | None = None) -> RunResult:
         """Return the run's result.

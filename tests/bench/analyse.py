@@ -1,4 +1,4 @@
-"""Questions to 1,000,000 agent events in memory, beside DuckDB over the same Arrow table in the same run."""
+"""Questions to 1,000,000 agent events in memory, beside DuckDB over the same Arrow table in the same run; traces."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import pyarrow as pa
 from gateway_nb.client.event import Event
 from gateway_nb.events.log import EventLog
 from gateway_nb.notebook.widgets.event_table.query import Query
+from tests.helpers.runs import events_of, whole_run
 
 _EVENTS, _RUNS, _NEW = 1_000_000, 2000, 1000
+_TRACES = 10_000
 _ROUNDS = 7
 _PATHS = """
 select found[1] run, try_cast(found[2] as bigint) number, types
@@ -89,6 +91,14 @@ def _first_rows(log: EventLog) -> None:
             return
 
 
+def _traces() -> list[float]:
+    """Return seconds for the spans of runs with a tool call each, and for the trace of one of them."""
+    log = EventLog()
+    for number in range(_TRACES):
+        log.extend(events_of(whole_run(f"{number:032x}")))
+    return [_seconds(lambda: log.traces().spans), _seconds(lambda: log.trace(f"{_TRACES // 2:032x}").spans)]
+
+
 def measure() -> dict[str, float]:
     """Return seconds of the best round, and the ratios to DuckDB's."""
     size = _EVENTS // _RUNS
@@ -110,6 +120,7 @@ def measure() -> dict[str, float]:
         for name, ask in asked.items():
             figures.setdefault(f"{name} after 1,000 more", []).append(_seconds(ask))
     best = {f"{name}, s": round(min(times), 4) for name, times in figures.items()}
+    best["10,000 traces to spans, s"], best["one of them, s"] = (round(seconds, 4) for seconds in _traces())
     for name in ("expand", "runs"):
         best[f"{name}, ratio"] = round(min(figures[name]) / min(figures[f"{name} in DuckDB"]), 2)
     return best

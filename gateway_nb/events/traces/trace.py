@@ -1,0 +1,190 @@
+"""`Trace`: what an agent did in a run and in those it started, as a tree of spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from ...errors import BadArgumentError, one_line, printable
+from ...protocol.frames import encode
+from .spans import Span, linked, run_spans
+from .steps import StepReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_GENERATIONS = 4
+_SHOWN_PROBLEMS = 3
+
+
+class Trace:
+    """What an agent did in a run and in the runs it started: a tree of spans. Shows itself in a notebook.
+
+    Args:
+        spans: as the tree is read, the root first.
+
+    Example:
+        >>> trace = gw.events.trace(run)
+        >>> frame = trace.spans
+    """
+
+    def __init__(self, spans: list[Span]) -> None:
+        self.tree = spans
+
+    @property
+    def run(self) -> str:
+        """The id of the run with which it begins."""
+        return str(self.tree[0].attributes["run"])
+
+    @property
+    def status(self) -> str:
+        """How that ended: ok, error, aborted, running, or unknown where its end may have been missed."""
+        return self.tree[0].status
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with it, each once: what was missed, out of order, or can't be."""
+        return list(dict.fromkeys(problem for span in self.tree for problem in span.problems))
+
+    @property
+    def spans(self) -> pd.DataFrame:
+        """The spans as a DataFrame, as the tree is read; see `spans_frame` for its columns."""
+        return spans_frame(self.tree)
+
+    def __len__(self) -> int:
+        return len(self.tree)
+
+    def __repr__(self) -> str:
+        root = self.tree[0]
+        took = "" if root.seconds is None else f", {root.seconds:.2f} s"
+        problems = self.problems
+        more = f" and {len(problems) - _SHOWN_PROBLEMS:,} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        wrong = f"; {', '.join(problems[:_SHOWN_PROBLEMS])}{more}" if problems else ""
+        return printable(one_line(f"<Trace of run {self.run}: {root.status}{took}, {len(self):,} spans{wrong}>"))
+
+
+class Traces(Sequence[Trace]):
+    """The traces of all runs, by their start. Made by `EventLog.traces` and `Recording.traces`.
+
+    Args:
+        traces: of which it consists.
+    """
+
+    def __init__(self, traces: Iterable[Trace]) -> None:
+        self._traces = list(traces)
+
+    @property
+    def spans(self) -> pd.DataFrame:
+        """The spans of all as one DataFrame; see `spans_frame` for its columns."""
+        return spans_frame([span for trace in self._traces for span in trace.tree])
+
+    @overload
+    def __getitem__(self, index: int) -> Trace: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Traces: ...
+
+    def __getitem__(self, index: int | slice) -> Trace | Traces:
+        return Traces(self._traces[index]) if isinstance(index, slice) else self._traces[index]
+
+    def __iter__(self) -> Iterator[Trace]:
+        return iter(self._traces)
+
+    def __len__(self) -> int:
+        return len(self._traces)
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} traces>"
+
+
+def spans_frame(spans: Sequence[Span]) -> pd.DataFrame:
+    """Return spans as a DataFrame.
+
+    Returns:
+        Columns: `trace`, `span`, `parent` (string: 32, 16 and 16 hexadecimal digits), `kind` (string: run, model,
+        tool), `name` (string), `start`, `end` (datetime64[ns, UTC], the gateway's clock), `seconds` (Float64),
+        `status` (string: ok, error, aborted, running, unknown), `model` (string), `input_tokens`, `output_tokens`
+        (Int64), `cost` (Float64, USD), `attributes` (string: JSON with run, session, agent, tool_call, sizes in bytes
+        and problems). What is not known is missing.
+    """
+    import pandas as pd
+
+    text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(("trace", "span", "parent", "kind", "name"), text),
+        **dict.fromkeys(("start", "end"), time),
+        "seconds": "Float64",
+        **dict.fromkeys(("status", "model"), text),
+        **dict.fromkeys(("input_tokens", "output_tokens"), "Int64"),
+        "cost": "Float64",
+    }
+    columns = {name: pd.array([getattr(span, name) for span in spans], kind) for name, kind in kinds.items()}
+    columns["attributes"] = pd.array([encode(span.attributes).decode() for span in spans], text)
+    return pd.DataFrame(columns)
+
+
+def traces_of(reader: StepReader) -> Traces:
+    """Return the traces of the runs that were read, by their start."""
+    traces = linked(run_spans(steps, reader.losses(steps)) for steps in reader.runs.values())
+    return Traces(map(Trace, sorted(traces, key=lambda spans: spans[0].start or 0)))
+
+
+def read_traces(table: pa.Table, *, content: bool = False) -> Traces:
+    """Return the traces of all runs in rows with the columns of the event log."""
+    reader = StepReader(content=content)
+    reader.extend(table)
+    return traces_of(reader)
+
+
+def read_trace(table: pa.Table, run: str, *, content: bool = False) -> Trace:
+    """Return the trace that a run is part of.
+
+    Args:
+        table: rows with the columns of the event log; only those that name the run or its relatives are decoded.
+        run: its id.
+        content: keep the arguments and results of tool calls.
+
+    Raises:
+        BadArgumentError: there is no event of such a run.
+    """
+    import pyarrow.compute as compute
+
+    chosen = compute.is_null(table.column("event"))
+    wanted: set[str] = set()
+    new = {run}
+    for _ in range(_GENERATIONS):
+        for name in new:
+            chosen = compute.or_(chosen, compute.match_substring(table.column("payload"), encode(name).decode()[1:-1]))
+        wanted |= new
+        reader = StepReader(content=content)
+        reader.extend(table.filter(chosen))
+        new = _relatives(reader, wanted) - wanted
+        if not new:
+            break
+    else:  # more generations than anybody has: read everything once
+        reader = StepReader(content=content)
+        reader.extend(table)
+        wanted = set(reader.runs)
+    reader.runs = {name: steps for name, steps in reader.runs.items() if name in wanted}
+    if run in reader.runs:
+        for trace in traces_of(reader):
+            if any(span.kind == "run" and span.attributes["run"] == run for span in trace.tree):
+                return trace
+    raise BadArgumentError(
+        f"trace: there is no event of a run {one_line(run, 80)!r} here; .runs() lists those there are"
+    )
+
+
+def _relatives(reader: StepReader, runs: set[str]) -> set[str]:
+    """Return the runs that these started, that started these, and that announce their answers."""
+    found = set()
+    for name, steps in reader.runs.items():
+        children = set(steps.children)
+        if name in runs:
+            found |= children
+        if children & runs or (name.startswith("announce:") and name.rpartition(":")[2] in runs):
+            found.add(name)
+        if name in runs and name.startswith("announce:"):
+            found.add(name.rpartition(":")[2])
+    return found
