@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import json
 import os
@@ -69,13 +70,23 @@ def lab(folder: Path, openclaw: bool, url: str | None, token_env: str | None, no
 
 
 def check() -> None:
-    """Make sure that JupyterLab is there, before anything is copied or started.
+    """Check that JupyterLab can run, before anything is copied or started.
 
     Raises:
-        LabError: it is not installed.
+        LabError: it is not installed, or can't write its own files.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise LabError("JupyterLab is not installed here; run: pip install 'gateway-nb[lab]'")
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    own = Path(jupyter_runtime_dir())
+    try:
+        own.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(own, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        why = f"JupyterLab can't write its files to {own}: {error.strerror}"
+        raise LabError(f"{why}; set HOME or JUPYTER_DATA_DIR to a folder that can be written") from None
 
 
 def notebooks() -> list[Path]:
@@ -154,6 +165,8 @@ def running(folder: Path, surroundings: Mapping[str, str], *, browser: bool) -> 
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", "--log-level=ERROR"]
     # It reads every setting for the configuration of old releases, and so prints the deprecation of one.
     command.append("--ServerApp.jpserver_extensions=notebook_shim=False")
+    # Nothing is to be installed from there, and behind a SOCKS proxy it prints a traceback.
+    command.append("--LabApp.extension_manager=readonly")
     command += [f"--LabApp.default_url=/lab/tree/{FIRST}", *([] if browser else ["--no-browser"])]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container there is nobody else

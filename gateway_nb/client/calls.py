@@ -100,7 +100,10 @@ async def wait_for(core: Core, event: str, where: Callable[[Event], object] | No
     try:
         return await core.feed.wait_for(event, where, checked_timeout(timeout))
     except GatewayTimeoutError as error:
-        error.args = (f"{error}{event_advice(core, event)}",)
+        near = _near_events(core, event)
+        if near is not None:
+            meant = f"did you mean {' or '.join(near)}?" if near else ".event_names lists them"
+            error.args = (f"{error}; the gateway advertises no such event, {meant}",)
         raise
 
 
@@ -125,15 +128,15 @@ def check_patterns(core: Core, events: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def _warn_of_unknown(core: Core, event: str) -> None:
-    if advice := event_advice(core, event):
+    if near := _near_events(core, event):
+        why = f"the gateway advertises no such event, did you mean {' or '.join(near)}?"
         # The frames of the face's method and of its wrapper are not the user's.
-        warnings.warn(f"no event {event!r} may ever come{advice}", stacklevel=5)
+        warnings.warn(f"the event {event!r} may never come; {why}", stacklevel=5)
 
 
-def event_advice(core: Core, event: str) -> str:
-    """Return which event may have been meant by a name that the gateway does not advertise, or ``""``."""
-    names = core.hello.events if core.hello is not None else ()
+def _near_events(core: Core, event: str) -> list[str] | None:
+    """Return the events that may have been meant by a name that the gateway does not advertise, ``None`` for others."""
+    names = core.hello.events if core.hello is not None else (event,)
     if event in names or any(sign in event for sign in "*?["):
-        return ""
-    near = closest(event, names)
-    return f"; the gateway advertises no such event, did you mean {' or '.join(near)}?" if near else ""
+        return None
+    return closest(event, names)

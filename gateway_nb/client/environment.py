@@ -75,7 +75,7 @@ def endpoint_for(url: str | None, tls_fingerprint: str | None = None) -> Endpoin
 def _mistaken(url: object) -> str:
     """Return what a value is instead of a URL, and what was meant; its text may hold a secret."""
     if isinstance(url, int):
-        return f"not a port alone: ws://127.0.0.1:{url}"
+        return f"not {url}; did you mean ws://127.0.0.1:{url}?"
     if hasattr(url, "token"):
         return f"not a {type(url).__name__}; pass its url and its token: connect(local.url, token=local.token)"
     return f"not {type(url).__name__}"

@@ -37,7 +37,7 @@ def check(settings: Settings) -> tuple[list[Finding], DeviceIdentity | None, boo
 
 def _none_yet(path: Path) -> Finding:
     folder = next(parent for parent in path.parents if parent.exists())
-    if os.access(folder, os.W_OK):
+    if folder.is_dir() and os.access(folder, os.W_OK):
         return Finding("device key", "skip", f"none yet; the first connection creates {path}")
     return Finding(
         "device key",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ..errors import BadArgumentError
 from ..protocol.frames import MalformedFrame, decode_payload
 
 _BRACKET = re.compile(r'\[(?:(\d+)|("(?:[^"\\]|\\.)*"))\]')
@@ -29,7 +30,7 @@ def steps_of(path: str) -> list[str]:
             quotes where they have dots (``'$["a.b"]'``), or a JSON pointer ``"/data/phase"`` (RFC 6901).
 
     Raises:
-        ValueError: it is empty, or none of these.
+        BadArgumentError: it is empty, or none of these.
 
     Example:
         >>> steps_of("$.data.items[0]"), steps_of("/data/items/0")
@@ -61,8 +62,9 @@ def _steps(path: str) -> Iterator[str]:
         raise _no_path(path)
 
 
-def _no_path(path: object) -> ValueError:
-    return ValueError(f"a path is a name, names with dots (data.items[0].id) or a JSON pointer (/a/b), not {path!r}")
+def _no_path(path: object) -> BadArgumentError:
+    forms = "a name, names with dots (data.items[0].id) or a JSON pointer (/a/b)"
+    return BadArgumentError(f"a path is {forms}, not {path!r}")
 
 
 def pointer(steps: Iterable[str | int]) -> str:

@@ -109,7 +109,7 @@ class EventView(ABC):
             event: name or glob pattern.
 
         Raises:
-            ValueError: a path is empty.
+            BadArgumentError: a path is empty.
 
         Example:
             >>> frame = gw.events.expand("runId", "data.phase", event="agent")

@@ -51,6 +51,13 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], type[Exception], str]] = {
         gnb.GatewayTimeoutError,
         r"advertises no such event, did you mean shutdown\?",
     ),
+    "an event that is like no other": (
+        lambda gw: gw.wait_for("x", timeout=0.01),
+        gnb.GatewayTimeoutError,
+        r"advertises no such event, \.event_names lists them$",
+    ),
+    "an event that does not come": (lambda gw: gw.wait_for("shutdown", None, 0.01), gnb.GatewayTimeoutError, r"01 s$"),
+    "a path": (lambda gw: gw.events.expand(""), ValueError, "a path is a name, names with dots"),
     "an event to handle": (lambda gw: gw.on("shutdwn", print), UserWarning, r"did you mean shutdown\?"),
 }
 

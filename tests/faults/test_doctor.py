@@ -284,6 +284,14 @@ async def a_home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, folder:
 
 
 @staged
+async def a_home_under_a_file(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
+    (folder / "file").touch()
+    monkeypatch.setenv("GATEWAY_NB_HOME", str(folder / "file" / "home"))
+    with gnb.LocalGateway(token=TOKEN) as local:
+        yield Setup(local.url)
+
+
+@staged
 async def no_such_library(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
     monkeypatch.setenv("GATEWAY_NB_TRANSPORT", "carrier-pigeon")
     monkeypatch.setattr(reach, "check", None)
@@ -409,6 +417,7 @@ CASES: list[tuple[Stage, str, str, str, str]] = [
     (huge_token_file, "device token", "!", "it is larger than 1,000,000 bytes", "move it away"),
     (token_open_to_all, "device token", "!", "open to other users of this computer (mode 640)", "chmod 600"),
     (a_home_that_cannot_be_written, "device key", "!", "can't be written", "GATEWAY_NB_HOME"),
+    (a_home_under_a_file, "device key", "!", "can't be written", "GATEWAY_NB_HOME"),
     (no_such_library, "websocket", "✗", "must be one of picows, websockets", "unset it"),
     (hung_up, "sign-in", "✗", "gateway closed (1013): try again later", "try again in a few seconds"),
     (hung_up_for_no_reason, "sign-in", "✗", "gateway closed (1000): normal closure", "the gateway's log says why"),

@@ -220,3 +220,14 @@ def test_jupyterlab_that_fails(tmp_path: Path) -> None:
 def test_the_first_notebook_exists() -> None:
     """The notebook that JupyterLab opens first is among those that come with the package."""
     assert lab.FIRST in [path.name for path in lab.notebooks()]
+
+
+def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
+    """Where JupyterLab can't write its own files, one line says so, and nothing is copied."""
+    (tmp_path / "file").touch()
+    nowhere = str(tmp_path / "file" / "home")
+    done = run("lab", str(tmp_path / "notebooks"), HOME=nowhere, JUPYTER_DATA_DIR="", JUPYTER_RUNTIME_DIR="")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"gateway-nb: JupyterLab can't write its files to {nowhere}")
+    assert "set HOME or JUPYTER_DATA_DIR to a folder that can be written" in done.stderr
+    assert not (tmp_path / "notebooks").exists()

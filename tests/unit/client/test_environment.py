@@ -50,7 +50,7 @@ def test_what_was_meant_with_a_pin() -> None:
         ("gateway.example:443/a?token=x", "did you mean wss://gateway.example:443/…?"),
         ("http://127.0.0.1:18789", "did you mean ws://127.0.0.1:18789?"),
         ("https://gateway.example", "did you mean wss://gateway.example:443?"),
-        (18789, "not a port alone: ws://127.0.0.1:18789"),
+        (18789, "not 18789; did you mean ws://127.0.0.1:18789?"),
         (gnb.LocalGateway(), "not a LocalGateway; pass its url and its token: connect(local.url, token=local.token)"),
         ({"url": "secret"}, "not dict"),
     ],
