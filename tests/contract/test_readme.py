@@ -25,7 +25,7 @@ def test_every_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert len(blocks) >= 4
     monkeypatch.chdir(tmp_path)
-    with gnb.LocalGateway(tick_interval=0.05) as local:
+    with gnb.LocalGateway() as local:
         monkeypatch.setenv("OPENCLAW_GATEWAY_URL", local.url)
         monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
         names: dict[str, object] = {}
