@@ -280,7 +280,7 @@ async def test_two_wait_while_the_connection_is_lost(gateway: AnyGateway) -> Non
 async def test_two_wait_while_the_gateway_restarts(gateway: AnyGateway) -> None:
     """A gateway that restarts forgets what waits: that is said, nothing of it can be allowed, and new requests come."""
     async with deciding(gateway) as agw:
-        asked = [ask(agw), ask(agw, "plugin")]
+        asked = [ask(agw, timeoutMs=600_000), ask(agw, "plugin", timeoutMs=600_000)]
         items = [await approval(agw) for _ in asked]
         await asyncio.to_thread(gateway.restart)
         for task in asked:
