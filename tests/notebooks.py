@@ -20,7 +20,7 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python", "pygments_lexer": "ipython3"}
 _PASSING = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # ids
-    r"|\b[0-9a-f]{8}\b|\b\d{13}\b"
+    r"|\b[0-9a-f]{8}\b|\b[0-9a-f]{32}\b|\b\d{13}\b"
     r"|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d(\.\d+)?"  # dates and times
     r"|[\d.]+ m?s\b"  # durations
     r"|127\.0\.0\.1:\d+"
