@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import random
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -124,8 +123,8 @@ def _totals(by: By, span: Span, since: float) -> Steps[tuple[list[dict[str, Any]
     method, path = _SOURCES[by]
     for attempt in range(_ATTEMPTS):
         params = dict(span.params)
-        if method == "sessions.usage":  # an answer is kept by its params: this one was hardly asked for before
-            params["limit"] = random.randrange(_ALL_SESSIONS, 2 * _ALL_SESSIONS)
+        if method == "sessions.usage":  # an answer is kept by its params: these change with the messages
+            params["limit"] = _ALL_SESSIONS + (int(since) + attempt) % _ALL_SESSIONS
         payload = yield Ask(method, params)
         status, counted = (value_at(payload, ["cacheStatus", name]) for name in ("status", "refreshedAt"))
         fresh = status == "fresh" and _figure(counted) >= since

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pandas.testing import assert_frame_equal
 
 import gateway_nb as gnb
+from gateway_nb.notebook.magics.records import BOOKS
+from gateway_nb.records.usage import BYS
 from tests.helpers.real import AnyGateway
 from tests.helpers.support import until
 
@@ -117,3 +121,26 @@ def test_speeds_that_are_none(tmp_path: Path, speed: float) -> None:
     (tmp_path / "run.jsonl").write_text("")
     with pytest.raises(ValueError, match="speed must be above 0"):
         gnb.load(tmp_path / "run.jsonl").replay(speed)
+
+
+def test_records(tmp_path: Path) -> None:
+    """Books, transcripts and searches of a recording are those that were read, row by row."""
+    key, today = "agent:main:one", f"{datetime.now(UTC):%Y-%m-%d}"
+
+    def read(gw: gnb.Gateway) -> dict[str, Any]:
+        usage = {f"usage by {by}": gw.data.usage(by, since=today, until=today) for by in BYS}
+        frames = {name: getattr(gw.data, name)() for name in BOOKS if name != "usage"}
+        transcript = gw.transcript(key)
+        return {**usage, **frames, "search": gw.search("hello"), "transcript": transcript.df, "text": transcript.text}
+
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw:
+        for name in ("one", "two", "three", "four", "five", "six"):
+            gw.run(f"echo:hello {name}", session=f"agent:main:{name}").result()
+        with gw.capture(tmp_path / "run.jsonl", requests=True):
+            before = read(gw)
+    with gnb.load(tmp_path / "run.jsonl").replay(None) as replay, gnb.connect(replay.url, token=replay.token) as gw:
+        after = read(gw)
+    assert before.pop("text") == after.pop("text")
+    assert len(before["messages"]) == 12
+    for name, frame in before.items():
+        assert_frame_equal(frame, after[name])
