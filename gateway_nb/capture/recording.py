@@ -140,7 +140,6 @@ class Recording(EventView):
         Raises:
             CaptureError: a line is damaged; says file and line.
         """
-        self._damaged = 0
         for file in self.files:
             rows: list[Line] = []
             held = 0
@@ -220,7 +219,6 @@ class Recording(EventView):
             CaptureError: the file exists, its folder does not, a line is damaged, or the disk failed.
         """
         target = Path(path)
-        self._damaged = 0
         with new_file(target) as out:
             for file in self.files:
                 for _, text in self._read(file):
