@@ -145,7 +145,6 @@ class Recording(EventView):
         Raises:
             CaptureError: a line is damaged; says file and line.
         """
-        self._damaged = 0
         for file in self.files:
             rows: list[Line] = []
             held = 0
@@ -231,7 +230,6 @@ class Recording(EventView):
             CaptureError: the file exists, its folder does not, a line is damaged, or the disk failed.
         """
         target = Path(path)
-        self._damaged = 0
         with new_file(target) as out:
             for file in self.files:
                 for _, text in self._read(file):

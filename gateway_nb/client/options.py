@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import ssl
 import sys
@@ -216,7 +215,7 @@ class _Taker:
         if not isinstance(value, str):
             raise BadArgumentError(f"{name} must be a string, not {value!r}")
         if value not in allowed:
-            near = difflib.get_close_matches(value[:_LONGEST_TEXT], allowed, n=1)
+            near = closest(value, allowed)
             asked = f"did you mean {near[0]!r}? " if near else ""
             raise BadArgumentError(
                 f"{name} must be one of {', '.join(allowed)}, not {value[:_LONGEST_TEXT]!r}: {asked}"
@@ -326,7 +325,7 @@ def _scopes(take: _Taker, role: str) -> tuple[str, ...] | None:
         return ()
     for scope in scopes or ():
         if scope not in SCOPES:
-            near = difflib.get_close_matches(scope, SCOPES, n=1)
+            near = closest(scope, SCOPES)
             advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SCOPES)}"
             raise BadArgumentError(f"scopes must be scopes that a gateway knows, not {scope!r}; {advice}")
     return scopes

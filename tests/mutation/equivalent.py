@@ -41,6 +41,16 @@ _PROOFS = {
     "A timer takes the place of another for the same moment.": (
         "gateway_nb/client/connection.py Connection._arm: self._timer.when() <= when -> (self._timer.when() < when)",
     ),
+    "Damaged lines are counted from 0 again before their number is read.": (
+        "gateway_nb/capture/recording.py Recording.__init__: 0 -> (1)",
+    ),
+    "A warning is told of the reading file, whose generators are the callers on both levels.": (
+        "gateway_nb/capture/recording.py Recording._checked: 2 -> (3)",
+    ),
+    "A number that stands under a null is never read.": (
+        "gateway_nb/events/frame.py FrameBuilder.extend: 0 -> (1)",
+        "gateway_nb/events/rows.py _numbers: 0 -> (1)",
+    ),
     "No rows are added to rows.": ("gateway_nb/events/log.py EventLog._newest: missing <= 0 -> (missing < 0)",),
     "No record has a level above CRITICAL.": ("gateway_nb/client/transport/picows.py : 1 -> (2)",),
     "Pings are told apart by their numbers, wherever these begin.": (

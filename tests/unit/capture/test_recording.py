@@ -634,11 +634,42 @@ def test_what_a_recording_shows_of_itself(tmp_path: Path) -> None:
     path.write_text("")
     recording = gnb.load(path)
     assert repr(recording) == "<Recording run.jsonl: 0 bytes, 0 rows>"
-    assert (recording.stats.start, recording.stats.end, recording.stats.rate) == (None, None, 0.0)
+    assert (recording.stats.start, recording.stats.end) == (None, None)
+    assert (recording.stats.seconds, recording.stats.rate) == (0.0, 0.0)
     path.write_text("".join(row.replace('"a"', f'"{"a" * 41}"') + "\n" for row in rows if '"f"' not in row))
     assert f": {'a' * 39}… 2, b 1, c 1, d 1, 1 more names>" in repr(recording)
     path.unlink()
     assert repr(recording).startswith("<Recording run.jsonl: 0 bytes, ")
+
+
+def test_reading_again(tmp_path: Path) -> None:
+    """Each look at a recording counts its damaged lines anew, however it was read before."""
+    path = tmp_path / "run.jsonl"
+    captured(path)
+    path.write_bytes(path.read_bytes().replace(b"gap", b"\xff", 1))
+    recording = gnb.load(path, errors="skip")
+    for _ in range(2):
+        assert len(recording.to_arrow()) == 12
+        recording.to_jsonl(tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl")
+        assert recording.stats.damaged == 1
+
+
+def test_a_file_that_is_not_compressed(tmp_path: Path) -> None:
+    """A compressed journal that can't be read at all is damaged in its first line."""
+    (tmp_path / "run.jsonl.zst").write_bytes(b"no zstandard")
+    with pytest.raises(gnb.CaptureError, match=r"can't be read to its end: line 1: .*; load\(\.\.\., errors='skip'\)"):
+        gnb.load(tmp_path / "run.jsonl.zst").to_arrow()
+
+
+@pytest.mark.parametrize(("options", "speed"), [({}, 1.0), ({"speed": None}, None)])
+def test_the_speed_of_a_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], speed: float | None
+) -> None:
+    """A recording is replayed with the gaps in time that it has, unless another speed is asked for."""
+    asked: list[float | None] = []
+    monkeypatch.setattr("gateway_nb.server.replay.ReplayGateway", lambda lines, *, speed: asked.append(speed))
+    captured(tmp_path / "run.jsonl").replay(**options)
+    assert asked == [speed]
 
 
 @pytest.mark.parametrize(("size", "read"), [(32_000_000, True), (32_000_001, False)])
