@@ -57,6 +57,14 @@ def test_the_options() -> None:
     assert not [name for name in ConnectOptions.__annotations__ if f"``{name}" not in help_of_connect]
 
 
+@pytest.mark.parametrize("face", [gnb.Gateway, gnb.AsyncGateway])
+def test_the_faces(face: type) -> None:
+    """Everything public of a gateway has help, also what is documented once for both faces."""
+    public = [name for name in dir(face) if not name.startswith("_")]
+    assert {"request", "run", "wait_for"} < set(public)
+    assert not [name for name in public if not inspect.getdoc(getattr(face, name))]
+
+
 def test_the_length() -> None:
     """The README is read in five minutes."""
     assert len(README.read_text().split()) <= 1200
