@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import weakref
 
 import msgspec
 import pytest
 
 from gateway_nb.client.event import Dropped, Event, size_of
+from gateway_nb.client.redaction import redactor
 
 
 def event(raw: bytes, name: str = "x") -> Event:
@@ -38,6 +40,7 @@ def test_what_it_holds() -> None:
         (b"\x1b[2J\xff", "\x1b", "Event('\\x1b', seq=7, payload=\\u001b[2J�)"),
     ],
 )
-def test_repr(raw: bytes, name: str, shown: str) -> None:
+def test_repr(monkeypatch: pytest.MonkeyPatch, raw: bytes, name: str, shown: str) -> None:
     """An event shows the beginning of its name and payload, as text that a terminal may have."""
+    monkeypatch.setattr(redactor, "_live", weakref.WeakValueDictionary())  # not the connections of other tests
     assert repr(event(raw, name)) == shown
