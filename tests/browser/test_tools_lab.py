@@ -89,7 +89,9 @@ def picture(page: Page, cell: int, folder: Path, name: str) -> None:
 
 def test_the_panels_tab(page: Page, tmp_path: Path) -> None:
     """The panel's tab follows the tools: none, one that waits for a click, then the calls with arguments and answer."""
-    page.open_cells(START + "panel = gw.panel()\npanel.selected_index = 4\npanel", TOOL, CALLS)
+    page.open_cells(
+        START + "panel = gw.panel()\npanel.selected_index = panel.titles.index('Tools')\npanel", TOOL, CALLS
+    )
     page.run(0)
     tab = page.cell(0).locator(".gnb-tools")
     tab.get_by_text("No tools; @gw.tool offers a function to agents").wait_for()

@@ -115,7 +115,7 @@ def test_stop(shared: Kernel, asked: gnb.LocalGateway) -> None:
     outcome = shared.outcome(cell)
     assert "agent: the gateway aborted the run" in outcome.error[-1]
     assert "agent · aborted" in html_of(outcome)
-    assert not asked.methods.agents.is_active("agent:main:stop")
+    assert not asked.methods.agents.active("agent:main:stop")
 
 
 def test_in_the_background(shared: Kernel) -> None:
