@@ -206,7 +206,7 @@ def test_runs(browser: Any, tmp_path: Path) -> None:
 def test_a_panel(gw: gnb.Gateway) -> None:
     """A panel holds its tabs, shows itself without a browser, and closes what it made."""
     panel = Panel(gw)
-    assert list(panel.titles) == ["Status", "Events", "Request", "Runs", "Data", "Tools"]
+    assert list(panel.titles) == ["Status", "Events", "Request", "Runs", "Data", "Tools", "Approvals"]
     assert "tools" not in vars(gw)  # a look does not make them
     assert panel._repr_mimebundle_()["text/plain"] == "<Panel default>"
     assert "connected" in panel.picture()
