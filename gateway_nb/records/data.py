@@ -99,8 +99,9 @@ class Data(Generic[F]):
         """Return tokens and cost of all agents, as the gateway tells them and as the messages do.
 
         The gateway keeps its totals for up to a minute: they are asked for until they are new, at most two minutes;
-        ``fresh`` says whether they came to be. They keep what sessions used that were reset or deleted since, whose
-        messages can't be read any more: that is then in ``token_difference`` and ``cost_difference``.
+        ``fresh`` says whether they came to be. Where there is no message, they are taken as they are. They keep what
+        sessions used that were reset or deleted since, whose messages can't be read any more: that is then in
+        ``token_difference`` and ``cost_difference``.
 
         Args:
             by: ``"model"``, ``"day"``, ``"session"`` or ``"agent"``.

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from ..client.core import Core
 from ..client.event import Event
-from ..errors import GatewayClosedError, GatewayError, printable
+from ..errors import GatewayClosedError, printable
 from ..events import widgets
 from .history import History, read_on
 from .reading import Reader
@@ -55,7 +55,7 @@ class Following(Generic[T]):
     ) -> None:
         self.transcript = transcript(history)
         self.alive = True
-        self.error: GatewayError | None = None
+        self.error: Exception | None = None
         self._core = core
         self._loop = loop
         self._history = history
@@ -114,7 +114,7 @@ class Following(Generic[T]):
                     await self._read_on()
                     await self._wanted.wait()
                     await asyncio.sleep(_PAUSE)
-        except GatewayError as error:
+        except Exception as error:  # noqa: BLE001 - it is raised where the states are iterated
             self.error = None if self._ending else error
         finally:
             ignore()

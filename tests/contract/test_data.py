@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import atif
@@ -13,29 +12,14 @@ import pandas as pd
 import pytest
 
 import gateway_nb as gnb
-from gateway_nb.records import activity, inventory, messages, sessions
-from gateway_nb.records.frames import DTYPES, Book
+from gateway_nb.records.frames import DTYPES
 from gateway_nb.records.reading import Reader
 from gateway_nb.records.steps import Ask, Steps
 from gateway_nb.sync.loop_thread import loop_thread
 from tests.helpers.nodes import offering, owner, text
 from tests.helpers.real import AnyGateway
+from tests.helpers.records import BOOKS
 from tests.helpers.support import async_test, comes_true, until
-
-BOOKS: dict[str, tuple[Book, Callable[[Any], Any]]] = {
-    "sessions": (sessions.SESSIONS, lambda data: data.sessions()),
-    "messages": (messages.MESSAGES, lambda data: data.messages("agent:no:such:*")),
-    "tool_calls": (messages.TOOL_CALLS, lambda data: data.tool_calls("agent:no:such:*")),
-    "cron_runs": (activity.CRON_RUNS, lambda data: data.cron_runs()),
-    "tasks": (activity.TASKS, lambda data: data.tasks()),
-    "audit": (activity.AUDIT, lambda data: data.audit()),
-    "logs": (activity.LOGS, lambda data: data.logs(20)),
-    "approvals": (inventory.APPROVALS, lambda data: data.approvals()),
-    "nodes": (inventory.NODES, lambda data: data.nodes()),
-    "models": (inventory.MODELS, lambda data: data.models()),
-    "tools": (inventory.TOOLS, lambda data: data.tools()),
-    "devices": (inventory.DEVICES, lambda data: data.devices()),
-}
 
 
 def session() -> str:

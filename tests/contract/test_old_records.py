@@ -9,8 +9,8 @@ import pytest
 
 import gateway_nb as gnb
 from gateway_nb.records.frames import DTYPES
-from tests.contract.test_data import BOOKS
 from tests.helpers.real import RealGateway, installed
+from tests.helpers.records import BOOKS
 
 OLD = "2026.6.11"
 LACKING = {"audit": "audit.activity.list", "approvals": "approval.history"}

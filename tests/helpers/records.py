@@ -6,11 +6,28 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gateway_nb.errors import GatewayError, GatewayRequestError
+from gateway_nb.records import activity, inventory, messages, sessions
+from gateway_nb.records.frames import Book
 from gateway_nb.records.steps import Ask, Batch, Done, Pause, Steps, advance
 
 T = TypeVar("T")
 Answers = Callable[[str, dict[str, Any]], Any]
 _MOST_STEPS = 10_000
+BOOKS: dict[str, tuple[Book, Callable[[Any], Any]]] = {
+    "sessions": (sessions.SESSIONS, lambda data: data.sessions()),
+    "messages": (messages.MESSAGES, lambda data: data.messages("agent:no:such:*")),
+    "tool_calls": (messages.TOOL_CALLS, lambda data: data.tool_calls("agent:no:such:*")),
+    "cron_runs": (activity.CRON_RUNS, lambda data: data.cron_runs()),
+    "tasks": (activity.TASKS, lambda data: data.tasks()),
+    "audit": (activity.AUDIT, lambda data: data.audit()),
+    "logs": (activity.LOGS, lambda data: data.logs(20)),
+    "approvals": (inventory.APPROVALS, lambda data: data.approvals()),
+    "nodes": (inventory.NODES, lambda data: data.nodes()),
+    "models": (inventory.MODELS, lambda data: data.models()),
+    "tools": (inventory.TOOLS, lambda data: data.tools()),
+    "devices": (inventory.DEVICES, lambda data: data.devices()),
+}
+"""Each book that is read without arguments, and how; of messages those of no session."""
 
 
 def read(steps: Steps[T], answer: Answers, pauses: list[Pause] | None = None) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import threading
 import time
@@ -9,7 +10,7 @@ import time
 from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle, display
 
-from ...errors import GatewayError, printable
+from ...errors import printable
 from ...records.following import Following
 from ...records.transcript import Transcript
 from ..widgets.live import register
@@ -31,7 +32,7 @@ class FollowingView:
     def show(self) -> None:
         """Show it in this cell; in a terminal, which replaces nothing, as it is now."""
         if not hasattr(get_ipython(), "kernel"):
-            print(printable(self._following.transcript.text))
+            print(self._following.transcript.text)
             return
         handle = display(self._bundle(), raw=True, display_id=True)
         assert handle is not None
@@ -43,13 +44,11 @@ class FollowingView:
         self._following.stop()
 
     def _grow(self, handle: DisplayHandle) -> None:
-        try:
+        with contextlib.suppress(Exception):  # its state, shown at the end, says why it ended
             for _ in self._following:
                 bundle = self._bundle()
                 handle.update(bundle, raw=True)
                 time.sleep(_PERIOD + len(bundle["text/html"]) / _BYTES_PER_SECOND)
-        except GatewayError:
-            pass  # its state says why it ended
         handle.update(self._bundle(), raw=True)
 
     def _bundle(self) -> dict[str, str]:
