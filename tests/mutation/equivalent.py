@@ -33,6 +33,8 @@ _PROOFS = {
         " -> (time.monotonic() >= until)",
         "gateway_nb/capture/detached.py DetachedCapture.stop: time.monotonic() > until -> (time.monotonic() >= until)",
         "gateway_nb/client/connection.py Connection._read: self._time() < until -> (self._time() <= until)",
+        "gateway_nb/capture/journal.py Capture._write: time.monotonic() - synced >= SYNC_SECONDS"
+        " -> (time.monotonic() - synced > SYNC_SECONDS)",
     ),
     "No event has this time or this epoch: the first one is different from it, and from any other below zero.": (
         "gateway_nb/capture/journal.py _lines: 1.0 -> (2.0)",
@@ -59,6 +61,7 @@ _PROOFS = {
     "The first capacity of an array that grows: it grows once more, or once less.": (
         "gateway_nb/events/frame.py _FIRST_CAPACITY: 8192 -> (8193)",
         "gateway_nb/events/frame.py _Column.reserve: 2 -> (3)",
+        "gateway_nb/events/frame.py _Column.reserve: needed <= len(self._array) -> (needed < len(self._array))",
         "gateway_nb/events/frame.py FrameBuilder._reserve: 2 -> (3)",
     ),
     "The size from which another way to the same outcome is the quicker one; at this size both are as quick.": (
@@ -77,6 +80,8 @@ _PROOFS = {
         "gateway_nb/client/feed.py matches: 4096 -> (4097)",
         "gateway_nb/client/redaction/shapes.py _is_secret_name: 1024 -> (1025)",
         "gateway_nb/events/frame.py _FRAMES_KEPT: 256 -> (257)",
+        "gateway_nb/events/frame.py FrameBuilder._reserve: len(self._sharing) >= _FRAMES_KEPT"
+        " -> (len(self._sharing) > _FRAMES_KEPT)",
     ),
     "Of late answers the last thousand or so are promised to be told from unknown ones.": (
         "gateway_nb/protocol/pending.py _LATE_KEPT: 1024 -> (1025)",

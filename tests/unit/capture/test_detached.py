@@ -157,6 +157,18 @@ def test_a_former_entry_is_replaced(running: Callable[..., Registration], folder
     assert [capture.stats for capture in captures()] == [account(started=2.0)]
 
 
+def test_a_home_that_is_full(running: Callable[..., Registration], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture whose entry can't be written goes on, and is not taken for a former one of its id."""
+    running(error="of the former").close()
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(detached, "write_private", full)
+    running(started=2.0)
+    assert captures() == []
+
+
 @pytest.mark.parametrize(("age", "kept"), [(86_400, True), (86_401, False)])
 def test_entries_are_kept_for_a_day(
     age: int, kept: bool, running: Callable[..., Registration], folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -97,3 +97,13 @@ def test_columns_that_name_no_folders(tmp_path: Path, columns: list[str]) -> Non
     with pytest.raises(ValueError, match="partition_by takes date, event, kind, epoch, not"):
         recording.to_parquet(tmp_path / "out", columns)
     assert not (tmp_path / "out").exists()
+
+
+def test_folders_by_every_column(tmp_path: Path) -> None:
+    """Every column that can name folders does so, all of them together, too."""
+    folder = recorded(tmp_path / "run.jsonl", ["x", "y"]).to_parquet(
+        tmp_path / "out", ["date", "event", "kind", "epoch"]
+    )
+    frame = pd.read_parquet(folder)
+    assert sorted(frame["event"].astype(str)) == ["x", "y"]
+    assert {"date", "kind", "epoch"} <= set(frame.columns)

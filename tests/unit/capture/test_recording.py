@@ -435,6 +435,19 @@ def capture_lost(path: Path) -> list[int]:
     return [line["payload"]["events"] for line in lines if line.get("kind") == "dropped"]
 
 
+def test_as_much_as_may_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fits into the room that is left for a slow disk waits there, to the last byte."""
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.5)
+    disk = SlowDisk(monkeypatch)
+    capture = Capture(tmp_path / "run.jsonl")
+    assert disk.asked.wait(10)
+    monkeypatch.setattr(journal, "_QUEUE_BYTES", len(journal._mark_line("gap", 1, {})))
+    for _ in range(3):
+        capture.mark("gap", 1, {})
+    disk.gate.set()
+    assert capture.stop().dropped == 2
+
+
 def test_a_disk_that_is_slow_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """stop() says so when the disk does not take what is left in time, and waits anew when called again."""
     monkeypatch.setattr("gateway_nb.capture.journal._STOP_PATIENCE", 0.05)

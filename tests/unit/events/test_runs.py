@@ -133,6 +133,7 @@ def test_no_runs() -> None:
 @pytest.mark.parametrize(
     "payload",
     [
+        b'{"runId":"a","stream":"usage","data":{"outputTokens":%d}}' % 2**63,
         b'{"runId":"a","stream":"usage","data":{"outputTokens":%d}}' % 2**70,
         b'{"runId":"a","stream":"usage","data":{"outputTokens":1%s}}' % (b"0" * 400),
         b'{"runId":"a","stream":"usage","data":{"outputTokens":-1}}',

@@ -91,6 +91,12 @@ def test_kinds(event: str, payload: Any, line: str) -> None:
     assert summary(event, json.dumps(payload)) == line
 
 
+@pytest.mark.parametrize(("size", "read"), [(65_536, True), (65_537, False)])
+def test_the_largest_payload(size: int, read: bool) -> None:
+    """A payload of up to 64 KiB is looked into."""
+    assert summary("tick", '{"ts":1}'.ljust(size)) == ("ts=1" if read else "")
+
+
 @pytest.mark.parametrize(
     "payload", ["", "{", '{"a": 1', "[" * 2000, "\ud800", '{"sessionKey": "' + "x" * 300_000 + '"}']
 )
