@@ -135,6 +135,7 @@ class Recording(EventView):
         self.files = files
         self._skip = skip
         self._damaged = 0
+        self.redactor = Redactor()  # what is in a file was cleaned when it was written
         self._payloads = PayloadReader()
         self._reading_runs = threading.Lock()
         self._runs = RunReader()

@@ -16,6 +16,7 @@ _MODULES = {
     "capture": "capture",
     "demo": "demo",
     "doctor": "doctor",
+    "export": "export",
     "fingerprint": "doctor",
     "lab": "lab",
     "replay": "serve",

@@ -88,8 +88,8 @@ def condensed(table: pa.Table) -> pa.Table:
         table: rows with the columns of the event log.
 
     Returns:
-        ``row`` (its place in the table), ``time`` (nanoseconds), ``event``, ``payload``, ``run`` (JSON text) and
-        ``count``: of how many pieces it is the first.
+        ``row`` (its place in the table), ``time`` (nanoseconds), ``event``, ``kind``, ``payload``, ``run`` (JSON text)
+        and ``count``: of how many pieces it is the first.
     """
     chosen = pa.array(named(table, RUN_EVENTS, or_mark=False))
     rows = pa.table(
@@ -101,13 +101,9 @@ def condensed(table: pa.Table) -> pa.Table:
     )
     rows = rows if pa.compute.all(chosen).as_py() else rows.filter(chosen)
     found = query(rows, _KEYS, _FIRST_OR_ALONE).sort_by("row")
-    taken = table.take(found["row"])
-    for name, column in (
-        ("time", taken["time"].cast(pa.int64())),
-        ("event", taken["event"]),
-        ("payload", taken["payload"]),
-    ):
-        found = found.append_column(name, column)
+    taken = table.select(["time", "event", "kind", "payload"]).take(found["row"])
+    for name, column in zip(taken.column_names, taken.columns, strict=True):
+        found = found.append_column(name, column.cast(pa.int64()) if name == "time" else column)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import pyarrow as pa
 
+from ..client.redaction.redactor import Redactor
 from ..errors import BadArgumentError
 from .paths import decoded, steps_of
 from .payloads import Steps, pandas_column
@@ -170,10 +171,11 @@ class EventView(ABC):
         with self._run_reader() as reader:
             return reader.tool_calls()
 
+    redactor: Redactor
     complete: Callable[[Trace], Trace] | None = None
     """Completes a trace with what the gateway keeps, where these events are a connection's."""
 
-    def trace(self, run: str, *, complete: bool = False, content: bool = False) -> Trace:
+    def trace(self, run: str, *, complete: bool = False) -> Trace:
         """Return what an agent did in a run and in the runs it started, as a tree of spans.
 
         The events tell the first byte of a model call, and its output tokens. When it was asked, its input tokens and
@@ -182,7 +184,6 @@ class EventView(ABC):
         Args:
             run: the run's id, or a `Run`.
             complete: read these messages, too, and the gateway's audit of the runs.
-            content: keep the arguments and the results of tool calls, for what is exported.
 
         Returns:
             A `Trace`; it is of the whole tree, also where the run was started by another.
@@ -198,14 +199,11 @@ class EventView(ABC):
 
         if complete and self.complete is None:
             raise BadArgumentError("complete=True asks the gateway, which only gw.events can, not a recording")
-        trace = read_trace(self._rows(), getattr(run, "run_id", run), content=content)
+        trace = read_trace(self._rows(), getattr(run, "run_id", run), self.redactor)
         return self.complete(trace) if complete and self.complete is not None else trace
 
-    def traces(self, *, content: bool = False) -> Traces:
+    def traces(self) -> Traces:
         """Return the traces of all runs, by their start; those of sub-agents are part of their parents'.
-
-        Args:
-            content: keep the arguments and the results of tool calls, for what is exported.
 
         Example:
             >>> frame = gw.events.traces().spans
@@ -213,7 +211,7 @@ class EventView(ABC):
         """
         from .traces.trace import read_traces
 
-        return read_traces(self._rows(), content=content)
+        return read_traces(self._rows(), self.redactor)
 
 
 def _utc(when: str | dt.datetime) -> pd.Timestamp:

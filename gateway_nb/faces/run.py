@@ -65,7 +65,7 @@ class Run:
         """Every event of this run so far."""
         return list(self._run.events)
 
-    def trace(self, *, complete: bool = False, content: bool = False) -> Trace:
+    def trace(self, *, complete: bool = False) -> Trace:
         """Return what it did so far, with the runs it started: see `EventLog.trace`.
 
         Example:
@@ -73,7 +73,7 @@ class Run:
             >>> text = run.result().text
             >>> frame = run.trace(complete=True).spans
         """
-        return self._log.trace(self.run_id, complete=complete, content=content)
+        return self._log.trace(self.run_id, complete=complete)
 
     def result(self, timeout: float | None = None) -> RunResult:
         """Return the run's result.

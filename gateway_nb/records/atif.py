@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
+from ..events.traces.atif import figure, metrics_of, trajectory_of
 from .entries import Call, Entry
 from .frames import value_at
 
-VERSION = "ATIF-v1.8"
 _SOURCES = {"user": "user", "assistant": "agent", "custom": "agent"}
 
 
@@ -22,19 +21,7 @@ def trajectory(session: str, agent: str | None, version: str | None, entries: It
         version: the gateway's.
         entries: of the session.
     """
-    steps = [_step(number, entry) for number, entry in enumerate(entries, 1)]
-    models = [step["model_name"] for step in steps if "model_name" in step]
-    about: dict[str, Any] = {"name": agent or "openclaw", "version": version or "unknown"}
-    about |= {"model_name": models[-1]} if models else {}
-    metrics = [step["metrics"] for step in steps if "metrics" in step]
-    totals = {
-        "total_prompt_tokens": sum(each["prompt_tokens"] for each in metrics),
-        "total_completion_tokens": sum(each["completion_tokens"] for each in metrics),
-        "total_cached_tokens": sum(each["cached_tokens"] for each in metrics),
-        "total_cost_usd": math.fsum(each["cost_usd"] for each in metrics),
-        "total_steps": len(steps),
-    }
-    return {"schema_version": VERSION, "session_id": session, "agent": about, "steps": steps, "final_metrics": totals}
+    return trajectory_of(session, agent, version, [_step(number, entry) for number, entry in enumerate(entries, 1)])
 
 
 def _step(number: int, entry: Entry) -> dict[str, Any]:
@@ -76,14 +63,7 @@ def _result(call: Call) -> dict[str, Any]:
 
 
 def _metrics(usage: dict[str, Any]) -> dict[str, Any]:
-    inputs = [_figure(usage.get(kind)) for kind in ("input", "cacheRead", "cacheWrite")]
-    return {
-        "prompt_tokens": int(sum(inputs)),
-        "completion_tokens": int(_figure(usage.get("output"))),
-        "cached_tokens": int(inputs[1]),
-        "cost_usd": float(_figure(value_at(usage, ["cost", "total"]))),
-    }
-
-
-def _figure(value: Any) -> float:
-    return value if type(value) in (int, float) and math.isfinite(value) else 0
+    fresh, cached, written, output = (
+        int(figure(usage.get(kind))) for kind in ("input", "cacheRead", "cacheWrite", "output")
+    )
+    return metrics_of(fresh, cached, written, output, float(figure(value_at(usage, ["cost", "total"]))))

@@ -12,7 +12,7 @@ from ..events.traces.steps import nanoseconds
 from ..events.traces.trace import Trace
 from ..protocol.frames import encode
 from .frames import value_at
-from .history import History, about, read_history, run_of
+from .history import History, about, blocks, read_history, run_of, text_of
 from .messages import call_records
 from .steps import Ask, Steps, together
 
@@ -63,6 +63,9 @@ def _complete(run: str, spans: list[Span], history: History) -> None:
     if not messages:
         spans[0].mark("its messages are not in the session's history")
         return
+    prompts = [text_of(blocks(message)) for message in messages if message.get("role") == "user"]
+    if prompts:
+        spans[0].content["arguments"] = prompts[0]
     seen = [span for span in spans if span.kind == "model"]
     by_message: dict[str, Span] = {}
     for number, message in enumerate(answers):
@@ -112,6 +115,7 @@ def _complete_model(span: Span, message: dict[str, Any]) -> None:
             span.attributes[own] = count
     about_message = {"provider": message.get("provider"), "message": about(message).get("id")}
     span.attributes |= {name: value for name, value in about_message.items() if isinstance(value, str)}
+    span.content["result"] = encode(message.get("content")).decode()
     _recheck(span)
 
 
@@ -146,8 +150,11 @@ def _complete_tool(span: Span, record: dict[str, Any]) -> None:
         span.end = nanoseconds(_number(record.get("end")))
     if span.status in ("running", "unknown") and record["status"] != "open":
         span.status = record["status"]
-    if "argument_bytes" not in span.attributes and record.get("arguments") is not None:
-        span.attributes["argument_bytes"] = len(encode(record["arguments"]))
+    if "arguments" not in span.content and record.get("arguments") is not None:
+        text = encode(record["arguments"])
+        span.attributes["argument_bytes"], span.content["arguments"] = len(text), text.decode()
+    if "result" not in span.content and isinstance(result := record.get("result"), str):
+        span.content["result"] = result
     _recheck(span)
 
 

@@ -40,6 +40,8 @@ class Span:
         output_tokens: of the model call, or of all of the run's.
         cost: in USD; known after `complete`.
         attributes: run, session, agent, tool_call, sizes in bytes, and ``problems``: what is wrong with it.
+        content: ``arguments`` and ``result``: of a tool call as JSON, of a run its prompt, of a model call its answer;
+            it leaves the process only when asked.
     """
 
     trace: str
@@ -55,6 +57,7 @@ class Span:
     output_tokens: int | None = None
     cost: float | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+    content: dict[str, str] = field(default_factory=dict)
 
     def mark(self, problem: str) -> None:
         """Note what is wrong with it, once."""
@@ -206,13 +209,19 @@ def _tool(building: _Building, step: Step) -> None:
     seen.add((step.stream, is_start))
     if is_start:
         span.start = step.started if span.start is None else min(span.start, step.started or span.start)
-        span.attributes |= step.sizes
+        _sized(span, step)
         return
     span.end = step.ended
     span.status = "error" if step.failed or span.status == "error" else "ok"
-    span.attributes |= step.sizes
+    _sized(span, step)
     if step.child is not None:
         span.attributes["child_run"] = step.child
+
+
+def _sized(span: Span, step: Step) -> None:
+    for name, text in step.content.items():
+        span.attributes[f"{name.removesuffix('s')}_bytes"] = len(text.encode("utf-8", "replace"))
+        span.content[name] = text
 
 
 def _status(building: _Building, step: Step) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 import pyarrow as pa
 
+from ...client.redaction.redactor import Redactor
 from ...protocol.frames import MAX_NAME, MalformedFrame, decode_payload, encode, mapping
+from ..rows import redacted
 from ..runs import condensed
 
 MAX_STEPS = 200_000
@@ -24,6 +26,7 @@ _LOSSES = {
     "reconnect": "the connection was lost",
     "stop": "the capture or the connection ended",
 }
+_STEP_BYTES = 500
 _SPAWN = "sessions_spawn"
 _LONGEST_SPAWN = 65_536
 
@@ -81,7 +84,7 @@ class Step(msgspec.Struct, gc=False):
         seq: its number in the run; a chat event has none of its own.
         at: when it was sent, or where the gateway does not say so, received.
         data: what else it tells.
-        sizes: ``argument_bytes`` and ``result_bytes`` of a tool call, as JSON; with content also the texts.
+        content: ``arguments`` and ``result`` of a tool call, as JSON.
         child: the run that a tool call started.
     """
 
@@ -90,7 +93,7 @@ class Step(msgspec.Struct, gc=False):
     seq: int | None
     at: int
     data: Data
-    sizes: dict[str, Any]
+    content: dict[str, str]
     child: str | None
 
     @property
@@ -121,6 +124,7 @@ class RunSteps:
         last_row: of its last event.
         pieces: of its answer.
         left_out: steps beyond `MAX_STEPS`.
+        held: bytes of memory, about.
     """
 
     run: str
@@ -132,6 +136,7 @@ class RunSteps:
     steps: list[Step] = field(default_factory=list)
     pieces: int = 0
     left_out: int = 0
+    held: int = 0
 
     @property
     def ended(self) -> bool:
@@ -153,16 +158,20 @@ class StepReader:
     """Reads steps out of rows as they come.
 
     Args:
-        content: keep the arguments and results of tool calls, too.
+        redactor: takes the secrets out of them.
 
     Attributes:
         runs: the steps of each run, by its id.
+        rows: that were read.
+        held: bytes of memory, about.
+        late: events of runs that were forgotten.
     """
 
-    def __init__(self, *, content: bool = False) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         self.runs: dict[str, RunSteps] = {}
-        self._content = content
-        self._rows = 0
+        self._redactor = redactor
+        self.rows = self.held = self.late = 0
+        self._forgotten: set[int] = set()
         self._losses: list[tuple[int, str]] = []
 
     def extend(self, table: pa.Table) -> None:
@@ -173,23 +182,32 @@ class StepReader:
         """
         for row, kind in _marks(table):
             if kind in _LOSSES:
-                self._losses.append((self._rows + row, _LOSSES[kind]))
-        rows = condensed(table)
+                self._losses.append((self.rows + row, _LOSSES[kind]))
+        rows = redacted(condensed(table), self._redactor)
         columns = (rows[name].to_pylist() for name in ("row", "time", "event", "payload", "count"))
         for row, time, event, text, count in zip(*columns, strict=True):
-            self._take(self._rows + row, time, event, text, count)
-        self._rows += table.num_rows
+            self._take(self.rows + row, time, event, text, count)
+        self.rows += table.num_rows
 
     def losses(self, run: RunSteps) -> list[str]:
         """Return what was missed while a run went on: up to its last event, or where that never came, up to now."""
-        until = run.last_row if run.ended else self._rows
+        until = run.last_row if run.ended else self.rows
         return list(dict.fromkeys(text for row, text in self._losses if run.first_row < row <= until))
+
+    def forget(self, runs: Iterable[str]) -> None:
+        """Drop the steps of runs; what still comes of them is counted as late."""
+        for name in runs:
+            self.held -= self.runs.pop(name).held
+            self._forgotten.add(hash(name))
 
     def _take(self, row: int, time: int, event: str, text: str, count: int) -> None:
         payload = _payload(text)
         if payload is None or not 0 < len(payload.run_id) <= MAX_NAME:
             return
         run = self.runs.get(payload.run_id)
+        if run is None and hash(payload.run_id) in self._forgotten:
+            self.late += count
+            return
         if run is None:
             run = self.runs[payload.run_id] = RunSteps(payload.run_id, row, row)
         run.last_row = max(row, run.last_row)
@@ -201,10 +219,14 @@ class StepReader:
         if len(run.steps) >= MAX_STEPS:
             run.left_out += count
         else:
-            run.steps.append(_step(payload, time, event, content=self._content))
+            step = _step(payload, time, event)
+            run.steps.append(step)
+            size = _STEP_BYTES + sum(map(len, step.content.values()))
+            run.held += size
+            self.held += size
 
 
-def _step(payload: Payload, received: int, event: str, *, content: bool) -> Step:
+def _step(payload: Payload, received: int, event: str) -> Step:
     sent, data = nanoseconds(payload.ts), payload.data
     at = received if sent is None else sent
     if event == "chat":
@@ -213,9 +235,10 @@ def _step(payload: Payload, received: int, event: str, *, content: bool) -> Step
     if stream != "tool":
         return Step(stream, data.phase, payload.seq, at, data, {}, None)
     child = _child(data.result) if data.name == _SPAWN else None
-    sizes = _sizes(data, content=content)
+    texts = {"arguments": bytes(data.args), "result": bytes(data.result)}
+    content = {name: text.decode("utf-8", "replace") for name, text in texts.items() if text}
     data.args = data.result = msgspec.Raw()  # they would keep the whole payload
-    return Step(stream, data.phase, payload.seq, at, data, sizes, child)
+    return Step(stream, data.phase, payload.seq, at, data, content, child)
 
 
 def _payload(text: str) -> Payload | None:
@@ -241,16 +264,6 @@ def _leniently(kind: type[_Struct], values: dict[str, Any]) -> _Struct:
             with contextlib.suppress(msgspec.ValidationError):
                 kept[known.name] = msgspec.convert(value, known.type)
     return kind(**kept)
-
-
-def _sizes(data: Data, *, content: bool) -> dict[str, Any]:
-    sizes: dict[str, Any] = {}
-    for name, kind, raw in (("arguments", "argument_bytes", data.args), ("result", "result_bytes", data.result)):
-        if text := bytes(raw):
-            sizes[kind] = len(text)
-            if content:
-                sizes[name] = text.decode("utf-8", "replace")
-    return sizes
 
 
 def _child(result: msgspec.Raw) -> str | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from ...client.redaction.redactor import Redactor
 from ...errors import BadArgumentError, one_line, printable
 from ...protocol.frames import encode
+from . import atif, otlp, perfetto
 from .spans import Span, linked, run_spans
 from .steps import StepReader
 
@@ -52,6 +55,68 @@ class Trace:
         """The spans as a DataFrame, as the tree is read; see `spans_frame` for its columns."""
         return spans_frame(self.tree)
 
+    def to_otlp(self, path: str | Path, *, content: bool = False) -> Path:
+        """Write the spans as OpenTelemetry's OTLP, with attributes for GenAI and OpenInference.
+
+        Args:
+            path: a new file; the suffix decides: ``.json`` or ``.pb`` (protobuf).
+            content: with messages, arguments and results.
+
+        Returns:
+            The path.
+
+        Raises:
+            BadArgumentError: the suffix is another one.
+            FileExistsError: there is such a file.
+            ImportError: protobuf needs the extra ``otel``.
+
+        Example:
+            >>> path = trace.to_otlp("trace.json")
+        """
+        writers = {".json": otlp.to_json, ".pb": otlp.to_protobuf}
+        path = Path(path)
+        if path.suffix not in writers:
+            raise BadArgumentError(f"to_otlp: {path.name} must end in .json or .pb, which decides how it is written")
+        return _written(path, writers[path.suffix](self.tree, content=content))
+
+    def to_perfetto(self, path: str | Path, *, content: bool = False) -> Path:
+        """Write the spans as JSON for Perfetto (ui.perfetto.dev), with a track for each run.
+
+        Args:
+            path: a new file.
+            content: with messages, arguments and results.
+
+        Returns:
+            The path.
+
+        Raises:
+            FileExistsError: there is such a file.
+        """
+        events = list(perfetto.Tracks().events(self.tree, content=content))
+        return _written(Path(path), encode({"traceEvents": events, "displayTimeUnit": "ms"}))
+
+    def to_atif(self, path: str | Path, *, content: bool = False) -> Path:
+        """Write the trace in the Agent Trajectory Interchange Format, version 1.8: a step for each model call.
+
+        Arguments and parameters as for `to_perfetto`.
+        """
+        return _written(Path(path), encode(atif.trajectory(self.tree, content=content)))
+
+    def send(self, endpoint: str, *, content: bool = False) -> None:
+        """Send the spans to a collector over OTLP and HTTP, with the exporter of OpenTelemetry's SDK.
+
+        What the collector wants to see of headers is taken from ``OTEL_EXPORTER_OTLP_HEADERS``, as the SDK does.
+
+        Args:
+            endpoint: its address; ``/v1/traces`` is added where there is no path.
+            content: with messages, arguments and results.
+
+        Raises:
+            ImportError: the extra ``otel`` is not installed.
+            GatewayError: the collector did not take them.
+        """
+        otlp.send(self.tree, endpoint, content=content)
+
     def __len__(self) -> int:
         return len(self.tree)
 
@@ -62,6 +127,12 @@ class Trace:
         more = f" and {len(problems) - _SHOWN_PROBLEMS:,} more" if len(problems) > _SHOWN_PROBLEMS else ""
         wrong = f"; {', '.join(problems[:_SHOWN_PROBLEMS])}{more}" if problems else ""
         return printable(one_line(f"<Trace of run {self.run}: {root.status}{took}, {len(self):,} spans{wrong}>"))
+
+
+def _written(path: Path, data: bytes) -> Path:
+    with open(path, "xb") as file:
+        file.write(data)
+    return path
 
 
 class Traces(Sequence[Trace]):
@@ -130,20 +201,20 @@ def traces_of(reader: StepReader) -> Traces:
     return Traces(map(Trace, sorted(traces, key=lambda spans: spans[0].start or 0)))
 
 
-def read_traces(table: pa.Table, *, content: bool = False) -> Traces:
+def read_traces(table: pa.Table, redactor: Redactor) -> Traces:
     """Return the traces of all runs in rows with the columns of the event log."""
-    reader = StepReader(content=content)
+    reader = StepReader(redactor)
     reader.extend(table)
     return traces_of(reader)
 
 
-def read_trace(table: pa.Table, run: str, *, content: bool = False) -> Trace:
+def read_trace(table: pa.Table, run: str, redactor: Redactor) -> Trace:
     """Return the trace that a run is part of.
 
     Args:
         table: rows with the columns of the event log; only those that name the run or its relatives are decoded.
         run: its id.
-        content: keep the arguments and results of tool calls.
+        redactor: takes the secrets out of it.
 
     Raises:
         BadArgumentError: there is no event of such a run.
@@ -157,13 +228,13 @@ def read_trace(table: pa.Table, run: str, *, content: bool = False) -> Trace:
         for name in new:
             chosen = compute.or_(chosen, compute.match_substring(table.column("payload"), encode(name).decode()[1:-1]))
         wanted |= new
-        reader = StepReader(content=content)
+        reader = StepReader(redactor)
         reader.extend(table.filter(chosen))
         new = _relatives(reader, wanted) - wanted
         if not new:
             break
     else:  # more generations than anybody has: read everything once
-        reader = StepReader(content=content)
+        reader = StepReader(redactor)
         reader.extend(table)
         wanted = set(reader.runs)
     reader.runs = {name: steps for name, steps in reader.runs.items() if name in wanted}
