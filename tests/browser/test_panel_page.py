@@ -86,7 +86,7 @@ def test_params_by_name(request_box: Stub) -> None:
     request_box.until("document.querySelector('.gnb-warning').textContent.includes('did you mean label?')")
     names.get_by_role("button", name="key *").click()
     assert params.input_value() == '{"n": 12345678901234567890, "labell": "x", "key": ""}'
-    page.get_by_text("What is known of it").click()
+    page.get_by_text("About this method").click()
     assert "key: string (required)" in request_box.text("pre")
     page.get_by_label("Method", exact=True).fill(HOSTILE)
     request_box.until("document.querySelector('pre').textContent.includes('the table of methods has no')")

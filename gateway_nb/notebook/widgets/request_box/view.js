@@ -31,7 +31,7 @@ function render({ model, el: root }) {
     el("div", { className: "gnb-pick" }, search, methods),
     el("form", { autocomplete: "off", onsubmit: submit },
       field("Method", method), field("Params", params), problem, choices,
-      el("details", {}, el("summary", {}, "What is known of it"), about),
+      el("details", {}, el("summary", {}, "About this method"), about),
       el("div", { className: "gnb-bar" }, send, cancel, el("label", {}, final, " wait for the final answer"), el("span", { className: "gnb-push" }), history),
       outcome, answer,
       el("details", {}, el("summary", {}, "As a cell"), cell, button("Copy cell", () => copy(cell.value)), " ",
