@@ -337,7 +337,7 @@ class Recording(EventView):
             if number == 1 and ".jsonl" not in file.suffixes and not self._skip:
                 raise CaptureError(f"{file} is not a capture: no capture begins with its first line") from None
             if text is not None and not text.endswith(b"\n"):
-                warnings.warn(f"{file}: its end is torn, and left out", TornEndWarning, stacklevel=2)
+                warnings.warn(f"{file}: its last line is torn, and is left out", TornEndWarning, stacklevel=2)
             elif self._skip:
                 self._damaged += 1
             else:

@@ -64,7 +64,10 @@ def fingerprint(url: str, yes: bool) -> None:
     if not endpoint.secure:
         raise click.UsageError("a fingerprint needs a wss:// URL")
     if not yes:
-        say(f"whoever answers at {endpoint.display} now is who you will trust", err=True)
+        say(
+            f"do this on a network that you trust: what answers at {endpoint.display} now is what you will trust",
+            err=True,
+        )
         click.confirm("Connect to it and read its certificate?", abort=True, err=True)
     found = asyncio.run(read_fingerprint(endpoint, timeout=10))
     say(":".join(found[index : index + 2] for index in range(0, 64, 2)).upper())

@@ -82,9 +82,9 @@ class LoopThread:
     def _check_alive(self) -> None:
         if not self.is_alive():
             raise RuntimeError(
-                "this connection belongs to the parent process, and can't be used after fork(); connect anew here"
+                "this connection belongs to the parent process, and can't be used after fork(); connect again here"
                 if self.pid != os.getpid()
-                else "this connection ended with its event loop; connect anew"
+                else "this connection ended with its event loop; connect again"
             )
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]], name: str) -> T:
@@ -189,7 +189,7 @@ class _Waiting(Generic[T]):
             # Only the main thread's waits are interrupted by a signal; others look up from time to time.
             while not self._ended.acquire(timeout=SLICE):
                 if self._loop.is_closed():
-                    raise RuntimeError("the event loop ended during this call; connect anew")
+                    raise RuntimeError("the event loop ended during this call; connect again")
 
     def result(self) -> T:
         assert self._task is not None

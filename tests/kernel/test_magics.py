@@ -92,7 +92,7 @@ def test_formats(connected: Kernel) -> None:
         ("%%gateway sessions.list\nlimit: 'five'", ["at /limit: must be integer", "    limit: 'five'", "           ^"]),
         ("%%gateway sessions.list\na: b: c", ["the body is not valid YAML", "    a: b: c", "        ^"]),
         ("%%gateway sessions.list --path /nothing", ["the answer has no /nothing; at its top there is "]),
-        ("%%gateway sessions.list -f df --path /count", ["has not just one list of objects"]),
+        ("%%gateway sessions.list -f df --path /count", ["the answer is not one list of objects"]),
         ("%gateway result", ["there is no such call in the background"]),
         ("%gateway describe sesions.list", ["the table of methods has no sesions.list; did you mean sessions.list"]),
         ("%gateway disconnect other", ["takes no words; a connection is named with -c other"]),

@@ -140,7 +140,7 @@ if pid == 0:
     try:
         gw.request("health")
     except RuntimeError as error:
-        print("child:", "connect anew" in str(error))
+        print("child:", "connect again" in str(error))
     other = gnb.connect(os.environ["URL"], token=os.environ["TOKEN"])
     print("child:", other.request("health")["ok"])
     other.close()

@@ -334,9 +334,7 @@ def outcome(running: Running, payload: Any) -> tuple[Any, object]:
     part = part_at(payload, call.path)
     found = rows_in(part) if call.format in (None, "auto", "df") else None
     if call.format == "df" and found is None:
-        raise CommandError(
-            f"{call.method}: the answer has not just one list of objects; --path /NAME takes one of them"
-        )
+        raise CommandError(f"{call.method}: the answer is not one list of objects; --path /NAME takes one of them")
     kept = frame_of_rows(found.rows) if found is not None and call.format == "df" else part
     if call.quiet or running.view is not None:
         return kept, None

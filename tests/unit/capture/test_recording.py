@@ -588,7 +588,7 @@ def test_torn_ends_are_not_glued(tmp_path: Path) -> None:
     with open(tmp_path / "a.jsonl", "ab") as file:
         file.write(b'{"t":1,"epoch":1,"eve')
     (tmp_path / "whole").mkdir()
-    with pytest.warns(TornEndWarning, match=r"a\.jsonl: its end is torn"):
+    with pytest.warns(TornEndWarning, match=r"a\.jsonl: its last line is torn"):
         whole = gnb.load(tmp_path).to_jsonl(tmp_path / "whole" / "run.jsonl")
     assert len(gnb.load(whole).df) == 26
 

@@ -110,7 +110,7 @@ def test_calls_from_another_thread() -> None:
     other.join(10)
     assert not other.is_alive()
     assert [type(error) for error in errors] == [asyncio.CancelledError]
-    with pytest.raises(RuntimeError, match="ended with its event loop; connect anew"):
+    with pytest.raises(RuntimeError, match="ended with its event loop; connect again"):
         thread.run(forever, "forever")
 
 

@@ -147,7 +147,7 @@ class EventTable(LiveWidget):
             >>> table.expand("data.phase", "data.delta")
         """
         if len(paths) > _EXPANDED:
-            raise FilterError(f"a table shows at most {_EXPANDED} columns out of payloads, not {len(paths)}")
+            raise FilterError(f"a table shows at most {_EXPANDED} columns from payloads, not {len(paths)}")
         for path in paths:
             steps(path)
         with self._lock:

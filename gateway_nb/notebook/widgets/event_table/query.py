@@ -69,7 +69,9 @@ class Query:
                 descending=data.get("descending") is True,
             )
         except (TypeError, ValueError):
-            raise FilterError("this is no filter: names, a text, times in seconds, a condition") from None
+            raise FilterError(
+                "this is not a filter: a filter has names, a text, times in seconds, a condition"
+            ) from None
         if query.path:
             Condition.parse(query.path)
         if query.sort and query.sort not in SORTS:
@@ -122,12 +124,14 @@ class Condition:
         """
         found = _CONDITION.match(text)
         if found is None:
-            raise FilterError(f"{text!r} is no condition; write data.phase, data.phase=end, !=, ~ (contains), < or >")
+            raise FilterError(
+                f"{text!r} is not a condition; write data.phase, data.phase=end, !=, ~ (contains), < or >"
+            )
         path, sign, value = found.group(1), found.group(2) or "", found.group(3) or ""
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]
         if sign in _COMPARE and _number(value) is None:
-            raise FilterError(f"{text!r}: {sign} compares numbers, and {value!r} is none")
+            raise FilterError(f"{text!r}: {sign} compares numbers, and {value!r} is not one")
         return cls(tuple(steps(path)), sign, value)
 
     def mask(self, table: pa.Table, chosen: Mask) -> Mask:

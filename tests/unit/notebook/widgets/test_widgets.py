@@ -148,7 +148,7 @@ def test_columns_from_a_cell(table: Heard, log: EventLog) -> None:
     assert table.of("columns") == [["n", "$.missing"]]
     table.say("open", view="another")
     assert list(table.of("snapshot")[-1]["columns"]) == ["n", "$.missing"]
-    with pytest.raises(FilterError, match="at most 8 columns out of payloads, not 9"):
+    with pytest.raises(FilterError, match="at most 8 columns from payloads, not 9"):
         table.widget.expand(*"abcdefghi")
     with pytest.raises(FilterError, match="a path is a name"):
         table.widget.expand("n", "")
