@@ -192,7 +192,7 @@ class Deciding:
         stops = self.stops
         try:
             async with asyncio.timeout(limit):
-                while stops == self.stops:
+                while self._deciding is not None and stops == self.stops:
                     while self._unread:
                         item = self._unread.popleft()
                         if item.status == PENDING:
