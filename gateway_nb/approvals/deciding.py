@@ -136,10 +136,12 @@ class Deciding:
             raise GatewayClosedError("approvals need a connection: connect first")
         allowed = [kind for kind in KINDS if allows(status.scopes, _SCOPES[kind])]
         if not allowed:
-            raise MissingScopeError(
+            refused = MissingScopeError(
                 f"approvals: missing scope: {APPROVALS}; connect with scopes=[..., {APPROVALS!r}, {QUESTIONS!r}] (or "
                 f"{ADMIN}, without which gateways show only what the same device asked for)"
             )
+            refused.missing_scope = APPROVALS
+            raise refused
         there = [kind for kind in allowed if _LISTS[kind] in hello.methods]
         if not there:
             version = status.server_version or "of an unknown version"
@@ -192,7 +194,7 @@ class Deciding:
         stops = self.stops
         try:
             async with asyncio.timeout(limit):
-                while stops == self.stops:
+                while self._deciding is not None and stops == self.stops:
                     while self._unread:
                         item = self._unread.popleft()
                         if item.status == PENDING:

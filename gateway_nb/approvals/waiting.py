@@ -116,9 +116,8 @@ class Waiting(Generic[R]):
         return details
 
     def __repr__(self) -> str:
-        text = self._decider.redactor.start(self.item.command, _SHOWN)
-        more = len(self.item.command) - len(text)
-        cut = f" [{more:,} more characters]" if more > 0 else ""
+        text, length = self._decider.redactor.start(self.item.command, _SHOWN), len(self.item.command)
+        cut = f" ({length:,} characters)" if length > _SHOWN else ""
         session = one_line(self.session or "no session", 200)
         return printable(f"<{type(self).__name__} {self.kind} {self.status}: {text!r}{cut}, asked by {session}>")
 

@@ -93,7 +93,7 @@ class Approvals:
         return iter([self.shown(item) for item in self._deciding.waiting])
 
     def __len__(self) -> int:
-        self.start()
+        """How many wait; 0 while it is stopped. It starts nothing: IPython asks for it in ``gw.approvals?``."""
         return len(self._deciding.waiting)
 
     def history(self, limit: int | None = None) -> pd.DataFrame:
@@ -177,7 +177,7 @@ class Approvals:
         return self._thread.submit(self._deciding.decide(item, answer), answer)
 
     def each(self, function: Callable[[Waiting[None]], object]) -> Callable[[], None]:
-        """Call a function on the loop's thread with what waits and what comes; return the function that ends that."""
+        """Call a function on the loop's thread with each that comes; return the function that ends that."""
         return self._deciding.subscribe(lambda item: function(self.shown(item)))
 
     def _run(self, work: Work) -> None:

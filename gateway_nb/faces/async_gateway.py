@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import EllipsisType
@@ -78,11 +79,10 @@ class AsyncGateway(AsyncAgents, AsyncRecords):
         Raises:
             GatewayTimeoutError: it was not cut by then (seed: stopAndWait).
         """
-        try:
+        async with contextlib.AsyncExitStack() as ends:  # the last first, each whatever becomes of the others
+            ends.push_async_callback(self.core.stop, timeout)
             for offer in {"tools", "approvals"} & vars(self).keys():
-                await getattr(self, offer).stop(timeout)
-        finally:
-            await self.core.stop(timeout)
+                ends.push_async_callback(getattr(self, offer).stop, timeout)
 
     async def __aenter__(self) -> AsyncGateway:
         await self.connect()

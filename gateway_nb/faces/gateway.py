@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import html
 import time
@@ -103,15 +104,12 @@ class Gateway(Agents, Records):
             except CaptureError as error:
                 if capture.stats.error is None:  # else it was told when it happened
                     self.core.log.problem(error)
-        try:
+        with contextlib.ExitStack() as ends:  # the last first, each whatever becomes of the others
+            ends.callback(self.dispatcher.stop)
+            if self._thread.is_alive():
+                ends.callback(self._thread.run, lambda: self.core.stop(STOP_TIMEOUT), "close")
             for offer in {"tools", "approvals"} & vars(self).keys():
-                getattr(self, offer).stop()
-        finally:
-            try:
-                if self._thread.is_alive():
-                    self._thread.run(lambda: self.core.stop(STOP_TIMEOUT), "close")
-            finally:
-                self.dispatcher.stop()
+                ends.callback(getattr(self, offer).stop)
 
     def __enter__(self) -> Gateway:
         return self

@@ -59,6 +59,43 @@ async def test_missing_scope(old: AnyGateway) -> None:
         assert caught.value.missing_scope == "operator.admin"
 
 
+COMMAND = {"command": "echo hi", "cwd": "/tmp", "host": "gateway", "security": "allowlist", "ask": "always"}
+COMMAND |= {"agentId": "main", "sessionKey": "agent:main:x", "timeoutMs": 20_000, "twoPhase": True}
+
+
+@async_test
+async def test_approvals(old: AnyGateway) -> None:
+    """What waits can be decided here, too; what was decided elsewhere is known, and can't be decided again."""
+    async with gnb.AsyncGateway(old.url, token=old.token) as agw:
+        with pytest.warns(UserWarning, match="now decides for the gateway"):
+            await agw.approvals.start()
+        for decision in ("allow-once", "deny"):
+            asked = agw.submit("exec.approval.request", COMMAND, expect_final=True)
+            item = await agw.approvals.wait(10)
+            assert item.command == "echo hi"
+            await (item.allow_once() if decision == "allow-once" else item.deny())  # type: ignore[union-attr]
+            assert (await asked)["decision"] == decision
+            with pytest.raises(gnb.GatewayRequestError, match=rf"\({decision}\) by gateway_nb"):
+                await item.allow_once()  # type: ignore[union-attr]
+        asked = agw.submit("exec.approval.request", COMMAND, expect_final=True)
+        item = await agw.approvals.wait(10)
+        await agw.request("exec.approval.resolve", {"id": item.id, "decision": "deny"})
+        assert (await asked)["decision"] == "deny"
+        with pytest.raises(gnb.GatewayRequestError, match="does not wait any more: denied"):
+            await item.allow_once()  # type: ignore[union-attr]
+
+
+@async_test
+async def test_approvals_that_an_older_gateway_has_not(old_real: RealGateway) -> None:
+    """What an older gateway has not is said: questions, and the history."""
+    async with gnb.AsyncGateway(old_real.url, token=old_real.token) as agw:
+        with pytest.warns(UserWarning, match="now decides for the gateway"):
+            await agw.approvals.start()
+        assert "has none of the kind question" in (agw.approvals.notice or "")
+        with pytest.raises(gnb.GatewayRequestError, match=r"approval\.history: this gateway .* has no such method"):
+            await agw.approvals.history()
+
+
 @async_test
 async def test_events(old: AnyGateway) -> None:
     """Events of the older generation are numbered and kept."""
