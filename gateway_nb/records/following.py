@@ -146,8 +146,10 @@ class Following(Generic[T]):
                 await self._ask(_SUBSCRIBE)
                 self._subscribed = True
             history = await Reader(self._core).read_silently(read_on(self._history))
-        except GatewayClosedError:  # there is news when there is another connection
-            return
+        except GatewayClosedError:
+            if self._core.status.state == "closed":
+                raise
+            return  # there is news when there is another connection
         grown = history.messages != self._history.messages or history.running != self._history.running
         self._history = history
         if grown:

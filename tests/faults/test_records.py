@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import gateway_nb as gnb
 from tests.helpers.support import async_test, comes_true, until
 
@@ -21,6 +23,16 @@ def test_following_over_a_lost_connection() -> None:
             assert next(each for each in states if len(each) == 4).df["number"].tolist() == [1, 2, 3, 4]
             other.run("echo:three", session=KEY).result()
             assert len(next(each for each in states if len(each) == 6)) == 6
+
+
+def test_following_without_a_connection() -> None:
+    """A connection that was closed before follows nothing, and says so."""
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw:
+        gw.run("echo:one", session=KEY).result()
+        transcript = gw.transcript(KEY)
+        gw.close()
+        with pytest.raises(gnb.GatewayClosedError):
+            list(transcript.follow())
 
 
 def heard(gw: gnb.Gateway) -> int:
