@@ -347,7 +347,8 @@ async def test_old_events_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("answer", "aborted"), [({"aborted": True}, True), ({"aborted": False}, False), ([1], False)])
 @async_test
 async def test_aborting(answer: Any, aborted: bool) -> None:
-    """Who aborts a run learns whether there was something to abort."""
+    """Who aborts a run learns whether there was something to abort; whoever was interrupted waits 2 s for that."""
+    assert module.ABORT_SECONDS == 2.0
     core = Script(answer)
     run = core.run()
     assert await run.abort() is aborted

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from gateway_nb.errors import GatewayRequestError
@@ -75,3 +77,35 @@ def test_an_answer_that_cannot_be_read() -> None:
     """An answer that is no UTF-8 is an error of the request, which names its method."""
     with pytest.raises(GatewayRequestError, match="health: the answer can't be read"):
         frames.decode_answer("health", b'"\xff"')
+
+
+@pytest.mark.parametrize(("size", "kept"), [(65_536, True), (65_537, False)])
+def test_the_largest_details(size: int, kept: bool) -> None:
+    """Of an error's details up to 64 KiB are read; of more only how much it is."""
+    details = "x" * (size - 2)
+    shape = frames.read_error(msgspec.Raw(frames.encode({"code": 7, "details": details, "retryable": 1})))
+    assert shape.details == (details if kept else f"{size:,} bytes, left out")
+    assert (shape.code, shape.message, shape.retryable, shape.retry_after) == (None, None, False, None)
+
+
+@pytest.mark.parametrize(("text", "read"), [(b"[{},{}]", True), (b"[{},{},[]]", False)])
+def test_how_many_lists_and_objects_there_may_be(text: bytes, read: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A payload of more than so many lists and objects is refused: they would take a thousand times its bytes."""
+    monkeypatch.setattr(frames, "MAX_CONTAINERS", 3)
+    assert frames.decode_payload(b"[[],[],[],[]]") == [[]] * 4, "small ones are not counted"
+    monkeypatch.setattr(frames, "_LARGE_PAYLOAD", 5)
+    if read:
+        assert frames.decode_payload(text) == [{}, {}]
+    else:
+        with pytest.raises(frames.MalformedFrame, match="more than 3 lists and objects"):
+            frames.decode_payload(text)
+
+
+def test_the_collector_rests_while_a_large_payload_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The garbage collector does not look at the objects of a large payload while they come to be."""
+    monkeypatch.setattr(frames, "_LARGE_PAYLOAD", 5)
+    seen: list[bool] = []
+    monkeypatch.setattr(frames, "_any", SimpleNamespace(decode=lambda raw: seen.append(gc.isenabled())))
+    frames.decode_payload(b"[1,2,3]")
+    frames.decode_payload(b"[1]")
+    assert seen == [False, True]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway_nb.client.log import Log
 from gateway_nb.protocol.auth import Secret
 from gateway_nb.protocol.handshake import (
@@ -111,3 +113,11 @@ def test_a_hello_without_its_secrets() -> None:
     assert (shown.server_version, shown.max_payload) == ("[secret] and more", 5)
     assert shown.device_token == Secret("token-of-1")
     assert hello_secrets("no object") == []
+
+
+@pytest.mark.parametrize(("largest", "kept"), [(1, 1), (5000, 5000), (0, 25), (-1, 25), ("1", 25), (None, 25)])
+def test_the_largest_frame(largest: object, kept: int) -> None:
+    """The gateway says how large a frame it takes; what is no such number leaves it as it was."""
+    hello = read_hello({"protocol": 4, "policy": {"maxPayload": largest}}, max_payload=25)
+    assert hello is not None
+    assert hello.max_payload == kept
