@@ -27,15 +27,31 @@ from .event import Event
 from .feed import Subscription
 from .options import timeout as checked_timeout
 from .run import FINISH
+from .trace_context import TRACEPARENT
 
 T = TypeVar("T")
 
 
 async def call(
-    core: Core, method: str, params: Mapping[str, Any] | None, timeout: float | EllipsisType | None, expect_final: bool
+    core: Core,
+    method: str,
+    params: Mapping[str, Any] | None,
+    timeout: float | EllipsisType | None,
+    expect_final: bool,
+    traceparent: str | None = None,
 ) -> Any:
     """Call a method and return its payload; see `AsyncGateway.request`."""
     check_method(method)
+    before = TRACEPARENT.set(traceparent)
+    try:
+        return await _call(core, method, params, timeout, expect_final)
+    finally:
+        TRACEPARENT.reset(before)
+
+
+async def _call(
+    core: Core, method: str, params: Mapping[str, Any] | None, timeout: float | EllipsisType | None, expect_final: bool
+) -> Any:
     if isinstance(timeout, EllipsisType):
         limit = None if expect_final else core.settings.request_timeout
     else:

@@ -21,6 +21,7 @@ from ..protocol.handshake import Challenge, HelloOk
 from ..protocol.session import Session
 from .feed import Feed
 from .log import LOGGER, Log
+from .trace_context import TRACEPARENT
 from .transport.interface import CLOSE_GRACE, Transport, TransportClosed
 
 PING_EVERY = 10.0
@@ -154,7 +155,13 @@ class Connection:
         """Return the payload of the answer, as JSON bytes; arguments and errors as for `Requests.ask`."""
         request_id = str(uuid.uuid4())
         asked = self._session.request(
-            request_id, method, params, self._loop.time(), timeout=timeout, expect_final=expect_final
+            request_id,
+            method,
+            params,
+            self._loop.time(),
+            timeout=timeout,
+            expect_final=expect_final,
+            traceparent=TRACEPARENT.get(),
         )
         waiter: asyncio.Future[msgspec.Raw] = self._loop.create_future()
         self._waiters[request_id] = waiter

@@ -25,6 +25,7 @@ from .core import Core
 from .event import Event
 from .redaction.redactor import EXAMINED, hidden
 from .run_text import Answer
+from .trace_context import TRACEPARENT, traceparent
 
 STARTED = ("accepted", "started", "in_flight")
 """The statuses of an answer that is not a run's last."""
@@ -246,6 +247,7 @@ class AsyncRun:
         self.events_dropped = 0
         self._events_bytes = 0
         self._core = core
+        self._traceparent = traceparent(core.status.server_version, None)
         self._message = message
         self._agent = agent
         self._timeout = timeout
@@ -300,6 +302,7 @@ class AsyncRun:
         return bool(answer.get("aborted"))
 
     async def _live(self) -> RunResult:
+        TRACEPARENT.set(self._traceparent)  # in the run's own task
         params = {
             "message": self._message,
             "agentId": self._agent,

@@ -10,6 +10,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from ..client import options as options_
+from ..client import trace_context
 from ..client.calls import call, user_facing, wait_for
 from ..client.core import STOP_TIMEOUT
 from ..client.event import Event
@@ -100,8 +101,10 @@ class AsyncGateway(AsyncAgents, AsyncRecords):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
+        traceparent: str | None = None,
     ) -> Any:
-        return await call(self.core, method, params, timeout, expect_final)
+        carried = trace_context.traceparent(self.status.server_version, traceparent)
+        return await call(self.core, method, params, timeout, expect_final, carried)
 
     def submit(
         self,
@@ -110,9 +113,12 @@ class AsyncGateway(AsyncAgents, AsyncRecords):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
+        traceparent: str | None = None,
     ) -> asyncio.Task[Any]:
         """Call a method in the background; the task's result is the payload. Arguments as for `request`."""
-        return asyncio.create_task(self.request(method, params, timeout=timeout, expect_final=expect_final))
+        return asyncio.create_task(
+            self.request(method, params, timeout=timeout, expect_final=expect_final, traceparent=traceparent)
+        )
 
     def run(
         self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None

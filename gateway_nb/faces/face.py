@@ -90,6 +90,7 @@ class Face(abc.ABC):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
+        traceparent: str | None = None,
     ) -> Any:
         """Call a method and return the payload of its answer.
 
@@ -101,6 +102,8 @@ class Face(abc.ABC):
             expect_final: an answer ``status: "accepted"`` is only an acknowledgement; wait for the next. The runs
                 of ``agent`` and ``chat.send`` are waited for to their end, across a lost connection, too; for
                 ``chat.send`` that is a ``chat`` event.
+            traceparent: the trace that this is part of (W3C trace context), which the gateway's own spans go on with;
+                default: that of the OpenTelemetry span which is active, if there is one and the gateway takes it.
 
         Returns:
             The payload, decoded: dict, list, str, number, bool or ``None``.
@@ -111,6 +114,7 @@ class Face(abc.ABC):
             GatewayTimeoutError: no answer in time.
             GatewayClosedError: not connected, or not any more.
             BadParamsError: the params are not JSON.
+            BadArgumentError: `traceparent` is none, or the gateway is older than 2026.9, which refuses it.
 
         Example:
             >>> gw.request("health")["ok"]

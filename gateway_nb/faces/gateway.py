@@ -16,6 +16,7 @@ from ..capture.detached import DetachedCapture
 from ..capture.detached import start as start_capture
 from ..capture.journal import Capture
 from ..client import options as options_
+from ..client import trace_context
 from ..client.calls import call, check_patterns, user_facing, wait_for
 from ..client.core import STOP_TIMEOUT, Core
 from ..client.event import Event
@@ -140,8 +141,10 @@ class Gateway(Agents, Records):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
+        traceparent: str | None = None,
     ) -> Any:
-        return self._thread.run(lambda: call(self.core, method, params, timeout, expect_final), method)
+        carried = trace_context.traceparent(self.status.server_version, traceparent)
+        return self._thread.run(lambda: call(self.core, method, params, timeout, expect_final, carried), method)
 
     def submit(
         self,
@@ -150,12 +153,14 @@ class Gateway(Agents, Records):
         *,
         timeout: float | EllipsisType | None = ...,
         expect_final: bool = False,
+        traceparent: str | None = None,
     ) -> RequestHandle[Any]:
         """Call a method in the background, with the arguments of `request`, and return a handle.
 
         It has ``.result(timeout)``, ``await handle``, ``.cancel()`` and ``.done()``.
         """
-        return self._thread.submit(call(self.core, method, params, timeout, expect_final), method)
+        carried = trace_context.traceparent(self.status.server_version, traceparent)
+        return self._thread.submit(call(self.core, method, params, timeout, expect_final, carried), method)
 
     # Listening
 

@@ -69,11 +69,12 @@ class ErrorShape(msgspec.Struct, frozen=True):
 
 
 class RequestFrame(msgspec.Struct, tag="req", tag_field="type", omit_defaults=True, gc=False):
-    """``{"type":"req","id":ID,"method":NAME,"params"?}``."""
+    """``{"type":"req","id":ID,"method":NAME,"params"?,"traceparent"?}``."""
 
     id: _Name
     method: _Name
     params: Any = msgspec.UNSET
+    traceparent: str | None = None
 
 
 class MalformedFrame(ValueError):
@@ -171,7 +172,7 @@ def decode_answer(method: str, raw: msgspec.Raw | bytes) -> Any:
         raise GatewayRequestError(f"{method}: the answer can't be read: {error}", method=method) from None
 
 
-def encode_request(request_id: str, method: str, params: Any = None) -> bytes:
+def encode_request(request_id: str, method: str, params: Any = None, traceparent: str | None = None) -> bytes:
     """Return the bytes of a request frame, validated.
 
     Args:
@@ -179,13 +180,14 @@ def encode_request(request_id: str, method: str, params: Any = None) -> bytes:
         method: non-empty name of a gateway method.
         params: a mapping, or ``None`` for none. Datetimes, UUIDs, dataclasses and numpy numbers are turned
             into their JSON form.
+        traceparent: of the trace that the request is part of; older gateways refuse a frame with one.
 
     Raises:
         BadParamsError: the params are no mapping, are not JSON, or hold NaN or infinity.
     """
     check_method(method)
     if params is None:
-        return msgspec.json.encode(RequestFrame(request_id, method))
+        return msgspec.json.encode(RequestFrame(request_id, method, traceparent=traceparent))
     if not isinstance(params, Mapping):
         raise BadParamsError(
             f"{method}: params must be a mapping like {{'limit': 5}}, not {type(params).__name__}",
@@ -193,7 +195,7 @@ def encode_request(request_id: str, method: str, params: Any = None) -> bytes:
         )
     try:
         _refuse_non_finite(params, "params")
-        return msgspec.json.encode(RequestFrame(request_id, method, params), enc_hook=_plain)
+        return msgspec.json.encode(RequestFrame(request_id, method, params, traceparent), enc_hook=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise BadParamsError(f"{method}: params cannot be sent as JSON: {error}", method=method) from None
 

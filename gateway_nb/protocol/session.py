@@ -124,6 +124,7 @@ class Session:
         *,
         timeout: float | None,
         expect_final: bool = False,
+        traceparent: str | None = None,
     ) -> list[Effect]:
         """Send a request, or put it in line.
 
@@ -134,6 +135,7 @@ class Session:
             now: the time.
             timeout: seconds until it fails, ``None`` for never.
             expect_final: an answer with ``status: "accepted"`` is only an acknowledgement.
+            traceparent: of the trace that it is part of (W3C trace context), or ``None``.
 
         Raises:
             GatewayClosedError: the handshake is not done, or the connection is closed.
@@ -142,7 +144,7 @@ class Session:
         """
         if self.phase is not Phase.READY:
             raise GatewayClosedError(f"{method}: gateway not connected", method=method, request_id=request_id)
-        data = frames.encode_request(request_id, method, params)
+        data = frames.encode_request(request_id, method, params, traceparent)
         if len(data) > self._max_payload:
             raise FrameTooLargeError(
                 f"{method}: the request is {len(data):,} bytes, the gateway takes {self._max_payload:,}; send less",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from opentelemetry import trace
 
 import gateway_nb as gnb
 from gateway_nb.events.traces.trace import Trace
@@ -104,7 +105,7 @@ async def test_a_run_cut_by_a_lost_connection(gateway: AnyGateway) -> None:
 def trace_of_a_cut_run(url: str, token: str, cut: Callable[[], object]) -> Trace:
     with gnb.connect(url, token=token) as gw:
         run = gw.run("count:40:50", session=session())
-        until(lambda: run.text != "", 60)
+        until(lambda: any(event.event == "chat" for event in run.events), 60)
         cut()
         run.result(60)
         assert "reconnect" in set(gw.events.df["kind"])
@@ -122,3 +123,15 @@ def test_no_gateway_to_ask(gateway: AnyGateway, tmp_path: Any) -> None:
         assert recording.trace(run.run_id).spans.equals(run.trace().spans)
         with pytest.raises(gnb.BadArgumentError, match="not a recording"):
             recording.trace(run.run_id, complete=True)
+
+
+def test_part_of_another_trace(gateway: AnyGateway) -> None:
+    """A request and a run can be part of a trace of the caller's: the gateway takes their frames."""
+    given = f"00-{'a' * 32}-{'b' * 16}-01"
+    context = trace.SpanContext(int("c" * 32, 16), int("d" * 16, 16), False, trace.TraceFlags(1))
+    with gnb.connect(gateway.url, token=gateway.token) as gw:
+        assert gw.request("health", traceparent=given)["ok"]
+        assert gw.submit("health", traceparent=given).result(30)["ok"]
+        with trace.use_span(trace.NonRecordingSpan(context)):
+            assert gw.request("health")["ok"]
+            assert gw.run("hello", session=session()).result(60).text == "hello"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 from ...client.redaction.redactor import Redactor
 from ...errors import BadArgumentError, one_line, printable
 from ...protocol.frames import encode
-from . import atif, otlp, perfetto
+from . import atif, otlp, perfetto, waterfall
+from .compare import TraceDiff
 from .spans import Span, linked, run_spans
 from .steps import StepReader
 
@@ -116,6 +117,33 @@ class Trace:
             GatewayError: the collector did not take them.
         """
         otlp.send(self.tree, endpoint, content=content)
+
+    def diff(self, other: Trace) -> TraceDiff:
+        """Return this trace and another one step by step: what differs in tools, arguments, tokens and time.
+
+        Args:
+            other: of another run.
+
+        Returns:
+            A `TraceDiff`, which shows itself; ``.df`` is a DataFrame.
+
+        Example:
+            >>> frame = trace.diff(gw.events.trace(another)).df
+        """
+        return TraceDiff(self.tree, other.tree)
+
+    @property
+    def svg(self) -> str:
+        """The picture as SVG text: a tree, and bars to scale; at most 300 KB."""
+        return waterfall.svg(repr(self), waterfall.rows(self.tree))
+
+    @property
+    def text(self) -> str:
+        """The picture as text."""
+        return waterfall.text(repr(self), waterfall.rows(self.tree))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": self.text}
 
     def __len__(self) -> int:
         return len(self.tree)

@@ -1,0 +1,80 @@
+"""The picture of a trace: what it shows, that nothing in it acts, and its size."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from gateway_nb.events.traces.waterfall import MAX_BYTES
+from tests.helpers.runs import agent, log_of, tool, whole_run
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</text><image href='http://x/y'/>",
+    "\u202egnp.exe",
+    "\x00\x1b[31m\x07",
+    "\ufffe\uffff&&&",
+    "n" * 10_000,
+    "a\nb",
+]
+
+
+def picture(trace: Any) -> ElementTree.Element:
+    return ElementTree.fromstring(trace.svg)
+
+
+def test_a_picture() -> None:
+    """Each span is a row with its name, a bar to scale and what it took; a notebook has it as SVG and as text."""
+    trace = log_of(whole_run()).trace("r")
+    rows = picture(trace).findall(f"{SVG}g")
+    assert [row.findtext(f"{SVG}text") for row in rows] == ["agent main", "mock-1", "read", "mock-1"]
+    bars = [row.find(f"{SVG}rect") for row in rows]
+    widths = [float(bar.attrib["width"]) for bar in bars if bar is not None]
+    assert widths[1] / widths[0] == pytest.approx(0.1 / 1.32, rel=0.02)
+    bundle = trace._repr_mimebundle_()
+    assert set(bundle) == {"image/svg+xml", "text/plain"}
+    assert re.search(r"^agent main +1\.32 s  █{30}$", bundle["text/plain"], re.MULTILINE)
+    assert "5 output tokens" in trace.svg
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names(name: str) -> None:
+    """Whatever a tool is called, the picture is well-formed, and has no element or address that the name brought."""
+    trace = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c", name)]).trace("r")
+    kinds = {element.tag.removeprefix(SVG) for element in picture(trace).iter()}
+    assert kinds <= {"svg", "style", "text", "rect", "line", "g", "title"}
+    assert all("href" not in element.attrib for element in picture(trace).iter())
+    assert len(trace.text.splitlines()) == 3
+    assert not set(trace.text + trace.svg) & set("\u202e\x00\x1b\x07")
+
+
+def test_what_is_wrong_is_seen() -> None:
+    """A failed call, a span without an end and one with a problem are marked by more than a colour."""
+    payloads = [*list(whole_run())[:3], *tool("r", 300, 400, "c", isError=True), "reconnect"]
+    trace = log_of(payloads).trace("r")
+    rows = picture(trace).findall(f"{SVG}g")
+    assert [row.findtext(f"{SVG}text") for row in rows] == ["? ⚠ agent main", "mock-1", "✕ read"]
+    bar = rows[0].find(f"{SVG}rect")
+    assert bar is not None
+    assert bar.attrib["class"] == "r o"
+
+
+@pytest.mark.parametrize("calls", [499, 2500])
+def test_size(calls: int) -> None:
+    """A picture of 1,000 spans has at most 300 KB, and one of more says what it does not show."""
+    trace = log_of(whole_run(calls=calls)).trace("r")
+    assert len(trace.svg.encode()) <= 300_000 <= MAX_BYTES + 10_000
+    shown = len(picture(trace).findall(f"{SVG}g"))
+    assert (shown == len(trace)) == ("further spans" not in trace.svg) == (calls == 499)
+    assert len(trace.text.splitlines()) <= 202
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 20, 3_600_000, 10**12])
+def test_any_length(seconds: int) -> None:
+    """A trace of no time, of an hour or of years has a picture with few ticks."""
+    ends = [agent("r", 0, "lifecycle", 0, phase="start"), agent("r", seconds, "lifecycle", 1, phase="end")]
+    assert len(picture(log_of(ends).trace("r")).findall(f"{SVG}line")) <= 12
