@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 
 from ...errors import printable
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-_LONGEST_HIGHLIGHTED = 20_000  # characters of one block: a lexer may take long
+_LONGEST_HIGHLIGHTED = 5_000  # characters of a block: the time of some lexers grows with the square
+_HIGHLIGHTED: tuple[str, ...] = ("bash", "c", "cpp", "css", "diff", "go", "html", "java", "javascript", "js", "json")
+_HIGHLIGHTED += ("julia", "py", "python", "r", "rust", "sh", "shell", "sql", "toml", "ts", "typescript", "xml", "yaml")
+"""Languages whose lexers were tried with hostile code; the agent names the language."""
 _COLOURS = {
     "[class^=c]": "comment-color,#408080",
     "[class^=k]": "keyword-color,#008000",
-    "[class^=m]": "number-color,#008800",
+    ":is([class^=m],.gi)": "number-color,#008800",
     "[class^=o]": "operator-color,#7800c2",
-    "[class^=s]": "string-color,#ba2121",
+    ":is([class^=s],.gd)": "string-color,#ba2121",
     ":is(.nb,.bp)": "builtin-color,#008000",
     ":is(.nc,.nf,.fm)": "def-color,#0000ff",
 }
@@ -62,10 +64,7 @@ def _parser() -> MarkdownIt:
 
 
 def _highlighted(code: str, language: str, _: str) -> str:
-    """Return code with its parts in spans; as it is, escaped, where its language is none that is known."""
-    if len(code) > _LONGEST_HIGHLIGHTED:
+    """Return code with its parts in spans; as it is, escaped, where it is long or its language is not one of those."""
+    if len(code) > _LONGEST_HIGHLIGHTED or language.lower() not in _HIGHLIGHTED:
         return html.escape(code)
-    try:
-        return str(highlight(code, get_lexer_by_name(language, stripnl=False), HtmlFormatter(nowrap=True)))
-    except ClassNotFound:
-        return html.escape(code)
+    return str(highlight(code, get_lexer_by_name(language, stripnl=False), HtmlFormatter(nowrap=True)))

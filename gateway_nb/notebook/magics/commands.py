@@ -88,7 +88,12 @@ AGENT = Syntax(
     0,
     (
         Option("--agent", "agent", "NAME", "asks this agent"),
-        Option("--session", "session", "KEY", "asks in this session; otherwise in the agent's main one"),
+        Option(
+            "--session",
+            "session",
+            "KEY",
+            "asks in this session; otherwise in the main one, as its chat channels do",
+        ),
         Option("--tools", "tools", "A,B|none", "lets the run call only these of your functions"),
         Option("-o", "output", "NAME", "keeps the run: .text, .run, .session"),
         Option("--bg", "background", "", "returns at once"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_nb.errors import printable
-from gateway_nb.notebook.display.markdown import STYLE, rendered
+from gateway_nb.notebook.display.markdown import _HIGHLIGHTED, STYLE, rendered
 
 TAGS = {"div", "p", "em", "strong", "s", "code", "pre", "span", "ul", "ol", "li", "blockquote", "a", "br", "hr"}
 TAGS |= {"h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"}
@@ -48,6 +48,7 @@ class Checked(HTMLParser):
         ("| a |\n|---|\n| 1 |", "<table>\n<thead>\n<tr>\n<th>a</th>"),
         ("~~no~~", "<s>no</s>"),
         ("```python\nif x: 1\n```", '<span class="k">if</span>'),
+        ("```Python\nif x: 1\n```", '<span class="k">if</span>'),
         ("```nonsense\n<b>\n```", "&lt;b&gt;"),
         ("```python\n" + "# <b>\n" * 4000 + "```", "# &lt;b&gt;\n"),
         ("<b onclick=x>hi</b>", "&lt;b onclick=x&gt;hi&lt;/b&gt;"),
@@ -69,6 +70,12 @@ def test_hostile_texts(text: str) -> None:
     shown = rendered(text)
     Checked().feed(shown)
     assert printable(shown) == shown
+
+
+def test_languages() -> None:
+    """Each language that is coloured is one that the library knows."""
+    for language in _HIGHLIGHTED:
+        assert "<span" in rendered(f'```{language}\n-"x": 1 # <b>\n```')
 
 
 def test_colours() -> None:
