@@ -97,7 +97,7 @@ function render({ model, el: root }) {
       el("button", { type: "submit" }, "Answer"),
       button("Cancel the question", () => answer("cancel")),
     ];
-    const element = el("form", { autocomplete: "off", className: "gnb-card", onsubmit(event) {
+    const element = el("form", { autocomplete: "off", className: "gnb-decision", onsubmit(event) {
       event.preventDefault();
       answer("answer", Object.fromEntries(fields.map(({ id, value }) => [id, value()])));
     } }, ...fields.map(({ fieldset }) => fieldset), el("div", { className: "gnb-note" }, about), el("div", { className: "gnb-bar" }, ...buttons, hint));
