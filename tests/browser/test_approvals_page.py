@@ -178,7 +178,8 @@ def test_questions(view: Stub, asking: gnb.Gateway) -> None:
     waiting = asking.submit("question.waitAnswer", {"id": asked["id"]})
     shown(view, "Which colour?")
     page = view.page
-    page.get_by_label("Another answer").fill("mauve")
+    page.get_by_label("red · like fire").check()
+    page.get_by_label("Another answer").fill("mauve")  # in the place of the option
     page.get_by_role("button", name="Answer").click()
     view.until("document.querySelector('[role=alert]').textContent.includes(\"'sizes' needs a text\")")
     page.get_by_label("S", exact=True).check()

@@ -89,6 +89,10 @@ function render({ model, el: root }) {
       const other = el("input", { type: "text", autocomplete: "off", "aria-label": "Another answer", placeholder: "another answer" });
       if (question.free) choices.push(other);
       const fieldset = el("fieldset", {}, el("legend", {}, ...runs(question.header)), el("pre", {}, ...runs(question.text)), ...choices);
+      if (!question.multiple) { // one answer: an option, or what is typed
+        other.addEventListener("input", () => fieldset.querySelectorAll("input:checked").forEach((input) => (input.checked = false)));
+        fieldset.addEventListener("change", (event) => event.target.type === "radio" && (other.value = ""));
+      }
       const chosen = () => [...fieldset.querySelectorAll("input:checked")].map((input) => input.value);
       return { id: question.id, fieldset, value: () => [...chosen(), ...(other.value.trim() ? [other.value] : [])] };
     });
