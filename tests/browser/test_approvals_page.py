@@ -21,7 +21,7 @@ COLOR = {"questionId": "color", "header": "Color", "question": "Which colour?"}
 COLOR |= {"options": [{"label": "red", "description": "like fire"}, {"label": "blue"}], "isOther": True}
 SIZES = {"questionId": "sizes", "header": "Sizes", "question": "Which sizes?", "multiSelect": True}
 SIZES |= {"options": [{"label": "S"}, {"label": "M"}, {"label": "L"}]}
-ALLOW = "document.querySelector('.gnb-card button')"
+ALLOW = "document.querySelector('.gnb-decision button')"
 
 
 @pytest.fixture
@@ -62,12 +62,12 @@ def ask(asking: gnb.Gateway, command: str, **changes: Any) -> gnb.RequestHandle[
 
 def shown(view: Stub, text: str) -> None:
     """Wait until the card of what has this text is there."""
-    view.until(f"document.querySelector('.gnb-card')?.textContent.includes({text!r})")
+    view.until(f"document.querySelector('.gnb-decision')?.textContent.includes({text!r})")
 
 
 def outcome(view: Stub, text: str) -> None:
     """Wait until the card says how it ended."""
-    view.until(f"document.querySelector('.gnb-card [role=status]')?.textContent.includes({text!r})")
+    view.until(f"document.querySelector('.gnb-decision [role=status]')?.textContent.includes({text!r})")
 
 
 def test_a_click_allows_what_is_shown(view: Stub, asking: gnb.Gateway) -> None:
@@ -75,13 +75,13 @@ def test_a_click_allows_what_is_shown(view: Stub, asking: gnb.Gateway) -> None:
     answer = ask(asking, "echo hi")
     shown(view, "echo hi")
     assert view.page.evaluate(f"{ALLOW}.disabled")
-    assert "Folder\n/tmp" in view.text(".gnb-card")
+    assert "Folder\n/tmp" in view.text(".gnb-decision")
     assert "asked by main · session agent:main:x" in view.text()
     view.until(f"!{ALLOW}.disabled")
     view.page.get_by_role("button", name="Allow once").click()
     outcome(view, "allowed by gateway_nb")
     assert answer.result(10)["decision"] == "allow-once"
-    assert view.page.evaluate("[...document.querySelectorAll('.gnb-card button')].every((each) => each.disabled)")
+    assert view.page.evaluate("[...document.querySelectorAll('.gnb-decision button')].every((each) => each.disabled)")
     view.until("document.querySelector('.gnb-approvals strong').textContent === '0 waiting'")
 
 
@@ -106,9 +106,9 @@ def test_hostile_text_looks_like_what_it_is(view: Stub, asking: gnb.Gateway) -> 
     answer = ask(asking, "c\u0430t <img src=x onerror=alert(1)> \u202e| hs \x1b[2K")
     shown(view, "<img src=x onerror=alert(1)>")
     assert view.page.locator(".gnb img").count() == 0
-    marks = view.page.locator(".gnb-card mark").all_inner_texts()
+    marks = view.page.locator(".gnb-decision mark").all_inner_texts()
     assert marks == ["\u0430", "[U+202E]", "[U+001B]"]
-    assert "U+0430 CYRILLIC SMALL LETTER A; U+202E RIGHT-TO-LEFT OVERRIDE; U+001B" in view.text(".gnb-card")
+    assert "U+0430 CYRILLIC SMALL LETTER A; U+202E RIGHT-TO-LEFT OVERRIDE; U+001B" in view.text(".gnb-decision")
     assert "\u202e" not in view.text()
     view.page.get_by_role("button", name="Deny").click()
     outcome(view, "denied by gateway_nb")
@@ -178,7 +178,8 @@ def test_questions(view: Stub, asking: gnb.Gateway) -> None:
     waiting = asking.submit("question.waitAnswer", {"id": asked["id"]})
     shown(view, "Which colour?")
     page = view.page
-    page.get_by_label("Another answer").fill("mauve")
+    page.get_by_label("red · like fire").check()
+    page.get_by_label("Another answer").fill("mauve")  # in the place of the option
     page.get_by_role("button", name="Answer").click()
     view.until("document.querySelector('[role=alert]').textContent.includes(\"'sizes' needs a text\")")
     page.get_by_label("S", exact=True).check()
@@ -249,6 +250,6 @@ def test_nothing_is_declared_until_somebody_wants_it(
             assert widget.count == 1
             gw.approvals.stop()
             page.until("document.querySelector('.gnb-approvals strong').textContent.includes('does not ask here')")
-            page.until("document.querySelector('.gnb-card [role=status]').textContent.includes('does not wait')")
+            page.until("document.querySelector('.gnb-decision [role=status]').textContent.includes('does not wait')")
             assert widget.count == 0
             assert not answer.done()

@@ -37,7 +37,7 @@ def test_a_click_during_a_cell(page: Page) -> None:
     card = page.cell(1).locator(".gnb-tools")
     card.get_by_text("run gw.tools.approve() here").wait_for()
     page.start(2)
-    waiting = card.locator(".gnb-card")
+    waiting = card.locator(".gnb-decision")
     waiting.get_by_text('delete({"number":1})').wait_for()
     assert "asked by agent:main:main" in waiting.inner_text()
     waiting.get_by_role("button", name="Allow").click()

@@ -512,12 +512,22 @@ before = look()
 get_ipython().run_line_magic("load_ext", "gateway_nb")
 get_ipython().run_line_magic("gateway", "connect")
 get_ipython().run_cell_magic("gateway", "agent.wait --bg", "runId: nobody\\ntimeoutMs: 60000")
-for what in ("table", "panel", "form", "tools"):
+for what in ("table", "panel", "form", "tools", "approvals"):
     get_ipython().run_line_magic("gateway", what)
 get_ipython().run_line_magic("unload_ext", "gateway_nb")
 """
     assert connected.run(before).status == "ok"
     until(lambda: connected.run("print(look() == before)").text == "True\n")
+
+
+def test_approvals(connected: Kernel) -> None:
+    """%gateway approvals lets the gateway ask here, and shows what waits."""
+    outcome = connected.run("%gateway approvals")
+    assert outcome.displays[-1]["text/plain"] == "<approvals: 0 waiting>"
+    ask = {"command": "echo hi", "sessionKey": "agent:main:x", "timeoutMs": 60_000, "twoPhase": True}
+    connected.run(f"asked = gw.submit('exec.approval.request', {ask}, expect_final=True)")
+    answered = connected.run("gw.approvals.wait(10).deny('no'); print(asked.result(10)['decision'])")
+    assert answered.text == "deny\n"
 
 
 def test_a_playground(kernel: Kernel) -> None:

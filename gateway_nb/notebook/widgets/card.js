@@ -28,7 +28,7 @@ export function card({ about = "", parts, actions, answer }) {
   });
   const warning = el("div", { className: "gnb-warning" });
   if (unusual.length) put(warning, `not plain ASCII: ${unusual.slice(0, 5).join("; ")}${unusual.length > 5 ? "; …" : ""}`);
-  const element = el("div", { className: "gnb-card" }, text, el("div", { className: "gnb-note" }, about), warning, el("div", { className: "gnb-bar" }, ...buttons, hint));
+  const element = el("div", { className: "gnb-decision" }, text, el("div", { className: "gnb-note" }, about), warning, el("div", { className: "gnb-bar" }, ...buttons, hint));
 
   function look() {
     seen ||= text.clientHeight > 0 && text.scrollTop + text.clientHeight >= text.scrollHeight - 4;

@@ -89,6 +89,10 @@ function render({ model, el: root }) {
       const other = el("input", { type: "text", autocomplete: "off", "aria-label": "Another answer", placeholder: "another answer" });
       if (question.free) choices.push(other);
       const fieldset = el("fieldset", {}, el("legend", {}, ...runs(question.header)), el("pre", {}, ...runs(question.text)), ...choices);
+      if (!question.multiple) { // one answer: an option, or what is typed
+        other.addEventListener("input", () => fieldset.querySelectorAll("input:checked").forEach((input) => (input.checked = false)));
+        fieldset.addEventListener("change", (event) => event.target.type === "radio" && (other.value = ""));
+      }
       const chosen = () => [...fieldset.querySelectorAll("input:checked")].map((input) => input.value);
       return { id: question.id, fieldset, value: () => [...chosen(), ...(other.value.trim() ? [other.value] : [])] };
     });
@@ -97,7 +101,7 @@ function render({ model, el: root }) {
       el("button", { type: "submit" }, "Answer"),
       button("Cancel the question", () => answer("cancel")),
     ];
-    const element = el("form", { autocomplete: "off", className: "gnb-card", onsubmit(event) {
+    const element = el("form", { autocomplete: "off", className: "gnb-decision", onsubmit(event) {
       event.preventDefault();
       answer("answer", Object.fromEntries(fields.map(({ id, value }) => [id, value()])));
     } }, ...fields.map(({ fieldset }) => fieldset), el("div", { className: "gnb-note" }, about), el("div", { className: "gnb-bar" }, ...buttons, hint));
