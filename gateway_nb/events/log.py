@@ -88,13 +88,11 @@ class EventLog(EventView):
         self._state = _State((), [], 0)
         self._sealing = threading.Lock()
         self._framing = threading.Lock()
-        self._tail_bytes = 0
+        self._tail_bytes = self._builder_start = self._runs_start = 0
         self._builder = FrameBuilder()
-        self._builder_start = 0
         self._payloads = PayloadReader()
         self._reading_runs = threading.Lock()
         self._runs = RunReader()
-        self._runs_start = 0
 
     # Written by the loop thread
 

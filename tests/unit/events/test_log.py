@@ -117,6 +117,8 @@ def test_steps() -> None:
     assert (len(log), log.dropped) == (16_383, 0)
     log.extend([event(16_383)])
     assert (len(log), log.dropped) == (8192, 8192)
+    few = filled(8192, max_rows=1)
+    assert (len(few), few.dropped) == (8192, 0), "the newest pack stays, however large"
     large, mebibyte = EventLog(), 1024 * 1024
     for part in range(2):
         for size in (*[mebibyte] * 31, mebibyte - 1):
@@ -124,6 +126,48 @@ def test_steps() -> None:
             assert part * 32 * mebibyte <= large.stats.bytes < (part * 33 + 0.1) * mebibyte
         large.extend([Event(1.0, 1, "x", None, msgspec.Raw(b"1"))])
         assert (part + 1) * 32 * mebibyte < large.stats.bytes < (part + 1) * 33 * mebibyte
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "joined"),
+    [
+        ([(1.0, 1), (2.0, 2)], [], [1, 2]),
+        ([], [(1.0, 1)], [1]),
+        ([(1.0, 1), (2.0, 2)], [(2.0, 2), (3.0, 3)], [1, 2, 3]),
+        ([(1.0, 1), (2.5, 2)], [(2.0, 2), (2.6, 2), (3.0, 3)], [1, 2, 2, 3]),
+        ([(1.0, 1), (1.5, 7), (2.5, 7)], [(2.0, 7), (2.1, 7), (2.2, 7)], [1, 7, 7, 7, 7]),
+    ],
+)
+def test_logs_that_overlap(old: list[Any], new: list[Any], joined: list[int]) -> None:
+    """Of two logs of connections that overlapped every event is kept once: those that came to both count as one."""
+    log, newer = EventLog(), EventLog()
+    for part, rows in ((log, old), (newer, new)):
+        part.extend([Event(at, 1, "x", None, msgspec.Raw(b'{"n":%d}' % number)) for at, number in rows])
+    log.join(newer)
+    assert numbers(log.df) == joined
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("bound", ["rows", "bytes"])
+def test_packs_of_any_size(bound: str) -> None:
+    """As many of the oldest packs give way as it takes, whatever their sizes; at a bound none does."""
+    first, second, third = (
+        [event(number, payload={"n": number, "more": "x" * size}) for number in range(count)]
+        for count, size in ((10, 10), (19, 200), (12, 100))
+    )
+
+    def weight(events: list[Event]) -> int:
+        log = EventLog()
+        log.extend(events)
+        return log.stats.bytes
+
+    if bound == "rows":
+        log = EventLog(max_rows=len(first) + len(second))
+    else:
+        log = EventLog(max_bytes=weight(first) + weight(second))
+    for events, rows, dropped in ((first, 10, 0), (second, 29, 0), (third, 12, 29)):
+        log.extend(events)
+        assert (len(log), log.dropped, log.stats.bytes > 0) == (rows, dropped, True)
 
 
 def test_default_bounds() -> None:
@@ -192,6 +236,10 @@ def test_looks() -> None:
         log.clear()
         log.extend([event(number, name=name) for number, name in enumerate("abcdefgh"[:count])])
         assert repr(log).endswith(f"{names}>")
+    log.clear()
+    log.extend([event(0, name="n" * 130, payload="p" * 130)])
+    assert repr(log) == f"<EventLog 1 rows · {'n' * 120}: 1>"
+    assert f"<td>&quot;{'p' * 119}</td>" in log._repr_html_() or f'<td>"{"p" * 119}</td>' in log._repr_html_()
 
 
 def test_reading_while_writing(monkeypatch: pytest.MonkeyPatch) -> None:
