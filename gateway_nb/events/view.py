@@ -193,6 +193,8 @@ class EventView(ABC):
             GatewayRequestError, GatewayTimeoutError, GatewayClosedError: with `complete`, as for a request.
 
         Example:
+            >>> run = gw.run("hello")
+            >>> text = run.result().text
             >>> frame = gw.events.trace(run).spans
         """
         from .traces.trace import read_trace

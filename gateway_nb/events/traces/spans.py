@@ -100,6 +100,7 @@ class _Building:
     calls: dict[str, tuple[Span, set[tuple[str, bool]]]] = field(default_factory=dict)
     model: Span | None = None
     open: Span | None = None
+    called: bool = False
     tokens: int = 0
     attempts: int = 0
     first_piece: int | None = None
@@ -128,7 +129,7 @@ def run_spans(steps: RunSteps, marks: Sequence[str] = ()) -> list[Span]:
     if ordered != steps.steps:
         root.mark("its events came out of order")
     for step in ordered:
-        _READERS.get(step.stream, _ignore)(building, step)
+        _READERS[step.stream](building, step)
     _finish(building, steps, marks)
     return building.spans
 
@@ -154,6 +155,7 @@ def _lifecycle(building: _Building, step: Step) -> None:
         span.start, span.model = step.at, span.name
         span.attributes |= {"provider": data.provider and data.provider[:MAX_NAME], "start_is": "first byte"}
         building.model = building.open = span
+        building.called = False
         root.model = span.model
     elif phase == "finishing":
         _end_model(building, step, "error" if data.error else "ok")
@@ -179,9 +181,9 @@ def _usage(building: _Building, step: Step) -> None:
     if tokens is None:
         return
     span = building.model
-    if span is None:
+    if span is None or building.called:  # a model call of which this is the first that was seen
         span = building.model = building.add("model", "model", building.root)
-        span.mark(NO_START)
+        building.called = False
     span.output_tokens = (span.output_tokens or 0) + max(tokens - building.tokens, 0)
     building.tokens = building.root.output_tokens = tokens
     span.end, span.status, building.open = step.at, "ok", None
@@ -189,7 +191,7 @@ def _usage(building: _Building, step: Step) -> None:
 
 def _tool(building: _Building, step: Step) -> None:
     """Two streams tell of a call, item around tool; an id comes again where its call has been told already."""
-    if step.data.tool_call_id is None or step.phase not in ("start", "result", "end"):
+    if step.data.tool_call_id is None:
         return
     call, is_start = step.data.tool_call_id[:_MAX_ID], step.phase == "start"
     found = building.calls.get(call)
@@ -197,6 +199,7 @@ def _tool(building: _Building, step: Step) -> None:
         if building.open is not None:  # it had asked for the tool by then
             building.open.mark(NO_END)
             building.open.status, building.open = "ok", None
+        building.called = True
         span = building.add("tool", step.data.name or "tool", building.model or building.root)
         span.attributes["tool_call"] = call
         if found is not None:
@@ -208,7 +211,7 @@ def _tool(building: _Building, step: Step) -> None:
         span.parent = above[0].span
     seen.add((step.stream, is_start))
     if is_start:
-        span.start = step.started if span.start is None else min(span.start, step.started or span.start)
+        span.start = step.started if span.start is None else min(span.start, step.started)
         _sized(span, step)
         return
     span.end = step.ended
@@ -239,10 +242,6 @@ def _chat(building: _Building, step: Step) -> None:
 
 def _piece(building: _Building, step: Step) -> None:
     building.first_piece = step.at if building.first_piece is None else building.first_piece
-
-
-def _ignore(building: _Building, step: Step) -> None:
-    """Say nothing of a stream that has no part in a trace: thinking, plans, output of commands."""
 
 
 _READERS = {
@@ -278,7 +277,7 @@ def _finish(building: _Building, steps: RunSteps, marks: Sequence[str]) -> None:
 
 def _check(span: Span, root: Span, ended: bool) -> None:
     """Mark what is missing of a span, and times that can't be."""
-    if span.status == "running" and ended and span is not root:
+    if span.status == "running" and root.status != "running":
         span.status = "aborted" if root.status == "aborted" else "unknown"
     if span.start is None:
         span.mark(NO_START)
@@ -341,9 +340,18 @@ def depth_first(spans: list[Span]) -> list[Span]:
     for group in children.values():
         group.sort(key=lambda span: span.start if span.start is not None else span.end or 0)
     ordered: list[Span] = []
-    waiting = children.get(None, [])[::-1]
-    while waiting:
-        span = waiting.pop()
-        ordered.append(span)
-        waiting += children.get(span.span, [])[::-1]
+    seen: set[str] = set()
+    for first in [*children.get(None, ()), *spans]:
+        if first.span in seen:
+            continue
+        if first.parent is not None:  # not reached from the root: calls that name each other as parents
+            first.parent = spans[0].span
+            first.mark("it is said to be part of itself")
+        waiting = [first]
+        while waiting:
+            span = waiting.pop()
+            if span.span not in seen:
+                seen.add(span.span)
+                ordered.append(span)
+                waiting += children.get(span.span, [])[::-1]
     return ordered

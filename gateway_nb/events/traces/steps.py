@@ -26,6 +26,12 @@ _LOSSES = {
     "reconnect": "the connection was lost",
     "stop": "the capture or the connection ended",
 }
+_CALL_PHASES = frozenset({"start", "result", "end"})
+_READ: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("lifecycle", "usage", "run_status", "assistant", "chat"), frozenset()),
+    **dict.fromkeys(("tool", "item"), _CALL_PHASES),
+}
+"""The streams that a trace is made of, and their phases where not all are: others, as thinking, have no part in it."""
 _STEP_BYTES = 500
 _SPAWN = "sessions_spawn"
 _LONGEST_SPAWN = 65_536
@@ -216,10 +222,13 @@ class StepReader:
         run.spawned_by = run.spawned_by or (payload.spawned_by and payload.spawned_by[:MAX_NAME])
         if payload.stream == "assistant":
             run.pieces += count
+        step = _step(payload, time, event)
+        phases = _READ.get(step.stream)
+        if phases is None or (phases and step.phase not in phases):
+            return
         if len(run.steps) >= MAX_STEPS:
             run.left_out += count
         else:
-            step = _step(payload, time, event)
             run.steps.append(step)
             size = _STEP_BYTES + sum(map(len, step.content.values()))
             run.held += size

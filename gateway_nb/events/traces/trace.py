@@ -29,7 +29,7 @@ class Trace:
         spans: as the tree is read, the root first.
 
     Example:
-        >>> trace = gw.events.trace(run)
+        >>> trace = gnb.load("run.jsonl").traces()[0]
         >>> frame = trace.spans
     """
 
@@ -72,6 +72,7 @@ class Trace:
             ImportError: protobuf needs the extra ``otel``.
 
         Example:
+            >>> trace = gnb.load("run.jsonl").traces()[0]
             >>> path = trace.to_otlp("trace.json")
         """
         writers = {".json": otlp.to_json, ".pb": otlp.to_protobuf}
@@ -128,7 +129,8 @@ class Trace:
             A `TraceDiff`, which shows itself; ``.df`` is a DataFrame.
 
         Example:
-            >>> frame = trace.diff(gw.events.trace(another)).df
+            >>> trace = gnb.load("run.jsonl").traces()[0]
+            >>> frame = trace.diff(trace).df
         """
         return TraceDiff(self.tree, other.tree)
 

@@ -270,6 +270,34 @@ def test_runs_in_a_circle(edges: list[tuple[str, str]]) -> None:
     assert log_of(payloads).trace("a")
 
 
+def test_calls_in_a_circle() -> None:
+    """Tool calls that name each other as parents are each in the tree, once, and marked."""
+    first, second = list(tool("r", 10, 50, "a")), list(tool("r", 20, 40, "b"))
+    first[1]["data"]["parentToolCallId"], second[1]["data"]["parentToolCallId"] = "b", "a"
+    first[3]["data"]["parentToolCallId"] = "b"
+    trace = log_of([agent("r", 0, "lifecycle", phase="start"), *first, *second]).trace("r")
+    assert len(trace) == 3
+    assert "it is said to be part of itself" in trace.problems
+    assert trace.text
+
+
+def test_a_model_call_whose_first_byte_was_missed() -> None:
+    """Tokens that come after a tool call are those of another model call."""
+    payloads = [
+        payload
+        for payload in whole_run()
+        if not (payload.get("data", {}).get("phase") == "model" and payload["ts"] > BEGIN + 1000)
+    ]
+    trace = log_of(payloads).trace("r")
+    assert [(span.kind, span.output_tokens) for span in trace.tree] == [
+        ("run", 10),
+        ("model", 5),
+        ("tool", None),
+        ("model", 5),
+    ]
+    assert trace.tree[3].problems == ["its start was not seen"]
+
+
 def test_no_such_run() -> None:
     """Asking for a run that is not there is an error that says where the runs are."""
     with pytest.raises(BadArgumentError, match=r"no event of a run 'x' here; \.runs\(\) lists"):
