@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from ..errors import BadArgumentError
 from ..protocol.frames import MalformedFrame, decode_payload, encode
 
 EXEC, PLUGIN, QUESTION = KINDS = ("exec", "plugin", "question")
@@ -205,15 +206,15 @@ def checked_answers(questions: Sequence[Part], given: object) -> dict[str, list[
         given: an answer or a list of them for a single question, or a mapping from the questions' ids.
 
     Raises:
-        ValueError: an answer is missing, or none of its options; the message names these.
+        BadArgumentError: an answer is missing, or none of its options; the message names these.
     """
     ids = [part.question_id for part in questions]
     if not isinstance(given, Mapping):
         if len(ids) > 1:
-            raise ValueError(f"there are {len(ids)} questions: pass a mapping from {', '.join(map(repr, ids))}")
+            raise BadArgumentError(f"there are {len(ids)} questions: pass a mapping from {', '.join(map(repr, ids))}")
         given = {ids[0]: given}
     if unknown := [name for name in given if name not in ids]:
-        raise ValueError(f"there is no question {unknown[0]!r}; there are {', '.join(map(repr, ids))}")
+        raise BadArgumentError(f"there is no question {unknown[0]!r}; there are {', '.join(map(repr, ids))}")
     return {part.question_id: _chosen(part, given.get(part.question_id)) for part in questions}
 
 
@@ -222,11 +223,11 @@ def _chosen(part: Part, given: object) -> list[str]:
     labels = [option.label.strip() for option in part.options]
     choices = f"; choose from {', '.join(map(repr, labels))}" if labels else ""
     if not answers or not all(isinstance(answer, str) and answer.strip() for answer in answers):
-        raise ValueError(f"question {part.question_id!r} needs a text as its answer, or a list of them{choices}")
+        raise BadArgumentError(f"question {part.question_id!r} needs a text as its answer, or a list of them{choices}")
     if len(answers) > 1 and not part.multi_select:
-        raise ValueError(f"question {part.question_id!r} takes one answer, not {len(answers)}{choices}")
+        raise BadArgumentError(f"question {part.question_id!r} takes one answer, not {len(answers)}{choices}")
     if labels and not part.is_other and not {answer.strip() for answer in answers} <= set(labels):
-        raise ValueError(f"question {part.question_id!r} has no such option{choices}")
+        raise BadArgumentError(f"question {part.question_id!r} has no such option{choices}")
     return answers
 
 

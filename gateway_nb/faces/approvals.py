@@ -166,7 +166,7 @@ class Approvals:
 
         Raises:
             GatewayRequestError: there is no such item any more.
-            ValueError: the answers are not what is asked for.
+            BadArgumentError: the answers are not what is asked for.
         """
         item = next((item for item in self.items if item.number == number), None)
         if item is None or (item.kind == QUESTION) != (answer in ("answer", "cancel")):

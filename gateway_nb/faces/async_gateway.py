@@ -35,7 +35,7 @@ class AsyncGateway(AsyncAgents, AsyncRecords):
         timeout: seconds that `connect` and ``async with`` may take.
 
     Raises:
-        TypeError, ValueError: an option is wrong; nothing was sent.
+        BadArgumentError: an option is wrong; nothing was sent.
         InsecureUrlError: the URL is refused by policy; nothing was sent.
 
     Example:

@@ -90,7 +90,7 @@ class Records(Face):
             `session`, `message`, `role`, `time`, `text`, `score`, `open` (the call that shows it), `more`.
 
         Raises:
-            ValueError: there is no text to search for.
+            BadArgumentError: there is no text to search for.
         """
         from ..records.search import read_matches
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import GatewayRequestError
+from ..errors import BadArgumentError, GatewayRequestError
 from .frames import Book, Column
 from .paging import check_limit, count_of, pages
 from .steps import Ask, Steps
@@ -129,7 +129,7 @@ def read_logs(n: int = 1000) -> Steps[pd.DataFrame]:
     """Read the newest lines of the gateway's log, the oldest of them first."""
     check_limit(n)
     if n > _LINES:
-        raise ValueError(f"n must be at most {_LINES:,}: the gateway tells no more lines, not {n:,}")
+        raise BadArgumentError(f"n must be at most {_LINES:,}: the gateway tells no more lines, not {n:,}")
     payload = yield Ask("logs.tail", {"limit": n, "maxBytes": _LOG_BYTES})
     lines = payload.get("lines") if isinstance(payload, dict) else None
     if not isinstance(lines, list):

@@ -47,7 +47,7 @@ class Data(Generic[F]):
     Raises:
         MissingScopeError: of each method: the connection has not the scope it needs.
         GatewayRequestError: of each method: this gateway lacks it, or refused it.
-        ValueError: of each method: an argument is out of its range; nothing was sent.
+        BadArgumentError: of each method: an argument is out of its range; nothing was sent.
 
     Example:
         >>> costs = gw.data.usage(by="model", since="7d")
@@ -110,7 +110,7 @@ class Data(Generic[F]):
             until: the last day; default: today.
 
         Raises:
-            ValueError: `by` is none of these, or these are no times.
+            BadArgumentError: `by` is none of these, or these are no times.
         """
         return self._read(read_usage(by, since, until), f"usage by {by}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ..errors import GatewayRequestError
+from ..errors import BadArgumentError, GatewayRequestError
 from .steps import Ask, Steps
 
 MOST_ROWS = 1_000_000
@@ -108,7 +108,7 @@ def check_limit(limit: int | None) -> None:
     """Check a number of rows.
 
     Raises:
-        ValueError: it is none.
+        BadArgumentError: it is none.
     """
     if limit is not None and (type(limit) is not int or limit < 1):
-        raise ValueError(f"limit must be a number of rows, at least 1, or None, not {limit!r}")
+        raise BadArgumentError(f"limit must be a number of rows, at least 1, or None, not {limit!r}")

@@ -38,7 +38,7 @@ class RecordPlots(Generic[F]):
 
         Raises:
             ImportError: the extra ``plot`` is not installed.
-            ValueError: these are no times.
+            BadArgumentError: these are no times.
         """
         return self._read(read_cost(since, until), "cost")
 

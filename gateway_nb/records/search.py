@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import BadArgumentError
 from .frames import Book, Column
 from .paging import rows_of
 from .sessions import list_sessions
@@ -35,10 +36,10 @@ def read_matches(text: str) -> Steps[pd.DataFrame]:
     about, until it is one.
 
     Raises:
-        ValueError: there is no text to search for.
+        BadArgumentError: there is no text to search for.
     """
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"text must be something to search for, not {text!r}")
+        raise BadArgumentError(f"text must be something to search for, not {text!r}")
     sessions = yield from list_sessions()
     keys = [row["key"] for row in sessions if isinstance(row.get("key"), str)]
     found: list[dict[str, Any]] = []

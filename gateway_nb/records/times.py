@@ -6,6 +6,8 @@ import datetime as dt
 import re
 from typing import TypeAlias
 
+from ..errors import BadArgumentError
+
 When: TypeAlias = str | dt.date | dt.datetime | None
 _AGO = re.compile(r"(\d{1,6})\s*(s|min|h|d|w)\Z")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -20,7 +22,7 @@ def moment(when: str | dt.date | dt.datetime, name: str) -> dt.datetime:
         name: of the argument, for the error.
 
     Raises:
-        ValueError: it is none of these.
+        BadArgumentError: it is none of these.
     """
     try:
         if isinstance(when, str) and (ago := _AGO.match(when.strip())):
@@ -33,7 +35,7 @@ def moment(when: str | dt.date | dt.datetime, name: str) -> dt.datetime:
             return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"{name} must be like '24h', '7d' or '2026-11-26', a date or a datetime, not {when!r}")
+    raise BadArgumentError(f"{name} must be like '24h', '7d' or '2026-11-26', a date or a datetime, not {when!r}")
 
 
 def milliseconds(when: When, name: str) -> int | None:

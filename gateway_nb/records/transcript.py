@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import printable
+from ..errors import BadArgumentError, printable
 from ..protocol.frames import encode
 from . import rendering
 from .atif import trajectory
@@ -88,14 +88,14 @@ class Transcript:
         """Return a view that grows as the session goes on, until it is stopped or the connection is closed.
 
         Raises:
-            ValueError: this is a part of a transcript, or was not read from a gateway.
+            BadArgumentError: this is a part of a transcript, or was not read from a gateway.
 
         Example:
             >>> view = gw.transcript("agent:main:main").follow()
             >>> view.stop()
         """
         if self._follow is None:
-            raise ValueError("only a whole transcript can be followed: gw.transcript(session).follow()")
+            raise BadArgumentError("only a whole transcript can be followed: gw.transcript(session).follow()")
         return self._follow(self._read, partial(Transcript, version=self._version))
 
     def around(self, message: str, n: int = 5) -> Transcript:
@@ -128,11 +128,11 @@ def read_transcript(session: str, version: str | None, follow: Follow | None = N
     """Read a session's transcript.
 
     Raises:
-        TypeError, ValueError: `session` is no key.
+        BadArgumentError: `session` is no key.
         GatewayRequestError: there is no such session.
     """
     if not isinstance(session, str):
-        raise TypeError(f"session must be a session's key, not {session!r}")
+        raise BadArgumentError(f"session must be a session's key, not {session!r}")
     if not session:
-        raise ValueError("session must be a session's key, not an empty string")
+        raise BadArgumentError("session must be a session's key, not an empty string")
     return Transcript((yield from read_history(session)), version, follow)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from ..errors import BadArgumentError
 from .frames import Book, Column, value_at
 from .history import History, about, agent_of
 from .inventory import read_prices
@@ -87,7 +88,7 @@ class Span(NamedTuple):
 def read_usage(by: By = "model", since: When = "30d", until: When = None) -> Steps[pd.DataFrame]:
     """Read what was used, in whole days of UTC."""
     if by not in BYS:
-        raise ValueError(f"by must be one of {', '.join(BYS)}, not {by!r}")
+        raise BadArgumentError(f"by must be one of {', '.join(BYS)}, not {by!r}")
     span = span_of(since, until)
     histories = yield from read_histories(None)
     prices = yield from read_prices()
@@ -99,16 +100,16 @@ def span_of(since: When, until: When) -> Span:
     """Return the days from one time to another; ``"7d"`` are today and the six days before it.
 
     Raises:
-        ValueError: they are no times, or in the wrong order.
+        BadArgumentError: they are no times, or in the wrong order.
     """
     last = (dt.datetime.now(dt.UTC) if until is None else moment(until, "until")).date()
     if since is None:
-        raise ValueError("since must be like '7d' or '2026-11-26', a date or a datetime, not None")
+        raise BadArgumentError("since must be like '7d' or '2026-11-26', a date or a datetime, not None")
     first = moment(since, "since").date()
     if isinstance(since, str) and since.strip().endswith(("d", "w")):
         first += dt.timedelta(days=1)
     if first > last:
-        raise ValueError(f"since must not be later than until: {first} is after {last}")
+        raise BadArgumentError(f"since must not be later than until: {first} is after {last}")
     return Span(first, last)
 
 

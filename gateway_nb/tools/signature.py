@@ -14,7 +14,7 @@ from typing import Any
 import docstring_parser
 import msgspec
 
-from ..errors import one_line
+from ..errors import BadArgumentError, one_line
 
 MAX_DESCRIPTION = 1024
 MAX_SCHEMA_BYTES = 100_000
@@ -63,8 +63,8 @@ class Signature:
             description: default: its docstring, without the part on parameters and results.
 
         Raises:
-            TypeError: it can't be offered: which parameter stands in the way, and why.
-            ValueError: the name or the description is none that a gateway takes.
+            BadArgumentError: it can't be offered: which parameter stands in the way, and why.
+            BadArgumentError: the name or the description is none that a gateway takes.
 
         Example:
             >>> def sales(month: int) -> int:
@@ -73,7 +73,7 @@ class Signature:
             {'month': {'type': 'integer'}}
         """
         if not callable(function):
-            raise TypeError(f"a tool must be a function, not {type(function).__name__}")
+            raise BadArgumentError(f"a tool must be a function, not {type(function).__name__}")
         tool = _checked_name(getattr(function, "__name__", None) if name is None else name)
         documentation = docstring_parser.parse(inspect.getdoc(function) or "")
         texts = {found.arg_name: found.description or "" for found in documentation.params}
@@ -82,7 +82,7 @@ class Signature:
         required = tuple(name for name, parameter in parameters.items() if parameter.default is parameter.empty)
         schema |= {"required": list(required)} if required else {}
         if len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
-            raise ValueError(f"tool {tool!r}: its parameters' schema is larger than {MAX_SCHEMA_BYTES:,} bytes")
+            raise BadArgumentError(f"tool {tool!r}: its parameters' schema is larger than {MAX_SCHEMA_BYTES:,} bytes")
         about = documentation.description if description is None else description
         return cls(tool, _checked_description(tool, about), schema, decoders, required)
 
@@ -117,22 +117,24 @@ class Signature:
 
 def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or _NAME.match(name) is None:
-        raise ValueError(
+        raise BadArgumentError(
             f"a tool's name must be a letter and up to 63 letters, digits, _ or -, not {str(name)[:80]!r}; pass name="
         )
     if name in RESERVED:
-        raise ValueError(f"a tool must not be called {name!r}: it would replace the gateway's own tool; pass name=")
+        raise BadArgumentError(
+            f"a tool must not be called {name!r}: it would replace the gateway's own tool; pass name="
+        )
     return name
 
 
 def _checked_description(tool: str, description: Any) -> str:
     if description is not None and not isinstance(description, str):
-        raise TypeError(f"tool {tool!r}: description must be a string, not {type(description).__name__}")
+        raise BadArgumentError(f"tool {tool!r}: description must be a string, not {type(description).__name__}")
     text = (description or "").strip()
     if not text:
-        raise ValueError(f"tool {tool!r} has no description for the agent; write a docstring, or pass description=")
+        raise BadArgumentError(f"tool {tool!r} has no description for agents; write a docstring, or pass description=")
     if len(text) > MAX_DESCRIPTION:
-        raise ValueError(
+        raise BadArgumentError(
             f"tool {tool!r}: its description has {len(text):,} characters, and a gateway keeps {MAX_DESCRIPTION:,}; "
             "shorten the docstring, or pass description="
         )
@@ -143,14 +145,14 @@ def _parameters(tool: str, function: Callable[..., Any]) -> dict[str, inspect.Pa
     try:
         signature = inspect.signature(function, eval_str=True)
     except (NameError, TypeError, ValueError, SyntaxError, AttributeError) as error:
-        raise TypeError(f"tool {tool!r}: its signature can't be read: {error}") from None
+        raise BadArgumentError(f"tool {tool!r}: its signature can't be read: {error}") from None
     for name, parameter in signature.parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise TypeError(f"tool {tool!r}: parameter {parameter} has no single value; name each parameter")
+            raise BadArgumentError(f"tool {tool!r}: parameter {parameter} has no single value; name each parameter")
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise TypeError(f"tool {tool!r}: parameter {name!r} can't be passed by name; remove the / after it")
+            raise BadArgumentError(f"tool {tool!r}: parameter {name!r} can't be passed by name; remove the / after it")
         if parameter.annotation is parameter.empty:
-            raise TypeError(f"tool {tool!r}: parameter {name!r} has no type hint; write for example {name}: str")
+            raise BadArgumentError(f"tool {tool!r}: parameter {name!r} has no type hint; write for example {name}: str")
     return dict(signature.parameters)
 
 
@@ -175,7 +177,7 @@ def _schema(
             )
             decoders[name] = msgspec.json.Decoder(hint, dec_hook=_read_model)
         except (TypeError, ValueError, NameError, NotImplementedError, RecursionError) as error:
-            raise TypeError(
+            raise BadArgumentError(
                 f"tool {tool!r}: parameter {name!r} has a type hint that JSON can't carry, {_shown(hint)}: {error}"
             ) from None
         definitions.update(found)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from ..client.options import timeout as checked_timeout
+from ..errors import BadArgumentError
 from .answers import Answer, of_value
 from .calls import Call
 from .running import cancelled, current, progress
@@ -66,16 +67,16 @@ class Tool:
         """Return a function as a tool.
 
         Raises:
-            TypeError: the function can't be offered, or an option has the wrong type.
-            ValueError: an option is out of its range.
+            BadArgumentError: the function can't be offered, or an option has the wrong type.
+            BadArgumentError: an option is out of its range.
         """
         unknown = set(options) - set(ToolOptions.__annotations__)
         if unknown:
             allowed = ", ".join(ToolOptions.__annotations__)
-            raise TypeError(f"a tool has no option {min(unknown)!r}; there are {allowed}")
+            raise BadArgumentError(f"a tool has no option {min(unknown)!r}; there are {allowed}")
         confirm = options.get("confirm", False)
         if not isinstance(confirm, bool):
-            raise TypeError(f"confirm must be True or False, not {confirm!r}")
+            raise BadArgumentError(f"confirm must be True or False, not {confirm!r}")
         return cls(
             function,
             Signature.of(function, options.get("name"), options.get("description")),
@@ -160,8 +161,8 @@ class Decorator:
             ...     return a + b
 
         Raises:
-            TypeError: the function can't be offered: which parameter stands in the way, and why.
-            ValueError: a name, a description or an option is none that can be used.
+            BadArgumentError: the function can't be offered: which parameter stands in the way, and why.
+            BadArgumentError: a name, a description or an option is none that can be used.
             GatewayError: it can't be published: why, and what to do.
         """
 
@@ -177,7 +178,7 @@ class Decorator:
 def _seconds(name: str, value: float) -> float:
     seconds = checked_timeout(value, name)
     if not seconds:  # None, too: a call has an end
-        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")
+        raise BadArgumentError(f"{name} must be more than 0 seconds, not {value!r}")
     return seconds
 
 
@@ -185,10 +186,10 @@ def _sessions(sessions: str | Iterable[str]) -> Sessions:
     if sessions == "own" or sessions == "*":
         return "own" if sessions == "own" else "*"
     if isinstance(sessions, str) or not isinstance(sessions, Iterable):
-        raise ValueError(f"sessions must be 'own', '*' or a list of patterns of session keys, not {sessions!r}")
+        raise BadArgumentError(f"sessions must be 'own', '*' or a list of patterns of session keys, not {sessions!r}")
     patterns = tuple(sessions)
     if not patterns or not all(isinstance(pattern, str) and pattern for pattern in patterns):
-        raise ValueError(f"sessions must be a list of patterns such as 'agent:main:*', not {patterns!r}")
+        raise BadArgumentError(f"sessions must be a list of patterns such as 'agent:main:*', not {patterns!r}")
     return patterns
 
 

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from ..errors import BadArgumentError
+
 T = TypeVar("T")
 PLACES = 4
 MOST_ABANDONED = 32
@@ -53,7 +55,7 @@ class Workers:
     @places.setter
     def places(self, count: int) -> None:
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1000:
-            raise ValueError(f"workers must be a whole number from 1 to 1,000, not {count!r}")
+            raise BadArgumentError(f"workers must be a whole number from 1 to 1,000, not {count!r}")
         with self._changed:
             self._places = count
             self._start_threads()
