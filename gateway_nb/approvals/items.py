@@ -111,7 +111,7 @@ class Item:
         decision: of an approval that was decided, as the gateway calls it.
         by: who ended it, as far as the gateway says.
         reason: why it was denied here, or why the gateway ended it.
-        number: among those that this client has met; 0 before.
+        number: of this process alone, by which it is known to widgets; 0 before it is in a book.
     """
 
     kind: str

@@ -13,6 +13,8 @@ KEPT = 1000
 """Items that have ended."""
 Key = tuple[str, str]
 """An item's kind and id."""
+_numbers = itertools.count(1)
+"""No two items of a process have the same: a click on one can't be taken for a click on another connection's."""
 
 
 class Ending(NamedTuple):
@@ -34,7 +36,6 @@ class Pending:
     def __init__(self) -> None:
         self.changes = 0
         self._items: dict[Key, Item] = {}
-        self._numbers = itertools.count(1)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -64,7 +65,7 @@ class Pending:
             del self._items[key]
         elif len(self._items) >= MOST:
             raise OverflowError(f"{MOST:,} approvals and questions wait or are kept: more are left out")
-        item.number = next(self._numbers)
+        item.number = next(_numbers)
         self._items[key] = item
         self.changes += 1
         return True

@@ -236,7 +236,7 @@ def test_nothing_is_declared_until_somebody_wants_it(
     folder = tmp_path / "page"
     folder.mkdir()
     with gnb.connect(local.url, token=local.token) as gw:
-        widget = ApprovalsView(gw.approvals)
+        widget = ApprovalsView(lambda: gw.approvals)
         with stub(browser, widget, folder) as page:
             page.open()
             page.until("document.querySelector('.gnb-approvals strong').textContent.includes('does not ask here')")

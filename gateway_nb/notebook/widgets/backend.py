@@ -59,7 +59,7 @@ def approvals_table(approvals: Approvals) -> ApprovalsView:
     """Return what waits for a person, live."""
     from .approvals_view import ApprovalsView
 
-    return ApprovalsView(approvals)
+    return ApprovalsView(lambda: approvals)
 
 
 def show_approvals(approvals: Approvals) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +26,7 @@ class ApprovalsView(LiveWidget):
     """What waits for a person. Made by ``gw.approvals.table()``; also a tab of ``gw.panel()``.
 
     Args:
-        approvals: of the connection.
+        approvals: returns those of the connection, which may have been made again.
 
     Attributes:
         count: how many wait, while somebody watches.
@@ -37,11 +37,15 @@ class ApprovalsView(LiveWidget):
     MESSAGES = ("show", "answer", "start")
     count = traitlets.Int(0)
 
-    def __init__(self, approvals: Approvals) -> None:
-        self._approvals = approvals
+    def __init__(self, approvals: Callable[[], Approvals]) -> None:
+        self._find = approvals
         self._posted: object = None
         self._describe = lru_cache(32)(self._description)
         super().__init__()
+
+    @property
+    def _approvals(self) -> Approvals:
+        return self._find()
 
     def opened(self, view: str) -> None:
         """Send a new view everything."""
@@ -50,7 +54,7 @@ class ApprovalsView(LiveWidget):
     def refresh(self, slow: bool) -> None:
         """Send the views what is new."""
         approvals = self._approvals
-        version = (approvals.changes, approvals.listening, approvals.current, approvals.notice)
+        version = (id(approvals), approvals.changes, approvals.listening, approvals.current, approvals.notice)
         if version != self._posted:
             self._posted = version
             state = self._state()

@@ -42,7 +42,7 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.runs = RunsView(gateway.events, gateway.name)
         self.data = DataView(gateway)
         self.tools = ToolsView(lambda: _tools_of(latest(gateway)))
-        self.approvals = ApprovalsView(gateway.approvals)
+        self.approvals = ApprovalsView(lambda: latest(gateway).approvals)
         tabs = {
             "Status": self.status,
             "Events": self.table,
