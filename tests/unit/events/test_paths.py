@@ -88,3 +88,23 @@ def test_paths_in(payload: Any) -> None:
         steps = steps_of(path)
         assert len(steps) <= 3
         assert isinstance(value_at(payload, steps), int)
+
+
+@pytest.mark.parametrize(
+    ("depth", "paths"),
+    [
+        (1, ["plain"]),
+        (2, ["plain", "one.a", 'one["b c"]', "list[0]"]),
+        (3, ["plain", "one.a", 'one["b c"]', "one.two.deep", "list[0]"]),
+        (4, ["plain", "one.a", 'one["b c"]', "one.two.deep", "one.two.three[0]", "list[0]"]),
+    ],
+)
+def test_every_path_is_offered(depth: int, paths: list[str]) -> None:
+    """Every plain value has its path, down to the depth that is asked for; of a list the first item has."""
+    payload = {
+        "plain": 1,
+        "one": {"a": None, "b c": 2, "two": {"deep": 3, "three": [4, 5]}},
+        "list": [6, 7],
+        "none": [],
+    }
+    assert list(paths_in(payload, depth)) == paths

@@ -38,6 +38,12 @@ S = {"runId": "4da7c354", "sessionKey": "agent:main:x"}
             "agent:main:x · tool result · exec · hi",
         ),
         ("agent", {**S, "stream": "usage", "data": {"outputTokens": 4040}}, "agent:main:x · usage · 4,040 tokens"),
+        ("session.tool", {**S, "phase": "start", "toolName": "exec"}, "agent:main:x · start · exec"),
+        (
+            "session.message",
+            {**S, "toolName": "no", "message": {"role": "toolResult", "toolName": "read", "content": "ok"}},
+            "agent:main:x · toolResult · read · ok",
+        ),
         (
             "agent",
             {**S, "stream": "lifecycle", "data": {"phase": "error", "error": "no model"}},
@@ -89,6 +95,14 @@ S = {"runId": "4da7c354", "sessionKey": "agent:main:x"}
 def test_kinds(event: str, payload: Any, line: str) -> None:
     """Session, state or phase, tool and text, as far as an event has them; else its first plain fields."""
     assert summary(event, json.dumps(payload)) == line
+
+
+def test_how_much_is_shown() -> None:
+    """Each part has at most 240 characters unless more are asked for; of other events six fields are shown."""
+    chat = json.dumps({"sessionKey": "s" * 300, "state": "delta", "deltaText": "t" * 240})
+    assert summary("chat", chat) == f"{'s' * 240} · delta · {'t' * 240}"
+    assert summary("chat", chat, 1) == "s · d · t"
+    assert summary("odd", json.dumps(dict.fromkeys("abcdefg", 1) | {"list": []})) == "a=1 b=1 c=1 d=1 e=1 f=1"
 
 
 @pytest.mark.parametrize(("size", "read"), [(65_536, True), (65_537, False)])
