@@ -155,12 +155,12 @@ def svg(title: str, lines: Sequence[Row]) -> str:
 def _head(title: str, last: float, scale: float, height: int) -> str:
     """Return title, legend and the axis of time."""
     parts = [f'<text x="4" y="14">{_escaped(title.strip("<>"), _TITLE)}</text>']
-    for number, kind in enumerate(COLOURS):
-        x = 4 + number * 60
+    legend = {**{kind: kind[0] for kind in COLOURS}, "error": "r e", "no end": "o"}
+    for number, (name, classes) in enumerate(legend.items()):
+        x = 4 + number * 58
         parts.append(
-            f'<rect class="{kind[0]}" x="{x}" y="26" width="10" height="10"/><text x="{x + 14}" y="35">{kind}</text>'
+            f'<rect class="{classes}" x="{x}" y="26" width="10" height="10"/><text x="{x + 14}" y="35">{name}</text>'
         )
-    parts.append('<rect class="o" x="196" y="26" width="10" height="10"/><text x="210" y="35">no end seen</text>')
     step = _step(last)
     for tick in range(_TICKS * 3):
         if (at := tick * step) > last or not scale:
