@@ -16,11 +16,11 @@ from .spans import Span
 
 MAX_BYTES = 290_000
 _MAX_LINES = 200
-_WIDTH, _TREE, _ROW, _HEAD = 960, 300, 18, 46
+_WIDTH, _TREE, _ROW, _HEAD = 780, 290, 18, 46  # a notebook is narrow, and cuts what is wider off
 _BARS = _WIDTH - _TREE - 112
 _INDENT, _DEEPEST = 12, 12
 _LABEL, _TITLE = 34, 160
-_TICKS = 6
+_TICKS = 4
 _TEXT_BAR = 30
 COLOURS = {"run": "#4a7fb5", "model": "#d1802a", "tool": "#4a9a4a"}
 _ERROR = "#d9534f"
