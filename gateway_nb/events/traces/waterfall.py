@@ -16,11 +16,11 @@ from .spans import Span
 
 MAX_BYTES = 290_000
 _MAX_LINES = 200
-_WIDTH, _TREE, _ROW, _HEAD = 960, 300, 18, 46
+_WIDTH, _TREE, _ROW, _HEAD = 780, 290, 18, 46  # a notebook is narrow, and cuts what is wider off
 _BARS = _WIDTH - _TREE - 112
 _INDENT, _DEEPEST = 12, 12
 _LABEL, _TITLE = 34, 160
-_TICKS = 6
+_TICKS = 4
 _TEXT_BAR = 30
 COLOURS = {"run": "#4a7fb5", "model": "#d1802a", "tool": "#4a9a4a"}
 _ERROR = "#d9534f"
@@ -155,12 +155,12 @@ def svg(title: str, lines: Sequence[Row]) -> str:
 def _head(title: str, last: float, scale: float, height: int) -> str:
     """Return title, legend and the axis of time."""
     parts = [f'<text x="4" y="14">{_escaped(title.strip("<>"), _TITLE)}</text>']
-    for number, kind in enumerate(COLOURS):
-        x = 4 + number * 60
+    legend = {**{kind: kind[0] for kind in COLOURS}, "error": "r e", "no end": "o"}
+    for number, (name, classes) in enumerate(legend.items()):
+        x = 4 + number * 58
         parts.append(
-            f'<rect class="{kind[0]}" x="{x}" y="26" width="10" height="10"/><text x="{x + 14}" y="35">{kind}</text>'
+            f'<rect class="{classes}" x="{x}" y="26" width="10" height="10"/><text x="{x + 14}" y="35">{name}</text>'
         )
-    parts.append('<rect class="o" x="196" y="26" width="10" height="10"/><text x="210" y="35">no end seen</text>')
     step = _step(last)
     for tick in range(_TICKS * 3):
         if (at := tick * step) > last or not scale:

@@ -39,6 +39,8 @@ def test_a_picture() -> None:
     assert set(bundle) == {"image/svg+xml", "text/plain"}
     assert re.search(r"^agent main +1\.32 s  █{30}$", bundle["text/plain"], re.MULTILINE)
     assert "5 output tokens" in trace.svg
+    legend = [text.text for text in picture(trace).findall(f"{SVG}text")]
+    assert legend[1:6] == ["run", "model", "tool", "error", "no end"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
