@@ -73,6 +73,8 @@ class DeviceCredentials:
                 why = f"the device key can't be kept on disk ({error}), so this connection uses a temporary one"
                 self._log.problem(IdentityError(f"{why}; set {HOME_VARIABLE} to a folder that can be written"))
                 self._identity = device.DeviceIdentity.generate()
+                self._loaded = True
+                return  # a token for it would be of no use later
         else:
             self._identity = chosen
         self._tokens = DeviceTokens(self._identity.device_id, self._settings.endpoint.gateway)

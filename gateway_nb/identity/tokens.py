@@ -10,12 +10,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import files
+from ..errors import IdentityError
+from . import device, files
 
 FILE_NAME = "device-auth.json"
 LONGEST_TOKEN = 4096
 MOST_SCOPES = 64
 LONGEST_SCOPE = 128
+
+
+def path_for(device_id: str) -> Path:
+    """Return the file for a device's tokens: that of the default key has `FILE_NAME`, every other has its own.
+
+    Args:
+        device_id: hexadecimal; its first 16 digits are in the name.
+    """
+    try:
+        is_default = device.DeviceIdentity.peek(device.default_path()).device_id == device_id
+    except (IdentityError, FileNotFoundError):
+        is_default = False
+    return files.identity_folder() / (FILE_NAME if is_default else f"device-auth-{device_id[:16]}.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,7 @@ class DeviceTokens:
     Args:
         device_id: whose tokens.
         gateway: whose they are good for, see `Endpoint.gateway`.
-        path: default: ``device-auth.json`` in the identity folder.
+        path: default: `path_for` the device.
 
     Attributes:
         path: the file.
@@ -44,7 +58,7 @@ class DeviceTokens:
 
     def __init__(self, device_id: str, gateway: str, path: str | Path | None = None) -> None:
         self.problem: str | None = None
-        self.path = files.identity_folder() / FILE_NAME if path is None else Path(path)
+        self.path = path_for(device_id) if path is None else Path(path)
         self._device_id = device_id
         self._gateway = gateway
 

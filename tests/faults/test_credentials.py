@@ -19,6 +19,7 @@ import gateway_nb as gnb
 from gateway_nb.cli.main import main
 from gateway_nb.identity import device, files
 from gateway_nb.identity.device import DeviceIdentity
+from gateway_nb.identity.tokens import DeviceTokens
 from gateway_nb.notebook.magics.settings import settings as shown_settings
 from gateway_nb.notebook.widgets.connect_form import ConnectForm
 from tests.helpers.servers import CHALLENGE, HELLO, answer_all, socket_server
@@ -238,15 +239,16 @@ async def test_files_that_are_open_to_others(explicit: bool, tmp_path: Path) -> 
         options: dict[str, Any] = {"device_identity": key} if explicit else {}
         async with gnb.AsyncGateway(url, token="t", **options):
             pass
+        (tokens,) = token_file().parent.glob("device-auth*.json")
         key.chmod(0o644)
-        token_file().chmod(0o640)
+        tokens.chmod(0o640)
         async with gnb.AsyncGateway(url, token="t", **options) as agw:
             warnings = [line for line in agw.log if "was open to other users" in line]
-    assert [("key.json" in line or "device.json" in line, "device-auth.json" in line) for line in warnings] == [
+    assert [("key.json" in line or "device.json" in line, str(tokens) in line) for line in warnings] == [
         (True, False),
         (False, True),
     ]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (key, token_file())} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (key, tokens)} == {0o600}
 
 
 @async_test
@@ -383,3 +385,21 @@ async def test_a_password_that_is_a_word(way: str) -> None:
             assert (scopes.verdict, scopes.detail) == ("ok", "[secret].read")
         (entry,) = json.loads(token_file().read_text())["gateways"].values()
         assert (entry["operator"]["token"], entry["operator"]["scopes"]) == (TOKEN_OF_A, ["operator.read"])
+
+
+@pytest.mark.filterwarnings("ignore:no agent can call")
+def test_tokens_of_several_keys(tmp_path: Path) -> None:
+    """A key of another connection, or of a tool's node, never takes the place of the default key's tokens."""
+    key = tmp_path / "key.json"
+    with gnb.LocalGateway() as local:
+        DeviceTokens(DeviceIdentity.load_or_create().device_id, local.url).store("operator", "t", ["operator.read"])
+        before = token_file().read_bytes()
+        with gnb.connect(local.url, token=local.token, device_identity=key) as gw:
+
+            @gw.tool
+            def nothing() -> None:
+                """Do nothing."""
+
+            gw.tools.approve()
+        assert token_file().read_bytes() == before
+        assert len(list(token_file().parent.glob("device-auth*.json"))) == 2  # the node's, too

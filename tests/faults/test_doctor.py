@@ -23,6 +23,7 @@ import gateway_nb as gnb
 from gateway_nb import nesting
 from gateway_nb.cli.main import main
 from gateway_nb.diagnosis import reach
+from gateway_nb.identity import device
 from gateway_nb.identity.device import DeviceIdentity
 from gateway_nb.identity.tokens import DeviceTokens
 from tests.helpers.servers import CHALLENGE, HELLO, certificate, raw_server, socket_server, welcome
@@ -260,7 +261,8 @@ async def few_scopes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIter
 @staged
 async def another_devices_token(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Setup]:
     new_key(lambda path: None)
-    DeviceTokens("another device", "ws://127.0.0.1:1").store("operator", "t", ["operator.read"])
+    path = device.default_path().with_name("device-auth.json")
+    DeviceTokens("another device", "ws://127.0.0.1:1", path).store("operator", "t", ["operator.read"])
     with gnb.LocalGateway(token=TOKEN) as local:
         yield Setup(local.url)
 
