@@ -25,7 +25,7 @@ from .core import Core
 from .event import Event
 from .redaction.redactor import EXAMINED, hidden
 from .run_text import Answer
-from .trace_context import TRACEPARENT, traceparent
+from .trace_context import TRACEPARENT
 
 STARTED = ("accepted", "started", "in_flight")
 """The statuses of an answer that is not a run's last."""
@@ -231,7 +231,7 @@ class AsyncRun:
     its result is fetched after the reconnect.
 
     Args:
-        core: of a connected client; the other arguments are those of `Face.run`.
+        core: of a connected client; the other arguments are those of `Face.run`, and what its frames carry.
 
     Attributes:
         run_id: the run's id, known from the start (it is the request's idempotency key).
@@ -240,14 +240,23 @@ class AsyncRun:
         events_dropped: how many did.
     """
 
-    def __init__(self, core: Core, message: str, *, agent: str, session: str | None, timeout: float | None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        message: str,
+        *,
+        agent: str,
+        session: str | None,
+        timeout: float | None,
+        traceparent: str | None = None,
+    ) -> None:
         self.run_id = str(uuid.uuid4())
         self.session = session or f"agent:{agent}:main"
         self.events: list[Event] = []
         self.events_dropped = 0
         self._events_bytes = 0
         self._core = core
-        self._traceparent = traceparent(core.status.server_version, None)
+        self._traceparent = traceparent
         self._message = message
         self._agent = agent
         self._timeout = timeout

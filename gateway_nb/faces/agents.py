@@ -10,6 +10,7 @@ from ..client import options as options_
 from ..client.calls import user_facing
 from ..client.core import Core
 from ..client.run import AsyncRun
+from ..client.trace_context import traceparent
 from ..sync.loop_thread import LoopThread
 from .run import Run
 
@@ -53,7 +54,8 @@ class Agents:
             A `Run`: iterate it for the answer's pieces, ``.result()`` for the whole, ``.abort()`` to end it.
         """
         limit = options_.timeout(timeout)
-        run = AsyncRun(self.core, message, agent=agent, session=session, timeout=limit)
+        carried = traceparent(self.core.status.server_version, None)
+        run = AsyncRun(self.core, message, agent=agent, session=session, timeout=limit, traceparent=carried)
         if on_approval is None and on_question is None:
             return Run(self._thread, run, self.events)
         handlers = self.core.handlers

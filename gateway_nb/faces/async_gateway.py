@@ -123,7 +123,8 @@ class AsyncGateway(AsyncAgents, AsyncRecords):
     def run(
         self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
     ) -> AsyncRun:
-        return AsyncRun(self.core, message, agent=agent, session=session, timeout=options_.timeout(timeout))
+        limit, carried = options_.timeout(timeout), trace_context.traceparent(self.status.server_version, None)
+        return AsyncRun(self.core, message, agent=agent, session=session, timeout=limit, traceparent=carried)
 
     # Listening
 

@@ -157,7 +157,7 @@ def _head(title: str, last: float, scale: float, height: int) -> str:
     parts = [f'<text x="4" y="14">{_escaped(title.strip("<>"), _TITLE)}</text>']
     legend = {**{kind: kind[0] for kind in COLOURS}, "error": "r e", "no end": "o"}
     for number, (name, classes) in enumerate(legend.items()):
-        x = 4 + number * 58
+        x = 4 + number * 55
         parts.append(
             f'<rect class="{classes}" x="{x}" y="26" width="10" height="10"/><text x="{x + 14}" y="35">{name}</text>'
         )
