@@ -79,11 +79,19 @@ class Book:
 
     def frame(self, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
         """Return records as a DataFrame. A value that its column can't hold is missing there, and in ``more``."""
+        return self.joined([self.table(records)])
+
+    def table(self, records: Sequence[dict[str, Any]]) -> pa.Table:
+        """Return records as a table for `joined`."""
         rest = _rest(records, self._consumed)
         at: dict[tuple[str, ...], list[Any]] = {(): list(records)}
         columns = {column.name: _filled(column, at, rest) for column in self.columns}
         columns[MORE] = _array("json", [each or None for each in rest])
-        frame = _frame(pa.table(columns))
+        return pa.table(columns)
+
+    def joined(self, tables: Sequence[pa.Table]) -> pd.DataFrame:
+        """Return tables of records as one DataFrame."""
+        frame = _frame(pa.concat_tables(tables or [self.table([])]))
         if any("USD" in column.about for column in self.columns):
             frame.attrs["currency"] = CURRENCY
         return frame
@@ -145,7 +153,7 @@ def _rest(records: Sequence[dict[str, Any]], consumed: dict[str, Any]) -> list[d
         names = kept.get(shape := tuple(record))
         if names is None:
             names = kept[shape] = [name for name in shape if name not in consumed]
-        found.append({name: record[name] for name in names if record[name] is not None})
+        found.append({name: record[name] for name in names if record[name] is not None} if names else {})
     for name, branch in consumed.items():
         if branch is not None:
             values = [record.get(name) for record in records]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from .frames import Book, Column, json_text
 from .history import History, about, agent_of, blocks, cut_reason, read_history, run_of, text_of
@@ -72,8 +74,11 @@ _CALL_FIELDS = ("id", "name", "arguments", "parentToolCallId")
 
 def read_messages(session: str | None = None, limit: int | None = None) -> Steps[pd.DataFrame]:
     """Read the messages of sessions: by session, the oldest first."""
-    histories = yield from read_histories(session, limit)
-    return MESSAGES.frame([record for history in histories for record in message_records(history)])
+    return MESSAGES.joined((yield from read_histories(session, limit, _table)))
+
+
+def _table(history: History) -> pa.Table:
+    return MESSAGES.table(list(message_records(history)))
 
 
 def read_tool_calls(session: str | None = None, limit: int | None = None) -> Steps[pd.DataFrame]:
@@ -86,12 +91,14 @@ def read_tool_calls(session: str | None = None, limit: int | None = None) -> Ste
     return TOOL_CALLS.frame(records[-limit:] if limit else records)
 
 
-def read_histories(session: str | None, limit: int | None = None) -> Steps[list[History]]:
-    """Read the messages of the sessions that are meant, until there are enough."""
+def read_histories(
+    session: str | None, limit: int | None = None, then: Callable[[History], Any] = lambda history: history
+) -> Steps[list[Any]]:
+    """Read the messages of the sessions that are meant, until there are enough; return what `then` makes of each."""
     check_limit(limit)
     keys = yield from choose_keys(session)
     if limit is None:
-        return (yield from together(read_history(key, must_exist=key == session) for key in keys))
+        return (yield from together((read_history(key, must_exist=key == session) for key in keys), then))
     histories: list[History] = []
     count = 0
     for key in keys:
@@ -100,7 +107,7 @@ def read_histories(session: str | None, limit: int | None = None) -> Steps[list[
             break
         histories.append((yield from read_history(key, left, must_exist=key == session)))
         count += len(histories[-1].messages)
-    return histories
+    return [then(history) for history in histories]
 
 
 def message_records(history: History) -> Iterator[dict[str, Any]]:

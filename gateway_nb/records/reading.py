@@ -78,7 +78,8 @@ class Reader:
             await asyncio.sleep(step.seconds)
             return None
         if isinstance(step, Batch):
-            return await asyncio.gather(*map(self._outcome, step.asks))
+            *outcomes, _ = await asyncio.gather(*map(self._outcome, step.asks), asyncio.to_thread(step.meanwhile))
+            return outcomes
         try:
             return await asyncio.to_thread(self._decoded, step, await self._ask(step))
         except GatewayError as error:

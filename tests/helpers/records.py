@@ -49,6 +49,7 @@ def read(steps: Steps[T], answer: Answers, pauses: list[Pause] | None = None) ->
             outcome = _outcome(step, answer)
         elif isinstance(step, Batch):
             outcome = [_outcome(ask, answer) for ask in step.asks]
+            step.meanwhile()
         elif pauses is not None:
             pauses.append(step)
     raise AssertionError(f"no end after {_MOST_STEPS:,} steps")

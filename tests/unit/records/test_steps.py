@@ -49,3 +49,17 @@ def test_an_error_ends_all_of_them() -> None:
 
     with pytest.raises(GatewayRequestError, match="no"):
         read(together(counted(number, 3) for number in range(4)), answer)
+
+
+def test_what_has_ended_is_worked_on_meanwhile() -> None:
+    """Results are worked on while other answers are waited for, the last ones at the end, and stay in order."""
+    steps = together((counted(number, 1) for number in range(6)), lambda answers: [*answers, "worked on"])
+    outcome: Any = None
+    worked: list[int] = []
+    while not isinstance(step := advance(steps, outcome), Done):
+        assert isinstance(step, Batch)
+        outcome = [ask.params["of"] for ask in step.asks]
+        step.meanwhile()
+        worked.append(step.rows)
+    assert worked == [0, 4]
+    assert step.result == [[number, "worked on"] for number in range(6)]
