@@ -651,6 +651,8 @@ def test_what_a_recording_shows_of_itself(tmp_path: Path) -> None:
     assert (recording.stats.seconds, recording.stats.rate) == (0.0, 0.0)
     path.write_text("".join(row.replace('"a"', f'"{"a" * 41}"') + "\n" for row in rows if '"f"' not in row))
     assert f": {'a' * 39}… 2, b 1, c 1, d 1, 1 more names>" in repr(recording)
+    path.write_text("".join(f"{row}\n" for row in rows[:5]))
+    assert repr(recording).endswith(": a 2, b 1, c 1, d 1>")
     path.unlink()
     assert repr(recording).startswith("<Recording run.jsonl: 0 bytes, ")
 

@@ -35,6 +35,7 @@ class FakeCore:
         self.log = Log()
         self.feed = Feed(self.log)
         self.requests = self
+        self.status = SimpleNamespace(server_version="2026.9.6")
         self._deltas, self._final = deltas, final
 
     async def ask(self, method: str, params: dict[str, Any], limit: float | None, **_: Any) -> bytes:
@@ -107,7 +108,7 @@ class Script:
         self.feed = Feed(self.log)
         self.requests = self
         self.settings = SimpleNamespace(request_timeout=30.0)
-        self.status = SimpleNamespace(state=state)
+        self.status = SimpleNamespace(state=state, server_version="2026.9.6")
         self.asked: list[tuple[Any, ...]] = []
         self.back = list(back)
         self.is_lost = asyncio.Event()

@@ -340,6 +340,13 @@ def test_payloads_that_are_no_utf8() -> None:
     assert repaired[2].as_py() == '"' + "?" * 2_000_000 + '"'
 
 
+@pytest.mark.parametrize(("size", "whole"), [(1024 * 1024, True), (1024 * 1024 + 1, False)])
+def test_how_much_is_repaired(size: int, whole: bool) -> None:
+    """Of up to 1 MiB that is not UTF-8 every character that can be read is kept, of more those of ASCII."""
+    [text] = text_array(["é".encode() + b"\xff" + b"x" * (size - 3)]).to_pylist()
+    assert text == ("é\ufffd" if whole else "???") + "x" * (size - 3)
+
+
 def test_arrow() -> None:
     """The Arrow table has the documented schema."""
     table = filled(3).to_arrow()

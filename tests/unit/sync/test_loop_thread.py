@@ -165,7 +165,7 @@ def test_the_end() -> None:
     thread.call(lambda: ends.append("too late"))
     thread.stop()
     late = work()
-    with pytest.raises(RuntimeError, match="ended with its event loop; connect anew"):
+    with pytest.raises(RuntimeError, match="ended with its event loop; connect again"):
         thread.submit(late, "late")
     assert inspect.getcoroutinestate(late) == inspect.CORO_CLOSED
     assert loop_thread() is not thread

@@ -453,3 +453,12 @@ def test_the_result_of_a_run() -> None:
     assert repr(result) == "RunResult(run_id='r', text='it is [secret]')"
     assert result.text == f"it is {TOKEN}"
     assert redactor.text(TOKEN) == MARK
+
+
+@pytest.mark.parametrize(("depth", "hidden"), [(0, True), (3, True), (4, False)])
+def test_json_in_strings_in_json(depth: int, hidden: bool) -> None:
+    """A short secret, hidden by its field's name alone, is found in JSON in strings up to three deep."""
+    value: dict[str, str] = {"password": "abc"}
+    for _ in range(depth):
+        value = {"x": json.dumps(value)}
+    assert (b"abc" not in bytes(Redactor(["abc"]).json(json.dumps(value).encode()))) is hidden
