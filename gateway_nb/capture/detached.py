@@ -210,7 +210,7 @@ def launch(
         CaptureError: the folder of the entries can't be written, or it ended before it captured, with what it printed.
     """
     path = path.absolute()
-    command = [sys.executable, "-m", "gateway_nb", "capture", "--connection-from-stdin", "-o", str(path)]
+    command = [sys.executable, "-P", "-m", "gateway_nb", "capture", "--connection-from-stdin", "-o", str(path)]
     command += [part for pattern in events for part in ("--events", pattern)]
     command += ["--append"] if append else []
     command += ["--rotate", rotate] if rotate else []

@@ -162,7 +162,14 @@ def running(folder: Path, surroundings: Mapping[str, str], *, browser: bool) -> 
         surroundings: its environment.
         browser: open it in one.
     """
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", "--log-level=ERROR"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={folder.resolve()}",
+        "--log-level=ERROR",
+    ]
     # It reads every setting for the configuration of old releases, and so prints the deprecation of one.
     command.append("--ServerApp.jpserver_extensions=notebook_shim=False")
     # Nothing is to be installed from there, and behind a SOCKS proxy it prints a traceback.

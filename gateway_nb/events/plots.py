@@ -84,6 +84,9 @@ class Plots:
 
     _source: Source
 
+    def __repr__(self) -> str:
+        return "<pictures of events: .rate(), .timeline(), .latency()>"
+
     def rate(self, event: str = "*", every: str | None = None) -> Plot:
         """Plot the number of events over time, by event.
 

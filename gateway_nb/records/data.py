@@ -57,6 +57,10 @@ class Data(Generic[F]):
     def __init__(self, read: Callable[[Steps[pd.DataFrame], str], F]) -> None:
         self._read = read
 
+    def __repr__(self) -> str:
+        books = ", ".join(f"{name}()" for name in vars(type(self)) if not name.startswith("_"))
+        return f"<the gateway's records, a DataFrame each: {books}>"
+
     @documented(SESSIONS)
     def sessions(self, limit: int | None = None) -> F:
         """Return all sessions, archived ones too, the one that changed last first.

@@ -29,6 +29,9 @@ class RecordPlots(Generic[F]):
     def __init__(self, read: Callable[[Steps[Plot], str], F]) -> None:
         self._read = read
 
+    def __repr__(self) -> str:
+        return "<pictures of the gateway's records: .cost()>"
+
     def cost(self, since: When = "30d", until: When = None) -> F:
         """Draw what the messages that can be read cost, by day and model.
 

@@ -185,8 +185,11 @@ class Confirmations:
         self.waiting: dict[int, Call] = {}
         self._answers: dict[int, asyncio.Future[bool]] = {}
 
-    async def ask(self, call: Call, seconds: float) -> bool:
-        """Return whether the user allows a call within so many seconds; cancelled, nobody can allow it any more."""
+    async def ask(self, call: Call, seconds: float) -> bool | None:
+        """Return whether the user allows a call, ``None`` where nobody says so within so many seconds.
+
+        Cancelled, nobody can allow it any more.
+        """
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._answers[call.id] = answer
         self.waiting[call.id] = call
@@ -196,7 +199,7 @@ class Confirmations:
                 await answer
                 return answer.result()
         except TimeoutError:
-            return False
+            return None
         finally:
             del self.waiting[call.id], self._answers[call.id]
             call.status = "running"

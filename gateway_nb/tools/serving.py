@@ -197,8 +197,8 @@ class Serving:
             async with asyncio.timeout(tool.timeout):
                 # On a thread: a model of pydantic's may have validators of the user's.
                 arguments = await self.workers.run(lambda: tool.signature.convert(bytes(params.arguments)))
-            if tool.confirm and not await self.confirmations.ask(call, tool.confirm_timeout):
-                raise Refused("denied", f"{call.tool}: the user did not allow this call")
+            if tool.confirm:
+                await self._confirm(tool, call)
             async with asyncio.timeout(tool.timeout):
                 return await _guarded(tool, arguments, call, self.workers)
         except Raised as raised:
@@ -211,6 +211,14 @@ class Serving:
             raise Refused("timeout", why) from None
         except Busy as error:
             raise Refused("busy", f"{call.tool} can't be called now: {error}; try again later") from None
+
+    async def _confirm(self, tool: Tool, call: Call) -> None:
+        allowed = await self.confirmations.ask(call, tool.confirm_timeout)
+        if allowed is None:
+            why = f"nobody answered within {tool.confirm_timeout:g} s, so it was not run"
+            raise Refused("denied", f"{call.tool}: the user was asked to allow this call, but {why}")
+        if not allowed:
+            raise Refused("denied", f"{call.tool}: the user did not allow this call")
 
     async def _check_session(self, tool: Tool, request: Request, call: Call) -> None:
         session, key = request.session_key or "", request.idempotency_key

@@ -53,7 +53,8 @@ def bind(body: Body, names: Mapping[str, Any], *, suggest: Iterable[str] | None 
 def bind_text(text: str, names: Mapping[str, Any], *, suggest: Iterable[str] | None = None) -> str:
     """Return a prompt with the values its references stand for, as an agent reads them.
 
-    A DataFrame becomes a Markdown table of up to 100 rows with its shape, a dict or a list JSON.
+    A DataFrame becomes a Markdown table of up to 100 rows with its shape, apart from what stands beside it; a dict or a
+    list becomes JSON.
 
     Args:
         text: as it was typed.
@@ -80,11 +81,23 @@ def bind_text(text: str, names: Mapping[str, Any], *, suggest: Iterable[str] | N
                 continue
             pointer = f"/{part.at}"
             places[pointer] = place_of(text, part.at)
-            parts.append(binder.value(part.code, pointer))
+            parts.append(str(binder.value(part.code, pointer)))
     except ValueError as error:
         raise body.error(str(error), (0, 0)) from None
     binder.refuse_missing()
-    return "".join(map(str, parts))
+    return _apart(parts)
+
+
+def _apart(parts: Iterable[str]) -> str:
+    """Join parts of a text, with an empty line before and after each table: Markdown needs one."""
+    joined, was_table = "", False
+    for part in parts:
+        is_table = part.startswith("|") and "\n" in part
+        if joined and part and (is_table or was_table):
+            breaks = len(joined) - len(joined.rstrip("\n")) + len(part) - len(part.lstrip("\n"))
+            joined += "\n" * max(2 - breaks, 0)
+        joined, was_table = joined + part, is_table
+    return joined
 
 
 class _Binder:

@@ -335,7 +335,16 @@ def test_launch(
     found = launch({"token": "hush"}, Path("run.jsonl"), **options)
     assert (found.pid, found.path, found.alive) == (PID, path, True)
     assert new.connection.getvalue() == b'{"token": "hush"}'
-    assert new.command[1:] == ["-m", "gateway_nb", "capture", "--connection-from-stdin", "-o", str(path), *arguments]
+    assert new.command[1:] == [
+        "-P",
+        "-m",
+        "gateway_nb",
+        "capture",
+        "--connection-from-stdin",
+        "-o",
+        str(path),
+        *arguments,
+    ]
     assert new.options["start_new_session"] is True
     assert new.options["stderr"] is new.options["stdout"]
     assert not new.terminated

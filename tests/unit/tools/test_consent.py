@@ -148,7 +148,7 @@ async def test_calls_wait_for_an_answer() -> None:
     confirmations.answer(2, False)
     confirmations.answer(2, True)  # the first answer counts
     assert (await allowed, await denied) == (True, False)
-    assert await confirmations.ask(calls[2], 0.001) is False
+    assert await confirmations.ask(calls[2], 0.001) is None
     given_up = asyncio.create_task(confirmations.ask(calls[2], 10))
     await asyncio.sleep(0)
     given_up.cancel()

@@ -58,9 +58,10 @@ class Query:
         Raises:
             FilterError: it is none.
         """
+        events = data.get("events") or ()
         try:
             query = cls(
-                events=tuple(str(name) for name in data.get("events") or ()),
+                events=(events,) if isinstance(events, str) else tuple(str(name) for name in events),
                 text=str(data.get("text") or ""),
                 start=None if data.get("start") is None else float(data["start"]),
                 end=None if data.get("end") is None else float(data["end"]),

@@ -301,6 +301,16 @@ TEXT_MISTAKES: list[tuple[str, str, str]] = [
 ]
 
 
+@pytest.mark.parametrize("before", ["sum of $x?", "sum of $x?\n", "sum of $x?\n\n"])
+@pytest.mark.parametrize("after", ["", "and now?", "\nand now?"])
+def test_a_table_in_a_prompt(before: str, after: str) -> None:
+    """A table stands apart from the text around it, wherever its reference stands in that."""
+    frame = pd.DataFrame({"x": [1]})
+    table = bind_text("$frame", {"frame": frame})
+    expected = f"sum of $x?\n\n{table}" + (f"\n\n{after.strip()}" if after else "")
+    assert bind_text(f"{before.replace('$', '$$')}${{frame}}{after}", {"frame": frame}) == expected
+
+
 @pytest.mark.parametrize(("text", "expected"), TEXTS)
 def test_binding_a_prompt(text: str, expected: str) -> None:
     """In a prompt a value is what an agent reads best: a table as Markdown, an object as JSON; it is looked at once."""
