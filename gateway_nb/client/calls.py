@@ -24,7 +24,7 @@ from ..protocol.spelling import closest
 from ..schema.facts import method_facts
 from .core import Core
 from .event import Event
-from .feed import Subscription
+from .feed import Subscription, matches
 from .options import timeout as checked_timeout
 from .run import FINISH
 from .trace_context import TRACEPARENT
@@ -151,8 +151,6 @@ def _warn_of_unknown(core: Core, event: str) -> None:
 
 
 def _near_events(core: Core, event: str) -> list[str] | None:
-    """Return the events that may have been meant by a name that the gateway does not advertise, ``None`` for others."""
+    """Return what may have been meant by a pattern that is none of the advertised events', ``None`` for others."""
     names = core.hello.events if core.hello is not None else (event,)
-    if event in names or any(sign in event for sign in "*?["):
-        return None
-    return closest(event, names)
+    return None if any(matches(event, name) for name in names) else closest(event, names)

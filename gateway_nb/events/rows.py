@@ -43,7 +43,7 @@ class Mark(msgspec.Struct, gc=False, frozen=True):
 
 Row: TypeAlias = Event | Mark | Line
 
-_MISSPELT = 0.8  # more than names of one family are alike
+_MISSPELT = 0.75  # more than names of one family are alike
 _REPAIRED_BYTES = 1024 * 1024
 _ASCII = bytes(range(128)) + b"?" * 128
 

@@ -166,6 +166,7 @@ UNKNOWN = "; the gateway advertises no such event, "
         ("cha*", HELLO, "", ""),
         ("cha?", HELLO, "", ""),
         ("[c]hat", HELLO, "", ""),
+        ("chet*", HELLO, f"{UNKNOWN}did you mean chat?", f"{UNKNOWN}did you mean chat?"),
         ("something", HELLO, "", f"{UNKNOWN}.event_names lists them"),
         ("caht", None, "", ""),
     ],
