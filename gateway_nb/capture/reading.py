@@ -41,8 +41,8 @@ def not_regular(path: Path) -> CaptureError:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """Open a file, as an opener of `open`, without waiting for the other end of a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    """Open a file that is there, as an opener of `open`, without waiting for the other end of a pipe."""
+    return os.open(path, (flags | getattr(os, "O_NONBLOCK", 0)) & ~os.O_CREAT)
 
 
 def texts(source: IO[bytes]) -> Iterator[bytes | None]:

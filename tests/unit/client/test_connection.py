@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import types
 import weakref
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from gateway_nb.client.feed import Feed
 from gateway_nb.client.log import LOGGER, Log
 from gateway_nb.errors import GatewayClosedError, GatewayRequestError, GatewayTimeoutError, HandshakeTimeoutError
 from gateway_nb.protocol.handshake import Challenge, HelloOk
-from tests.helpers.frames import event, response
+from tests.helpers.frames import HELLO, event, response
 from tests.helpers.lines import Line
 from tests.helpers.support import async_test
 
@@ -240,6 +241,15 @@ async def test_our_own_close(reason: str, shown: str, monkeypatch: pytest.Monkey
     assert (ended.code, ended.reason) == (1009, shown)
     assert "hello-ok has" in str(ended.error)
     assert side.line.calls == [(1009, "hello-ok is too large", 0.25), "abort"]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@async_test
+async def test_the_largest_hello(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hello-ok of as many bytes as it may have is one; a larger one closes the connection."""
+    monkeypatch.setattr("gateway_nb.protocol.session.MAX_HELLO_BYTES", len(json.dumps(HELLO)) - more)
+    async with connected() as side:
+        assert bool(side.noted) is (more == 0)
 
 
 @async_test

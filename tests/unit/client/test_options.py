@@ -227,6 +227,8 @@ def test_defaults() -> None:
     assert (settings.request_timeout, settings.connect_challenge_timeout) == (30.0, 15.0)
     assert settings.scopes is None
     assert settings.device_identity == "auto"
+    assert settings.client.display_name == "gateway_nb"
+    assert resolve(None, options={"client_display_name": "mine"}).client.display_name == "mine"
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,6 +193,8 @@ async def test_subscriptions(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GatewayRequestError):
         await wire.requests.ask("cron.subscribe", None, None)
     params["key"] = "changed"
+    active = wire.requests.subscriptions
+    assert [active.has("sessions.messages.subscribe", {"key": key}) for key in ("a", "b")] == [True, False]
     again: list[tuple[Any, ...]] = []
 
     class Next:
