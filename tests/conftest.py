@@ -67,11 +67,12 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 def _group(item: pytest.Function) -> str | None:
     used = set(item.fixturenames)
-    if hasattr(item, "callspec") and item.callspec.params.get("gateway") == "openclaw":
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if params.get("gateway") == "openclaw":
         used.add("real")
     for fixture, group in _GROUPS.items():
-        if fixture in used:
-            return group
+        if fixture in used:  # each transport has a real gateway: two workers share what takes longest
+            return f"{group}-picows" if params.get("each_transport") == "picows" else group
     return item.path.stem if used & _SHARED_BY_A_MODULE else None
 
 

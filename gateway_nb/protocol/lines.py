@@ -149,16 +149,16 @@ def _checked_with_a_whole_stack(text: bytes) -> Line:
     and the connection that took it in stands on a thread with next to nothing on its stack.
     """
     outcome: Future[Line] = Future()
-
-    def check() -> None:
-        try:
-            outcome.set_result(_checked(text))
-        except (ValueError, RecursionError) as error:
-            outcome.set_exception(error)
-
     # threading.Thread would leave an entry behind for the caller's thread where that is one of DuckDB's or Arrow's.
-    _thread.start_new_thread(check, ())
+    _thread.start_new_thread(_settle, (outcome, text))
     return outcome.result()
+
+
+def _settle(outcome: Future[Line], text: bytes) -> None:
+    try:
+        outcome.set_result(_checked(text))
+    except (ValueError, RecursionError) as error:
+        outcome.set_exception(error)
 
 
 def detail(line: Line) -> Any:

@@ -31,8 +31,7 @@ def size(count: float) -> str:
         >>> size(1_234_567)
         '1.2 MB'
     """
-    for unit in _SIZES:
-        if count < 1000 or unit == _SIZES[-1]:
-            break
-        count /= 1000
-    return f"{count:,.0f} {unit}" if unit == _SIZES[0] else f"{count:,.1f} {unit}"
+    thousands = 0
+    while count >= 1000 and thousands < len(_SIZES) - 1:
+        count, thousands = count / 1000, thousands + 1
+    return f"{count:,.1f} {_SIZES[thousands]}" if thousands else f"{count:,.0f} {_SIZES[0]}"

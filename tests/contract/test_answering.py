@@ -334,11 +334,14 @@ async def test_iterating(gateway: AnyGateway) -> None:
     """Iterating yields what waits and what comes, each once, until stop()."""
     async with owner(gateway) as agw:
         met: list[str] = []
+        allowed = asyncio.Event()
 
         async def allow_all() -> None:
             async for item in agw.approvals:
-                met.append(item.id)
                 await item.allow_once()
+                met.append(item.id)
+                if len(met) == 2:
+                    allowed.set()
 
         with pytest.warns(UserWarning, match="now decides"):
             await agw.approvals.start()
@@ -346,6 +349,7 @@ async def test_iterating(gateway: AnyGateway) -> None:
         loop = asyncio.create_task(allow_all())
         await first
         assert (await ask(agw))["decision"] == "allow-once"
+        await asyncio.wait_for(allowed.wait(), 10)  # the asker may hear of it first
         await agw.approvals.stop()
         await asyncio.wait_for(loop, 10)
         assert len(met) == len(set(met)) == 2

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.sync.loop_thread import loop_thread
 from tests.helpers.scripts import running
 from tests.helpers.silent import Silent
 from tests.helpers.support import until
@@ -114,13 +115,13 @@ def test_a_name_on_the_loops_thread() -> None:
         until(lambda: silent.connections)
         raised: list[str] = []
 
-        def connect(_: object) -> None:
+        def connect() -> None:
             try:
                 gnb.connect(local.url, token=local.token, device_identity=None)
             except RuntimeError as error:
                 raised.append(str(error))
 
-        asking.submit("health").add_done_callback(connect)
+        loop_thread().call(connect)
         until(lambda: raised)
         assert "the loop's own thread" in raised[0]
         assert stuck.is_alive()
