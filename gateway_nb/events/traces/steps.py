@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from ...client.redaction.redactor import Redactor
@@ -296,6 +297,6 @@ def _marks(table: pa.Table) -> Iterator[tuple[int, str]]:
     """Yield the row and the kind of each mark."""
     import pyarrow.compute as compute
 
-    rows = compute.indices_nonzero(compute.is_null(table.column("event"))).to_pylist()
-    if rows:
-        yield from zip(rows, table.column("kind").cast(pa.string()).take(rows).to_pylist(), strict=True)
+    rows = np.flatnonzero(compute.is_null(table.column("event")).to_numpy())
+    if len(rows):
+        yield from zip(rows.tolist(), table.column("kind").cast(pa.string()).take(rows).to_pylist(), strict=True)
