@@ -174,6 +174,11 @@ class Core:
             counters=counters,
         )
 
+    @property
+    def server_version(self) -> str | None:
+        """The gateway's, without the price of a whole `status`; ``None`` before the first hello-ok."""
+        return self._status.server_version
+
     async def lost(self, epoch: int) -> None:
         """Wait until the connection of this number is no longer there."""
         while self._connection is not None and self.feed.epoch == epoch:

@@ -30,7 +30,8 @@ def traceparent(version: str | None, given: str | None) -> str | None:
         BadArgumentError: `given` is no traceparent, or the gateway is known to refuse frames with one.
     """
     if given is None:
-        return None if _refuses(version) else _active()
+        active = _active()
+        return None if active is None or _refuses(version) else active
     if not isinstance(given, str) or not _FORM.match(given):
         raise BadArgumentError(
             f"traceparent must be like 00-{'a' * 4}...-{'b' * 4}...-01 (W3C trace context, 55 characters), "

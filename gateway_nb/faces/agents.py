@@ -54,7 +54,7 @@ class Agents:
             A `Run`: iterate it for the answer's pieces, ``.result()`` for the whole, ``.abort()`` to end it.
         """
         limit = options_.timeout(timeout)
-        carried = traceparent(self.core.status.server_version, None)
+        carried = traceparent(self.core.server_version, None)
         run = AsyncRun(self.core, message, agent=agent, session=session, timeout=limit, traceparent=carried)
         if on_approval is None and on_question is None:
             return Run(self._thread, run, self.events)

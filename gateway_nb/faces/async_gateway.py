@@ -103,7 +103,7 @@ class AsyncGateway(AsyncAgents, AsyncRecords):
         expect_final: bool = False,
         traceparent: str | None = None,
     ) -> Any:
-        carried = trace_context.traceparent(self.status.server_version, traceparent)
+        carried = trace_context.traceparent(self.core.server_version, traceparent)
         return await call(self.core, method, params, timeout, expect_final, carried)
 
     def submit(
@@ -123,7 +123,7 @@ class AsyncGateway(AsyncAgents, AsyncRecords):
     def run(
         self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
     ) -> AsyncRun:
-        limit, carried = options_.timeout(timeout), trace_context.traceparent(self.status.server_version, None)
+        limit, carried = options_.timeout(timeout), trace_context.traceparent(self.core.server_version, None)
         return AsyncRun(self.core, message, agent=agent, session=session, timeout=limit, traceparent=carried)
 
     # Listening

@@ -143,7 +143,7 @@ class Gateway(Agents, Records):
         expect_final: bool = False,
         traceparent: str | None = None,
     ) -> Any:
-        carried = trace_context.traceparent(self.status.server_version, traceparent)
+        carried = trace_context.traceparent(self.core.server_version, traceparent)
         return self._thread.run(lambda: call(self.core, method, params, timeout, expect_final, carried), method)
 
     def submit(
@@ -159,7 +159,7 @@ class Gateway(Agents, Records):
 
         It has ``.result(timeout)``, ``await handle``, ``.cancel()`` and ``.done()``.
         """
-        carried = trace_context.traceparent(self.status.server_version, traceparent)
+        carried = trace_context.traceparent(self.core.server_version, traceparent)
         return self._thread.submit(call(self.core, method, params, timeout, expect_final, carried), method)
 
     # Listening

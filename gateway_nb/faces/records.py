@@ -76,7 +76,7 @@ class Records(Face):
         from ..records.transcript import read_transcript
 
         follow = partial(Following, self.core, self._thread.loop)
-        steps = read_transcript(session, self.core.status.server_version, follow)
+        steps = read_transcript(session, self.core.server_version, follow)
         return self._read(steps, f"transcript of {session}")
 
     def search(self, text: str) -> pd.DataFrame:
@@ -125,7 +125,7 @@ class AsyncRecords(Face):
         from ..records.transcript import read_transcript
 
         follow = partial(Following, self.core, asyncio.get_running_loop())
-        steps = read_transcript(session, self.core.status.server_version, follow)
+        steps = read_transcript(session, self.core.server_version, follow)
         return await self._read(steps, f"transcript of {session}")
 
     async def search(self, text: str) -> pd.DataFrame:

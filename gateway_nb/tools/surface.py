@@ -109,7 +109,7 @@ class Surface:
             except GatewayRequestError as error:
                 if is_unknown_method(error) or _NOT_A_NODES in error.gateway_message:
                     await self.stop()
-                    why = f"this gateway ({node.status.server_version}) has no tools of nodes; update it"
+                    why = f"this gateway ({node.server_version}) has no tools of nodes; update it"
                     raise GatewayError(f"tools can't be offered: {why}", code=error.code) from None
                 raise
             accepted = {tool.name for tool in _decode(raw, _Published).tools}
