@@ -83,6 +83,7 @@ def test_hostile_text(plot: str) -> None:
     texts(getattr(log_of_a_run(HOSTILE, HOSTILE, HOSTILE).plot, plot)().svg)
 
 
+@pytest.mark.long
 def test_hostile_names_are_shown_as_they_are() -> None:
     """A name with markup in it is read as it came."""
     assert HOSTILE in texts(log_of_a_run(HOSTILE).plot.rate().svg)

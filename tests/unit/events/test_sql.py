@@ -107,6 +107,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("sql", "message"), MISTAKES.items())
 def test_a_mistake(events: EventView, sql: str, message: str) -> None:
     """A mistake in a query is one printable line with DuckDB's reason, and the place under it."""
@@ -134,6 +135,7 @@ def test_a_table_that_is_read_twice(events: EventView) -> None:
     assert count == 10 * 10 + 1 + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "sql",
     ["summarize events", "describe events", "explain select 1", "pivot events on kind using count(*)", "from events"],

@@ -68,6 +68,7 @@ def test_keys_are_private() -> None:
     assert all(file.stat().st_mode & 0o077 == 0 for file in files)
 
 
+@pytest.mark.long
 def test_how_many_keys_there_are() -> None:
     """At most 64 connections have a key at once; one that is released is the next to be used."""
     held = [pool.acquire(GATEWAY) for _ in range(64)]

@@ -29,6 +29,7 @@ def test_cost() -> None:
     assert not [day for day in days if day.isoformat() not in plot.svg]
 
 
+@pytest.mark.long
 def test_nothing_spent() -> None:
     """Where nothing was spent the picture is empty, not an error."""
     plot = read(read_cost("2d", None), history([]))

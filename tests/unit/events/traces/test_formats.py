@@ -203,6 +203,7 @@ def test_streamed_files(tmp_path: Path, form: str) -> None:
         assert len(otlp(path)) == len(whole)
 
 
+@pytest.mark.long
 def test_runs_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of runs that do not end, the oldest are written when they would need too much memory; what still comes counts."""
     monkeypatch.setattr(export, "MAX_HELD", 5000)

@@ -72,6 +72,7 @@ def test_hostile_texts(text: str) -> None:
     assert printable(shown) == shown
 
 
+@pytest.mark.long
 def test_languages() -> None:
     """Each language that is coloured is one that the library knows."""
     for language in _HIGHLIGHTED:
