@@ -227,6 +227,7 @@ class EventLog(EventView):
         with self._sealing, self._framing, self._reading_runs:
             self._state = _State((), [], 0)
             self._builder = FrameBuilder()
+            self._payloads = PayloadReader()
             self._runs = RunReader()
 
     @property

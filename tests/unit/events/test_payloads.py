@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway_nb.client.event import Event
 from gateway_nb.events import payloads
 from gateway_nb.events.log import EventLog
 from gateway_nb.events.paths import decoded, value_at
@@ -92,6 +95,19 @@ def test_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     reader.columns(chunks, table(), [("b",)])
     reader.columns(chunks, table(), [("a",)])
     assert read[3:] == [3, 3]
+
+
+def test_what_was_read_is_forgotten_with_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is cleared keeps nothing of its payloads, and reads nothing into files."""
+    monkeypatch.setattr("gateway_nb.events.log.CHUNK_ROWS", 1)
+    log = EventLog()
+    log.extend([Event(1.0, 1, "x", 1, msgspec.Raw(b'{"a":"hush"}'))])
+    assert log.expand("a")["a"].tolist() == ["hush"]
+    assert log._payloads._kept
+    log.clear()
+    assert not log._payloads._kept
+    (folder,) = payloads._database(os.getpid()).execute("select current_setting('temp_directory')").fetchall()
+    assert folder == ("",)
 
 
 def test_several_threads() -> None:
