@@ -35,7 +35,7 @@ from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.sites import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("protocol", "client", "capture", "identity", "sync")
+SOURCES = ("protocol", "client", "capture", "events", "identity", "sync", "errors.py")
 _PICTURES = ("plots.py",)  # whose numbers are pixels
 CONTEXTS = ROOT / ".coverage.contexts.json"
 _TESTED = ("tests/unit", "tests/faults", "tests/contract", "tests/kernel")
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("action", nargs="?", choices=("sample", "contexts"), default="sample")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--only", default="", help="only mutants whose name contains this")
+    parser.add_argument("--only", nargs="+", default=[""], help="only mutants whose name contains one of these")
     parser.add_argument("--seconds", type=float, default=40, help="of tests per fault, of tests/unit and of the others")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
@@ -83,7 +83,7 @@ def main() -> None:
         return
     if not CONTEXTS.exists():
         sys.exit("first: python -m tests.mutation contexts")
-    every = [mutant for mutant in all_mutants() if arguments.only in mutant.name]
+    every = [mutant for mutant in all_mutants() if any(part in mutant.name for part in arguments.only)]
     random.Random(arguments.seed).shuffle(every)  # before any is left out: an entry more changes one draw, not all
     chosen = [mutant for mutant in every if mutant.name not in EQUIVALENT][: arguments.count]
     survivors = run(chosen, arguments.seconds, arguments.jobs)
