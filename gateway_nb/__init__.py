@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from .faces.connections import connections as connections
     from .faces.gateway import Gateway as Gateway
     from .faces.run import Run as Run
+    from .fleets.fleet import Fleet as Fleet
+    from .fleets.fleet import fleet as fleet
     from .notebook.playground import playground as playground
     from .notebook.widgets.connect_form import connect_form as connect_form
     from .server.local_gateway import LocalGateway as LocalGateway
@@ -72,6 +74,7 @@ _ROOMS = {
     "diagnosis.doctor": ("doctor",),
     "faces.gateway": ("Gateway",),
     "faces.run": ("Run",),
+    "fleets.fleet": ("Fleet", "fleet"),
     "server.local_gateway": ("LocalGateway",),
     "notebook.widgets.connect_form": ("connect_form",),
     "notebook.playground": ("playground",),
