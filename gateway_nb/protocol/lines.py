@@ -1,7 +1,7 @@
 """One line of a journal, checked: whatever passes has its place in every column, and no reader fails on it later.
 
 A line is ``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``; a mark has ``"kind"`` instead of
-``"event"``, and no ``"seq"``.
+``"event"``, and no ``"seq"``. In the journal of many gateways a line says which: ``"gateway":NAME``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class DamagedLine(ValueError):
 
 
 class Line(msgspec.Struct, gc=False, rename={"received": "t", "raw": "payload"}):
-    """One line of a journal, with the attributes of an event."""
+    """One line of a journal, with the attributes of an event; in that of a fleet, with the gateway's name."""
 
     received: _Seconds
     epoch: _Epoch
@@ -46,6 +46,7 @@ class Line(msgspec.Struct, gc=False, rename={"received": "t", "raw": "payload"})
     event: _Name | None = None
     kind: _Name = "event"
     seq: _Count | None = None
+    gateway: _Name | None = None
 
 
 class Gap(msgspec.Struct):
