@@ -14,6 +14,7 @@ ROOMS = (
     "cli",
     "notebook",
     "diagnosis",
+    "experiments",
     "faces",
     "tools",
     "approvals",
