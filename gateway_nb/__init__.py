@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .errors import BadArgumentError as BadArgumentError
     from .errors import BadParamsError as BadParamsError
     from .errors import CaptureError as CaptureError
+    from .errors import ExperimentError as ExperimentError
     from .errors import FrameTooLargeError as FrameTooLargeError
     from .errors import GatewayClosedError as GatewayClosedError
     from .errors import GatewayConnectError as GatewayConnectError
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from .errors import RunFailedError as RunFailedError
     from .errors import TlsPinError as TlsPinError
     from .events.log import EventLog as EventLog
+    from .experiments.experiment import Experiment as Experiment
+    from .experiments.opening import experiment as experiment
     from .faces.async_gateway import AsyncGateway as AsyncGateway
     from .faces.connections import connect as connect
     from .faces.connections import connections as connections
@@ -67,6 +70,8 @@ _ROOMS = {
     "events.log": ("EventLog",),
     "capture.recording": ("Recording", "load"),
     "client.event": ("Event",),
+    "experiments.experiment": ("Experiment",),
+    "experiments.opening": ("experiment",),
     "faces.async_gateway": ("AsyncGateway",),
     "client.status": ("Status",),
     "faces.connections": ("connect", "connections"),
@@ -83,6 +88,7 @@ _ROOMS = {
         "BadArgumentError",
         "BadParamsError",
         "CaptureError",
+        "ExperimentError",
         "FrameTooLargeError",
         "GatewayClosedError",
         "GatewayConnectError",
