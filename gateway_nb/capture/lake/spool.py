@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 import time
@@ -107,12 +108,15 @@ class Spool:
         Args:
             below: the file that is being written; ``None`` where none is.
         """
-        end = None if below is None else _number(below.name)
+        end = math.inf if below is None else _number(below.name) or math.inf
         found = []
-        for entry in os.scandir(self.folder):
-            number = _number(entry.name)
-            if number is not None and (end is None or number < end):
-                found.append(Segment(number, Path(entry.path), entry.stat().st_size))
+        with contextlib.suppress(FileNotFoundError):  # the folder is gone, with the last of them or by somebody's hand
+            for name in os.listdir(self.folder):
+                number = _number(name)
+                if number is not None and number < end:
+                    with contextlib.suppress(FileNotFoundError):  # committed in this moment
+                        path = self.folder / name
+                        found.append(Segment(number, path, path.stat().st_size))
         return sorted(found, key=lambda segment: segment.number)
 
     def release(self) -> None:

@@ -175,16 +175,10 @@ class LakeCapture:
             dropped=journal.dropped,
             rows=self._rows,
             commits=self._commits,
-            waiting=self._waiting(),
+            waiting=sum(segment.bytes for segment in self._spool.segments()),
             damaged=self._damaged,
             problem=self._problem,
         )
-
-    def _waiting(self) -> int:
-        try:
-            return sum(segment.bytes for segment in self._spool.segments())
-        except FileNotFoundError:  # all is committed, and the folder is gone
-            return 0
 
     def __enter__(self) -> LakeCapture:
         return self
