@@ -6,6 +6,7 @@ import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Never
 
 import pyarrow as pa
@@ -197,11 +198,11 @@ class EventView(ABC):
             >>> text = run.result().text
             >>> frame = gw.events.trace(run).spans
         """
-        from .traces.trace import read_trace
+        from .traces.trace import naming, read_trace
 
         if complete and self.complete is None:
             raise BadArgumentError("complete=True asks the gateway, which only gw.events can, not a recording")
-        trace = read_trace(self._rows(), getattr(run, "run_id", run), self.redactor)
+        trace = read_trace(partial(naming, self._rows()), getattr(run, "run_id", run), self.redactor)
         return self.complete(trace) if complete and self.complete is not None else trace
 
     def traces(self) -> Traces:
