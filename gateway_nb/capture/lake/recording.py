@@ -228,7 +228,10 @@ class Lake(Recording):
 
         _check_no_secret(self._lake.options)
         read = partial(_part_frame, self._lake.address, self._lake.options)
-        return dask.dataframe.from_map(read, self._lake.parts(), meta=_frame(SCHEMA.empty_table()))
+        rows: dask.dataframe.DataFrame = dask.dataframe.from_map(
+            read, self._lake.parts(), meta=_frame(SCHEMA.empty_table())
+        )
+        return rows
 
     # What is shown
 

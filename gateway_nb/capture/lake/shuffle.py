@@ -79,11 +79,11 @@ def _on_dask(
     parts: Sequence[Part],
     count: int,
 ) -> list[_Result]:
-    import dask
+    from dask.delayed import delayed
 
-    reading = dask.delayed(read, nout=count, pure=False)
+    reading = delayed(read, nout=count, pure=False)
     columns = [list(reading(part)) for part in parts]
-    shares = [dask.delayed(join, pure=False)([column[number] for column in columns]) for number in range(count)]
+    shares = [delayed(join, pure=False)([column[number] for column in columns]) for number in range(count)]
     return list(client.gather(client.compute(shares)))
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, overload
 from ...client.redaction.redactor import Redactor
 from ...errors import BadArgumentError, one_line, printable
 from ...protocol.frames import encode
+from .. import widgets
 from . import atif, otlp, perfetto, waterfall
 from .compare import TraceDiff
-from .spans import Span, linked, run_spans
+from .spans import Span, announced_by, linked, run_spans
 from .steps import StepReader
 
 if TYPE_CHECKING:
@@ -25,16 +26,20 @@ _SHOWN_PROBLEMS = 3
 class Trace:
     """What an agent did in a run and in the runs it started: a tree of spans. Shows itself in a notebook.
 
+    It holds what there was when it was asked for. Where it is shown in a notebook, it grows until the run has ended.
+
     Args:
         spans: as the tree is read, the root first.
+        again: returns it as it is by now, ``None`` if nothing came; ``None`` for one that does not grow.
 
     Example:
         >>> trace = gnb.load("run.jsonl").traces()[0]
         >>> frame = trace.spans
     """
 
-    def __init__(self, spans: list[Span]) -> None:
+    def __init__(self, spans: list[Span], again: Callable[[], Trace | None] | None = None) -> None:
         self.tree = spans
+        self.again = again
 
     @property
     def run(self) -> str:
@@ -45,6 +50,14 @@ class Trace:
     def status(self) -> str:
         """How that ended: ok, error, aborted, running, or unknown where its end may have been missed."""
         return self.tree[0].status
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there may be more: a run of it has not ended, or the answer of a sub-agent was not announced."""
+        runs = [span for span in self.tree if span.kind == "run"]
+        awaited = {span.attributes["child_run"] for span in self.tree if "child_run" in span.attributes}
+        announced = {announced_by(str(span.attributes["run"])) for span in runs}
+        return any(span.status in ("running", "unknown") for span in runs) or not awaited <= announced
 
     @property
     def problems(self) -> list[str]:
@@ -146,6 +159,10 @@ class Trace:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": self.text}
+
+    def _ipython_display_(self) -> None:
+        if not widgets.backend.show_trace(self):
+            print(self.text)
 
     def __len__(self) -> int:
         return len(self.tree)
@@ -292,8 +309,9 @@ def _relatives(reader: StepReader, runs: set[str]) -> set[str]:
         children = set(steps.children)
         if name in runs:
             found |= children
-        if children & runs or (name.startswith("announce:") and name.rpartition(":")[2] in runs):
+        announced = announced_by(name)
+        if children & runs or announced in runs:
             found.add(name)
-        if name in runs and name.startswith("announce:"):
-            found.add(name.rpartition(":")[2])
+        if name in runs and announced is not None:
+            found.add(announced)
     return found

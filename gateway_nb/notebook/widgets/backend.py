@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
+    from ...events.traces.trace import Trace
     from ...faces.approvals import Approvals
     from ...faces.gateway import Gateway
     from ...faces.tools import Tools
@@ -45,6 +46,16 @@ def show_tools(tools: Tools) -> bool:
     from .tools_view import ToolsView
 
     ToolsView(lambda: tools)._ipython_display_()
+    return True
+
+
+def show_trace(trace: Trace) -> bool:
+    """Show a trace where a notebook can show it, live while it grows; return whether it can."""
+    if not hasattr(get_ipython(), "kernel"):
+        return False
+    from .trace_view import TraceView
+
+    TraceView(trace)._ipython_display_()
     return True
 
 
