@@ -219,10 +219,6 @@ class Lake(Recording):
 
         Raises:
             BadArgumentError: `storage_options` holds a secret.
-
-        Example:
-            >>> rows = gnb.load("lake/").dask()
-            >>> counts = rows.groupby("event").size().compute()
         """
         import dask.dataframe
 
