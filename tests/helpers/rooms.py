@@ -14,6 +14,8 @@ ROOMS = (
     "cli",
     "notebook",
     "diagnosis",
+    "fleets",
+    "experiments",
     "faces",
     "tools",
     "approvals",
