@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from gateway_nb.client.redaction.redactor import Redactor
 from gateway_nb.errors import BadArgumentError, GatewayError
 from gateway_nb.events.traces import export
+from gateway_nb.events.traces.atif import figure
 from gateway_nb.events.traces.spans import Span
 from gateway_nb.events.traces.trace import Trace
 from tests.helpers.runs import agent, log_of, spawning, tool, whole_run
@@ -132,6 +133,7 @@ def check_perfetto(document: dict[str, Any], spans: list[Span]) -> None:
         assert isinstance(event["name"], str)
         assert {"ph", "pid", "tid"} <= set(event)
         assert event["ph"] in "MXBi"
+        assert event["pid"] == 1
         if event["ph"] != "M":
             assert isinstance(event["ts"], int | float)
             assert isinstance(event["cat"], str)
@@ -184,6 +186,24 @@ def test_streamed_traces_are_the_same(rows: int) -> None:
         key: (span.trace, span.parent, span.start, span.end) for key, span in wanted.items()
     }
     assert stream.late == 0
+
+
+def test_a_run_is_written_when_nothing_came_of_it() -> None:
+    """A run that ends in the first row of a piece is held for the next piece, where its last event may be."""
+    *most, end, final = whole_run()
+    stream = export.TraceStream(Redactor())
+    tables = [log_of(payloads).to_arrow() for payloads in (most, [end], [final], whole_run("other"))]
+    assert [spans[0].attributes["run"] for spans in stream.read(tables)] == ["r", "other"]
+    assert stream.late == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3, 3), (0.5, 0.5), (True, 0), (None, 0), ("3", 0), (float("nan"), 0), (float("inf"), 0), ([3], 0)],
+)
+def test_figures(value: Any, expected: float) -> None:
+    """Only finite numbers are added up."""
+    assert figure(value) == expected
 
 
 @pytest.mark.parametrize("form", STREAMS)

@@ -256,6 +256,15 @@ def test_hostile_events() -> None:
     assert sorted(names) == ["agent", "m" * MAX_NAME, "n" * MAX_NAME]
 
 
+@pytest.mark.parametrize("length", [1024, 1025, 10_000])
+def test_long_ids(length: int) -> None:
+    """Ids of tool calls are cut at 1,024 characters; what begins the same is one call."""
+    log = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c" * length)])
+    (_, call) = log.trace("r").tree
+    assert len(call.attributes["tool_call"]) == 1024
+    assert call.status == "ok"
+
+
 @pytest.mark.parametrize(
     "edges", [[("a", "a")], [("a", "b"), ("b", "a")], [("a", "b"), ("b", "c"), ("c", "b"), ("c", "a")]]
 )

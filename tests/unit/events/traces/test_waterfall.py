@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gateway_nb.events.traces.waterfall import COLOURS, MAX_BYTES
+from gateway_nb.events.traces.waterfall import COLOURS, MAX_BYTES, bounds, duration
 from tests.helpers.runs import agent, log_of, tool, whole_run
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -84,6 +84,51 @@ def test_size(calls: int) -> None:
     shown = len(picture(trace).findall(f"{SVG}g"))
     assert (shown == len(trace)) == ("further spans" not in trace.svg) == (calls == 499)
     assert len(trace.text.splitlines()) <= 202
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "ticks"),
+    [
+        (0, []),
+        (1, ["0 s", "0.0005 s", "0.001 s"]),
+        (4, ["0 s", "0.001 s", "0.002 s", "0.003 s", "0.004 s"]),
+        (1000, ["0 s", "0.5 s", "1 s"]),
+        (1320, ["0 s", "0.5 s", "1 s"]),
+        (8100, ["0 s", "5 s"]),
+        (40_000, ["0 s", "10 s", "20 s", "30 s", "40 s"]),
+    ],
+)
+def test_ticks(milliseconds: int, ticks: list[str]) -> None:
+    """The axis has round numbers of seconds, at most five of them."""
+    ends = [agent("r", 0, "lifecycle", 0, phase="start"), agent("r", milliseconds, "lifecycle", 1, phase="end")]
+    texts = [text.text or "" for text in picture(log_of(ends).trace("r")).findall(f"{SVG}text")]
+    assert texts[6:] == ticks
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0.0, "0 ms"),
+        (0.0004, "0 ms"),
+        (0.25, "250 ms"),
+        (1.0, "1.00 s"),
+        (61.5, "61.50 s"),
+        (3600, "3,600.00 s"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    """A short time is in milliseconds, a longer one in seconds; one that is not known is nothing."""
+    assert duration(seconds) == text
+
+
+def test_no_times() -> None:
+    """A trace of which no time is known has a picture: an instant at its beginning."""
+    assert bounds([]) == (0, 0)
+    trace = log_of([agent("r", 5, "thinking", text="x")]).trace("r")
+    assert trace.tree[0].start is trace.tree[0].end is None
+    assert "agent main" in trace.text
+    assert len(picture(trace).findall(f"{SVG}g")) == 1
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 20, 3_600_000, 10**12])
