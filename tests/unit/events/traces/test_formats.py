@@ -74,6 +74,7 @@ def test_otlp(tmp_path: Path, suffix: str) -> None:
         (span.start, span.end) for span in whole.tree
     ]
     assert [span.name for span in spans[:3]] == ["invoke_agent main", "chat mock-1", "execute_tool read"]
+    assert [span.kind for span in spans[:3]] == [1, 3, 1]  # internal, client, internal
     model = {each.key: each.value for each in spans[1].attributes}
     assert model["gen_ai.usage.output_tokens"].int_value == 5
     assert model["openinference.span.kind"].string_value == "LLM"
@@ -163,6 +164,15 @@ def test_atif(tmp_path: Path) -> None:
     assert trajectory.final_metrics is not None
     assert trajectory.final_metrics.total_completion_tokens == 10
     assert len(trajectory.subagent_trajectories or []) == 2
+
+
+def test_atif_of_calls_alone(tmp_path: Path) -> None:
+    """Tool calls of which nobody knows the model call are a step of their own, which counts none."""
+    calls = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c"), *tool("r", 6, 9, "d", "write")])
+    path = calls.trace("r").to_atif(tmp_path / "trace.json")
+    _, step = atif.Trajectory.model_validate_json(path.read_text()).steps
+    assert [call.function_name for call in step.tool_calls or []] == ["read", "write"]
+    assert step.llm_call_count == 0
 
 
 STREAMS: dict[str, Any] = {

@@ -256,6 +256,16 @@ def test_hostile_events() -> None:
     assert sorted(names) == ["agent", "m" * MAX_NAME, "n" * MAX_NAME]
 
 
+@pytest.mark.parametrize(
+    ("count", "tokens"), [(0, 0), (7, 7), (2**63 - 1, 2**63 - 1), (2**63, None), (-1, None), (1.5, None), (True, None)]
+)
+def test_tokens(count: Any, tokens: int | None) -> None:
+    """Tokens are whole numbers that a column of a DataFrame can hold; others are as good as none."""
+    trace = log_of([agent("r", 0, "lifecycle", phase="start"), agent("r", 1, "usage", outputTokens=count)]).trace("r")
+    assert trace.tree[0].output_tokens == tokens
+    assert trace.spans["output_tokens"].isna().iloc[0] == (tokens is None)
+
+
 @pytest.mark.parametrize("length", [1024, 1025, 10_000])
 def test_long_ids(length: int) -> None:
     """Ids of tool calls are cut at 1,024 characters; what begins the same is one call."""

@@ -35,6 +35,8 @@ def test_a_picture() -> None:
     bars = [row.find(f"{SVG}rect") for row in rows]
     widths = [float(bar.attrib["width"]) for bar in bars if bar is not None]
     assert widths[1] / widths[0] == pytest.approx(0.1 / 1.32, rel=0.02)
+    assert bars[0] is not None
+    assert (bars[0].attrib["x"], bars[0].attrib["width"]) == ("290.0", "378.0")  # between the tree and the figures
     bundle = trace._repr_mimebundle_()
     assert set(bundle) == {"image/svg+xml", "text/plain"}
     assert re.search(r"^agent main +1\.32 s  █{30}$", bundle["text/plain"], re.MULTILINE)
