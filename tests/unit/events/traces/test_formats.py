@@ -82,6 +82,25 @@ def test_otlp(tmp_path: Path, suffix: str) -> None:
     assert all(span.status.code == 1 for span in spans)
 
 
+@pytest.mark.parametrize("suffix", [".json", ".pb"])
+def test_the_status_in_otlp(tmp_path: Path, suffix: str) -> None:
+    """A failed span has the code of an error and says why; one that went well has no message, an open one neither."""
+    failing = [
+        agent("r", 0, "lifecycle", phase="start"),
+        *tool("r", 10, 20, "bad", isError=True),
+        *tool("r", 30, 40, "good"),
+        agent("r", 50, "tool", phase="start", toolCallId="open", name="read"),
+        agent("r", 60, "lifecycle", phase="error", error="HTTP 500"),
+    ]
+    spans = otlp(log_of(failing).trace("r").to_otlp(tmp_path / f"trace{suffix}"))
+    assert [(span.status.code, span.status.message) for span in spans] == [
+        (2, "HTTP 500"),
+        (2, "error"),
+        (1, ""),
+        (0, ""),
+    ]
+
+
 WRITERS: dict[str, Callable[..., Any]] = {
     "otlp.json": Trace.to_otlp,
     "otlp.pb": Trace.to_otlp,
@@ -161,6 +180,9 @@ def test_atif(tmp_path: Path) -> None:
     assert [step.source for step in trajectory.steps] == ["user", "agent", "agent"]
     (call,) = trajectory.steps[1].tool_calls or []
     assert (call.function_name, call.arguments) == ("read", {"path": "a"})
+    metrics = trajectory.steps[1].metrics
+    assert metrics is not None
+    assert (metrics.prompt_tokens, metrics.completion_tokens, metrics.cached_tokens, metrics.cost_usd) == (0, 5, 0, 0)
     assert trajectory.final_metrics is not None
     assert trajectory.final_metrics.total_completion_tokens == 10
     assert len(trajectory.subagent_trajectories or []) == 2
