@@ -70,8 +70,9 @@ class TraceView(LiveWidget):
                 self.post("problem", printable(str(error)))
                 return
             drawn = 0
-            if trace is not None and trace.tree != before.tree:
+            if trace is not None:
                 self._trace, self._again = trace, trace.again
+            if trace is not None and trace.tree != before.tree:
                 self.post("trace", self._describe())
                 if self._picture is not None:
                     picture = trace._repr_mimebundle_()

@@ -181,6 +181,9 @@ def test_it_grows(heard: Heard) -> None:
     body = shown(heard, trace)
     assert (body["open"], len(body["rows"])) == (True, 3)
     assert refreshed(heard) == []
+    log.extend(events_of(whole_run("another")))
+    assert refreshed(heard) == []
+    assert heard.widget._again() is None  # nothing came since: nothing is read
     log.extend(events_of(payloads[4:8]))
     ((kind, body),) = refreshed(heard)
     assert (kind, body["open"], len(body["rows"])) == ("trace", True, 4)
