@@ -69,6 +69,7 @@ def test_a_run() -> None:
     assert (root.output_tokens, first.output_tokens, last.output_tokens) == (15, 5, 5)
     assert (called.attributes["argument_bytes"], called.attributes["tool_call"]) == (len('{"path":"a"}'), "call_1")
     assert (root.attributes["pieces"], root.attributes["first_token_s"]) == (2, 2.15)
+    assert "attempts" not in root.attributes
     assert not trace.problems
 
 
@@ -222,15 +223,18 @@ def test_a_status(end: list[dict[str, Any]], status: str) -> None:
 
 
 def test_retries() -> None:
-    """A run's attempts are counted, and its start is that of the first."""
+    """A run's attempts and the gateway's retries are counted, and its start is that of the first."""
     payloads = [
         agent("r", 0, "lifecycle", phase="start", startedAt=BEGIN),
+        agent("r", 5, "run_status", retrying=True, retryAttempt=1),
+        agent("r", 6, "run_status", retrying=True, retryAttempt=2),
+        agent("r", 7, "run_status", retrying=False),
         agent("r", 10, "lifecycle", phase="finishing", error="HTTP 429"),
         agent("r", 20, "lifecycle", phase="start", startedAt=BEGIN + 20),
         agent("r", 30, "lifecycle", phase="end", endedAt=BEGIN + 30),
     ]
     root = log_of(payloads).trace("r").tree[0]
-    assert (root.attributes["attempts"], times(root)) == (2, (0, 30))
+    assert (root.attributes["attempts"], root.attributes["retries"], times(root)) == (2, 2, (0, 30))
 
 
 HOSTILE = [

@@ -64,6 +64,18 @@ def test_hostile_names(name: str) -> None:
     assert not set(trace.text + trace.svg) & set("\u202e\x00\x1b\x07")
 
 
+def test_long_texts_are_cut() -> None:
+    """A title has 160 characters, a name 34; the last of a cut one says so."""
+    trace = log_of([agent("r" * 900, 0, "lifecycle", phase="start"), *tool("r" * 900, 1, 5, "c", "n" * 34)]).trace(
+        "r" * 900
+    )
+    texts = [text.text or "" for text in picture(trace).iter(f"{SVG}text")]
+    assert (len(texts[0]), texts[0][-1]) == (160, "…")
+    assert "n" * 34 in texts
+    cut = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c", "n" * 35)]).trace("r")
+    assert f"{'n' * 33}…" in [text.text for text in picture(cut).iter(f"{SVG}text")]
+
+
 def test_what_is_wrong_is_seen() -> None:
     """A failed call, a span without an end and one with a problem are marked by more than a colour."""
     payloads = [*list(whole_run())[:3], *tool("r", 300, 400, "c", isError=True), "reconnect"]
