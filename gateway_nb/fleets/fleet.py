@@ -15,6 +15,7 @@ from ..client.calls import user_facing
 from ..client.options import ConnectOptions
 from ..client.run import AsyncRun
 from ..errors import BadArgumentError, GatewayError
+from ..events.log import MAX_BYTES, MAX_ROWS
 from ..faces import connections as connecting
 from ..faces.gateway import Gateway
 from ..protocol.spelling import closest
@@ -23,6 +24,7 @@ from ..records.steps import Steps
 from ..sync.loop_thread import LoopThread, loop_thread
 from .asking import ask_each, frame_of_answers, frame_of_records, frame_of_runs, read_each, request_each, run_each
 from .config import Member, read_members
+from .events import FleetEvents
 from .status import FleetStatus
 
 if TYPE_CHECKING:
@@ -194,6 +196,14 @@ class Fleet:
     # Seeing
 
     @property
+    def events(self) -> FleetEvents:
+        """What arrived of every gateway, with a column ``gateway``; see `FleetEvents`.
+
+        Each connection keeps its newest events; together they keep as many as one connection alone would.
+        """
+        return FleetEvents(tuple(self))
+
+    @property
     def status(self) -> FleetStatus:
         """A snapshot of every connection: a grid of states where it is shown, and ``.df``. No I/O.
 
@@ -258,6 +268,7 @@ def fleet(
         made.connect(limit)
         for gateway in made:
             names.replace(gateway, lambda: None)
+            gateway.events.limit(MAX_ROWS // len(made), MAX_BYTES // len(made))
             _in_fleets.add(gateway)
     except BaseException:
         made.close()

@@ -182,3 +182,45 @@ def test_records(members: list[dict[str, Any]]) -> None:
             fleet.select("refused", "gone").data.sessions()
         with pytest.raises(gnb.BadArgumentError, match="by must be one of"):
             fleet.data.usage(by="week")  # type: ignore[arg-type]
+
+
+def test_events(members: list[dict[str, Any]]) -> None:
+    """Events of all gateways are one view in the order of their times, each row with its gateway's name."""
+    with gnb.fleet(members[:2]) as fleet:
+        fleet.run("hello", timeout=60)
+        events = fleet.events
+        frame = events.df
+        assert list(frame.columns) == ["gateway", *fleet["north"].events.df.columns]
+        assert frame["gateway"].dtype == "category"
+        assert set(frame["gateway"].cat.categories) == {"north", "south"}
+        assert frame["time"].is_monotonic_increasing
+        for name in ("north", "south"):
+            own = frame[frame["gateway"] == name].drop(columns="gateway")
+            assert own["payload"].tolist() == fleet[name].events.df["payload"].tolist()[: len(own)]
+        counts = events.query("select gateway, count(*) as rows from events where event = 'chat' group by gateway")
+        assert set(counts["gateway"]) == {"north", "south"}
+        runs = events.runs()
+        assert runs["gateway"].tolist() == ["north", "south"]
+        assert runs["status"].tolist() == ["ok", "ok"]
+        assert list(events.tool_calls().columns[:2]) == ["gateway", "run"]
+        assert len(events.trace(runs["run"][1]).spans) >= 1
+        assert set(events.expand("runId", event="agent")["runId"].dropna()) == set(runs["run"])
+        assert len(events.tail(3)) == 3
+        assert events.stats.events["chat"] == sum(gateway.events.stats.events["chat"] for gateway in fleet)
+        assert repr(events).startswith(f"<FleetEvents {len(events):,} rows of 2 gateways")
+        assert set(fleet.select("south").events.df["gateway"]) == {"south"}
+
+
+def test_what_a_fleet_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many gateways there are, their logs together keep no more than one connection's does."""
+    monkeypatch.setattr("gateway_nb.fleets.fleet.MAX_ROWS", 64)
+    with gnb.LocalGateway() as local:
+        monkeypatch.setenv("LOCAL_TOKEN", local.token)
+        two = {name: {"url": local.url, "token_env": "LOCAL_TOKEN"} for name in ("a", "b")}
+        with gnb.fleet(two) as fleet:
+            for number in range(1, 101):
+                local.emit("chat", {"number": number})
+                until(lambda number=number: all(gateway.status.counters.events >= number for gateway in fleet))
+            assert all(len(gateway.events) <= 34 for gateway in fleet)
+            assert fleet.events.stats.dropped >= 2 * 60
+            assert "dropped" in repr(fleet.events)
