@@ -15,6 +15,7 @@ from ..faces.gateway import Gateway
 from ..protocol.frames import check_method
 from ..records.reading import Reader
 from ..records.steps import Steps
+from ..sync.loop_thread import loop_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,15 +55,19 @@ async def ask_each(gateways: Iterable[Gateway], work: Callable[[Gateway], Awaita
         raise
 
 
-async def request_each(
+def answers(
     gateways: Sequence[Gateway],
     method: str,
     params: Mapping[str, Any] | None,
     timeout: float | EllipsisType | None,
-) -> list[Any]:
-    """Call a method of every gateway; return payloads and errors."""
+) -> pd.DataFrame:
+    """Call a method of every gateway, and return a DataFrame: see `Fleet.request`."""
     check_method(method)
-    return await ask_each(gateways, lambda gateway: call(gateway.core, method, params, timeout, expect_final=False))
+
+    def ask(gateway: Gateway) -> Awaitable[Any]:
+        return call(gateway.core, method, params, timeout, expect_final=False)
+
+    return _frame_of_answers(gateways, loop_thread().run(lambda: ask_each(gateways, ask), method))
 
 
 async def read_each(gateways: Sequence[Gateway], steps: Callable[[], Steps[Any]]) -> list[Any]:
@@ -86,8 +91,8 @@ async def run_each(gateways: Sequence[Gateway], runs: Sequence[AsyncRun]) -> lis
         raise
 
 
-def frame_of_answers(gateways: Sequence[Gateway], outcomes: Sequence[Any]) -> pd.DataFrame:
-    """Return payloads and errors as a DataFrame: gateway, ok, error, payload; without the connections' secrets."""
+def _frame_of_answers(gateways: Sequence[Gateway], outcomes: Sequence[Any]) -> pd.DataFrame:
+    """Return payloads and errors as a DataFrame, without the connections' secrets."""
     import pandas as pd
 
     payloads = [
@@ -141,7 +146,7 @@ def frame_of_records(gateways: Sequence[Gateway], outcomes: Sequence[Any]) -> pd
         if isinstance(outcome, GatewayError):
             errors[gateway.name] = str(outcome)
             continue
-        outcome.insert(0, "gateway", pd.array([gateway.name] * len(outcome), "string"))
+        outcome.insert(0, "gateway", pd.Series(gateway.name, outcome.index, "string"))
         frames.append(outcome)
     if not frames:
         raise GatewayError(f"no gateway of the fleet answered; {_named(errors)}")

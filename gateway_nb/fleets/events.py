@@ -133,7 +133,7 @@ class FleetEvents(EventView):
 
         frames = {name: read(log) for name, log in self.logs.items()}
         for name, frame in frames.items():
-            frame.insert(0, GATEWAY, pd.array([name] * len(frame), "string"))
+            frame.insert(0, GATEWAY, pd.Series(name, frame.index, "string"))
         joined: pd.DataFrame = pd.concat(frames.values(), ignore_index=True)
         return joined
 

@@ -22,7 +22,7 @@ from ..protocol.spelling import closest
 from ..records.data import Data
 from ..records.steps import Steps
 from ..sync.loop_thread import LoopThread, loop_thread
-from .asking import ask_each, frame_of_answers, frame_of_records, frame_of_runs, read_each, request_each, run_each
+from .asking import answers, ask_each, frame_of_records, frame_of_runs, read_each, run_each
 from .config import Member, read_members
 from .events import FleetEvents
 from .status import FleetStatus
@@ -152,9 +152,7 @@ class Fleet:
             >>> answers = fleet.request("sessions.list", {"limit": 5})
             >>> failed = answers[~answers["ok"]]
         """
-        gateways = tuple(self)
-        outcomes = self._thread.run(lambda: request_each(gateways, method, params, timeout), method)
-        return frame_of_answers(gateways, outcomes)
+        return answers(tuple(self), method, params, timeout)
 
     @property
     def data(self) -> Data[pd.DataFrame]:
