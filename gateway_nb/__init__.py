@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .capture.detached import DetachedCapture as DetachedCapture
     from .capture.detached import captures as captures
     from .capture.journal import Capture as Capture
+    from .capture.loading import load as load
     from .capture.recording import Recording as Recording
-    from .capture.recording import load as load
     from .client.event import Event as Event
     from .client.status import Status as Status
     from .diagnosis.doctor import doctor as doctor
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .errors import BadArgumentError as BadArgumentError
     from .errors import BadParamsError as BadParamsError
     from .errors import CaptureError as CaptureError
+    from .errors import ExperimentError as ExperimentError
     from .errors import FrameTooLargeError as FrameTooLargeError
     from .errors import GatewayClosedError as GatewayClosedError
     from .errors import GatewayConnectError as GatewayConnectError
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from .errors import RunFailedError as RunFailedError
     from .errors import TlsPinError as TlsPinError
     from .events.log import EventLog as EventLog
+    from .experiments.experiment import Experiment as Experiment
+    from .experiments.opening import experiment as experiment
     from .faces.async_gateway import AsyncGateway as AsyncGateway
     from .faces.connections import connect as connect
     from .faces.connections import connections as connections
@@ -65,8 +68,11 @@ if TYPE_CHECKING:
 _ROOMS = {
     "capture.journal": ("Capture",),
     "events.log": ("EventLog",),
-    "capture.recording": ("Recording", "load"),
+    "capture.loading": ("load",),
+    "capture.recording": ("Recording",),
     "client.event": ("Event",),
+    "experiments.experiment": ("Experiment",),
+    "experiments.opening": ("experiment",),
     "faces.async_gateway": ("AsyncGateway",),
     "client.status": ("Status",),
     "faces.connections": ("connect", "connections"),
@@ -83,6 +89,7 @@ _ROOMS = {
         "BadArgumentError",
         "BadParamsError",
         "CaptureError",
+        "ExperimentError",
         "FrameTooLargeError",
         "GatewayClosedError",
         "GatewayConnectError",

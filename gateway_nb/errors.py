@@ -196,6 +196,10 @@ class CaptureError(GatewayError):
     """Events could not be written to, or read from, a capture."""
 
 
+class ExperimentError(GatewayError):
+    """An experiment can't be run or continued; what was done before is kept."""
+
+
 class OpenClawUnavailable(GatewayError, RuntimeError):
     """The real gateway, or something else of npm's, can't be installed or does not run here."""
 

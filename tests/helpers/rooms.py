@@ -15,6 +15,7 @@ ROOMS = (
     "notebook",
     "diagnosis",
     "fleets",
+    "experiments",
     "faces",
     "tools",
     "approvals",

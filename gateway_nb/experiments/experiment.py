@@ -1,0 +1,207 @@
+"""`Experiment`: many runs of agents, planned, run so that nothing is lost, and compared."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..capture.journal import Capture
+from ..capture.recording import Recording
+from ..client.calls import user_facing
+from ..errors import BadArgumentError, ExperimentError
+from ..faces.gateway import Gateway
+from ..protocol.scopes import ADMIN, allows
+from ..records.reading import Reader
+from ..sync.loop_thread import loop_thread
+from .analysis import Analysis
+from .conditions import check_conditions
+from .frame import frame_of
+from .listening import RunEvents
+from .plan import Plan
+from .progress import summary, wait
+from .running import DONE, AtStop, Runner
+from .scoring import Scorer
+from .store import Manifest, Store, storable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@user_facing
+class Experiment(Analysis):
+    """Templates x rows x agents x models x repeats, each a run in a session of its own. Made by `experiment`.
+
+    Attributes:
+        plan: what is run.
+        limits: how it is run.
+        records: what is known of cells, by number.
+        scorers: by the names of their columns.
+    """
+
+    def __init__(
+        self, gateway: Gateway, store: Store, manifest: Manifest, plan: Plan, scorers: Mapping[str, Scorer]
+    ) -> None:
+        self.plan = plan
+        self.limits = manifest.limits
+        self.records = store.read_records()
+        self.scorers = scorers
+        self._gateway = gateway
+        self._store = store
+        self._manifest = manifest
+        self._thread = loop_thread()
+        self._stop: Callable[[AtStop], object] = lambda at_stop: None
+
+    # Seeing
+
+    @property
+    def name(self) -> str:
+        """Its name: that of its folder."""
+        return self._manifest.name
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self._store.folder
+
+    @property
+    def scores(self) -> list[str]:
+        """The columns of scores: of the scorers, in their order, then of those that were there before."""
+        found = dict.fromkeys(name for record in list(self.records.values()) for name in record.scores or ())
+        own = [name for scorer in self.scorers for name in found if name == scorer or name.startswith(f"{scorer}.")]
+        return list(dict.fromkeys([*own, *found]))
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """A row for each cell: ``template, row, model, agent, repeat``, the data's own columns, ``answer, status,
+        seconds, input_tokens, output_tokens, cost, run, session``, a column per scorer, ``mark`` where somebody marked
+        answers by hand, and ``error``.
+
+        The status is ok, failed, timeout, aborted, lost, running or waiting. ``run`` and ``session`` are those of
+        ``gw.data``, traces and transcripts. Seconds are from the request to the end; tokens and cost (USD) are those of
+        all attempts, where a gateway restarted or somebody stopped the first.
+        """
+        return frame_of(self.plan, self.records, self.scores)
+
+    @property
+    def events(self) -> Recording:
+        """The events of its runs, as they were written: ``exp.events.trace(run)``.
+
+        Raises:
+            CaptureError: there are none yet.
+        """
+        return Recording([self._store.events])
+
+    def __repr__(self) -> str:
+        return f"<Experiment {self.name!r}: {self.plan}; {summary(list(self.records.values()), len(self.plan.cells))}>"
+
+    # Running
+
+    def run(self, *, at_stop: AtStop = "abort") -> Experiment:
+        """Run what is left, and show how far it is. Ctrl-C, or a notebook's Stop, pauses it; ``run()`` goes on.
+
+        Nothing that ended is run again, and nothing that was under way is run twice: a run that ended meanwhile, while
+        nobody listened, is read from its session. What a gateway lost in a restart, and what was aborted, is run again
+        in another session. A failure is a row.
+
+        Args:
+            at_stop: what becomes of runs under way at the first Ctrl-C: ``"abort"`` them, or ``"wait"`` for them; the
+                second leaves them to the gateway, where the next ``run()`` finds them.
+
+        Returns:
+            The experiment.
+
+        Raises:
+            BadArgumentError: the gateway lacks an agent or a model; nothing was run.
+            ExperimentError: another process runs it, or its folder can't be written.
+            MissingScopeError: the connection may not start runs.
+            GatewayClosedError: the connection was lost, and did not come back. What was under way is found by the next
+                ``run()``.
+
+        Example:
+            >>> exp = gnb.experiment(gw, {"say": "echo:{text}"}, data=[{"text": "one"}, {"text": "two"}], path="exp")
+            >>> answers = exp.run().df["answer"]
+            1 template x 2 rows x 1 agent x 1 model x 1 repeat = 2 cells; 2 to run, 4 at a time
+            >>> list(answers)
+            ['one', 'two']
+        """
+        if at_stop not in ("abort", "wait"):
+            raise BadArgumentError(f"at_stop must be 'abort' or 'wait', not {at_stop!r}")
+        with self._store.locked():
+            self._settle()
+            left = len(self.plan.cells) - self._done
+            print(f"{self.plan}; {left:,} to run, {self.limits.parallel} at a time")
+            events: list[RunEvents] = []
+            with Capture(
+                self._store.events,
+                append=True,
+                redactor=self._gateway.redactor,
+                attach=partial(self._attach, events),
+                on_error=lambda error: self._thread.call(partial(self._stop, "wait")),
+            ):
+                interrupted = self._run(events[0], at_stop)
+        if interrupted:
+            done = f"{self._done:,} of {len(self.plan.cells):,} cells have run"
+            raise KeyboardInterrupt(f"{done}; run() goes on with the others")
+        return self
+
+    def stop(self, at_stop: AtStop = "abort") -> None:
+        """Pause it, from another thread than that of ``run()``, which returns once nothing is under way.
+
+        Args:
+            at_stop: abort the runs under way, or wait for them.
+        """
+        self._thread.call(partial(self._stop, at_stop))
+
+    def _settle(self) -> None:
+        """Check that the gateway has what is run, and write it down, unless that was done before."""
+        there = self._store.read_manifest()
+        if there is not None and there.id != self._manifest.id:
+            raise ExperimentError(f"{self.path} became another experiment's meanwhile; choose another path")
+        self.records.update(self._store.read_records())
+        if self.limits.cleanup and not allows(self._gateway.status.scopes, ADMIN):
+            raise BadArgumentError(f"cleanup=True deletes sessions, which needs scopes=[..., {ADMIN!r}] of connect()")
+        check = check_conditions(self.plan, self.limits.parallel)
+        Reader(self._gateway.core).read(check, "agents and models", self._thread)
+        if there != self._manifest:
+            self._store.write(self._manifest, storable(self.plan.data)[0])
+
+    def _attach(self, found: list[RunEvents], capture: Capture) -> Callable[[], None]:
+        events = RunEvents(self._prefix, capture)
+        found.append(events)
+        return self._gateway.core.feed.keep(events)
+
+    @property
+    def _prefix(self) -> str:
+        return f"experiment-{self.name}-{self._manifest.id}-"
+
+    def _run(self, events: RunEvents, at_stop: AtStop) -> bool:
+        """Run it on the loop, and show a bar here; return whether it was interrupted."""
+        runner = Runner(
+            self._gateway.core,
+            self.plan,
+            self._store,
+            self.limits,
+            self.records,
+            self._prefix,
+            events,
+            self.scorers,
+        )
+
+        def interrupt(number: int) -> None:
+            how = partial(runner.stop, at_stop) if number == 1 else runner.cancel
+            self._thread.call(how)
+
+        self._stop = runner.stop
+        handle = self._thread.submit(runner.run(), f"experiment {self.name}")
+        interrupted = wait(handle, self.name, len(self.plan.cells), self.records, interrupt)
+        if runner.limit is not None:
+            done = f"{self._done:,} of {len(self.plan.cells):,} cells have run"
+            warnings.warn(f"{runner.limit}={getattr(self.limits, runner.limit):g} is reached: {done}", stacklevel=5)
+        return interrupted
+
+    @property
+    def _done(self) -> int:
+        return sum(record.status in DONE for record in self.records.values())

@@ -1,0 +1,89 @@
+"""How far an experiment is: a bar with the time left and the cost so far."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from ..sync.handle import RequestHandle
+from .running import DONE
+from .store import Record
+
+_PERIOD = 0.2  # seconds between two looks
+
+
+class Bar(tqdm):  # type: ignore[misc]  # tqdm tells no types
+    """A bar that needs no thread to watch over it: it is updated by whoever waits."""
+
+    monitor_interval = 0
+
+
+def wait(
+    handle: RequestHandle[Any],
+    name: str,
+    cells: int,
+    records: Mapping[int, Record],
+    on_interrupt: Callable[[int], object],
+) -> bool:
+    """Wait for an experiment, and show a bar meanwhile; return whether it was interrupted.
+
+    Args:
+        handle: what runs it.
+        name: of the experiment.
+        cells: how many there are.
+        records: what is known of them, as it grows.
+        on_interrupt: called at each Ctrl-C with its number, from 1; the waiting continues.
+
+    Raises:
+        GatewayError: what ended it.
+    """
+    ended = threading.Event()
+    handle.add_done_callback(lambda _: ended.set())
+    interrupts = 0
+    # A kernel's stderr is no terminal, and shows bars all the same; a file does not.
+    in_kernel = type(sys.stderr).__module__.startswith("ipykernel.")
+    done = _done(records)
+    with Bar(desc=name, total=cells, initial=done, unit="run", disable=False if in_kernel else None) as bar:
+        while not ended.is_set():
+            try:
+                ended.wait(_PERIOD)
+                bar.set_postfix_str(summary(list(records.values()), cells), refresh=False)
+                bar.update(_done(records) - bar.n)
+                bar.refresh()
+            except KeyboardInterrupt:
+                interrupts += 1
+                on_interrupt(interrupts)
+    if not (interrupts and handle.cancelled()):
+        handle.result()
+    return interrupts > 0
+
+
+def _done(records: Mapping[int, Record]) -> int:
+    return sum(record.status in DONE for record in list(records.values()))
+
+
+def summary(records: list[Record], cells: int) -> str:
+    """Return what became of cells in a few words, and what it cost.
+
+    Args:
+        records: of those that were begun.
+        cells: how many there are.
+    """
+    counts = Counter(record.status for record in records)
+    counts["waiting"] = cells - len(records)
+    states = ("ok", "failed", "timeout", "aborted", "lost", "running", "waiting")
+    words = [f"{counts[state]:,} {state}" for state in states if counts[state]]
+    return ", ".join([*words, *([cost_of(records, cells)] if records else [])])
+
+
+def cost_of(records: list[Record], cells: int) -> str:
+    """Return what an experiment cost so far, and, before its end, about how much it will."""
+    cost = sum(record.cost or 0.0 for record in records)
+    done = sum(record.status in DONE for record in records)
+    estimate = f" of about ${cost / done * cells:,.4g}" if 0 < done < cells else ""
+    return f"${cost:,.4g}{estimate}"
