@@ -110,6 +110,11 @@ class LakeCapture:
         """The id, the column ``capture`` of its rows."""
         return self._spool.capture
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still takes events: until `stop`, or until its disk fails."""
+        return self._journal.alive
+
     def add(self, gateway: str, feed: Feed, redactor: Redactor) -> Callable[[], object]:
         """Take a gateway's events from now on; return the function that ends that.
 
