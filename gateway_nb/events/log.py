@@ -36,6 +36,7 @@ CHUNK_ROWS = 8192
 _CHUNK_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 1_000_000
 MAX_BYTES = 512 * 1024 * 1024
+_CHUNKS = 8
 _SHOWN_ROWS = 5
 _SHOWN_NAMES = 6
 _SHOWN_TEXT = 120
@@ -86,6 +87,7 @@ class EventLog(EventView):
         self.redactor = redactor or Redactor()
         self._max_rows = max_rows
         self._max_bytes = max_bytes
+        self._chunk_rows = CHUNK_ROWS
         # One attribute, replaced as a whole: a reader always sees what belongs together.
         self._state = _State((), [], 0)
         self._sealing = threading.Lock()
@@ -96,6 +98,15 @@ class EventLog(EventView):
         self._reading_runs = threading.Lock()
         self._runs = RunReader()
 
+    def limit(self, max_rows: int, max_bytes: int) -> None:
+        """Keep no more than this from now on: one log of many has a part of the memory.
+
+        It packs its rows in small chunks, since what is not packed yet takes several times the memory.
+        """
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+        self._chunk_rows = min(CHUNK_ROWS, max(max_rows // _CHUNKS, 1))
+
     # Written by the loop thread
 
     def extend(self, events: list[Event]) -> None:
@@ -103,7 +114,7 @@ class EventLog(EventView):
         tail = self._state.tail
         tail += events
         self._tail_bytes += sum([len(event.raw) for event in events])
-        if len(tail) >= CHUNK_ROWS or self._tail_bytes >= _CHUNK_BYTES:
+        if len(tail) >= self._chunk_rows or self._tail_bytes >= _CHUNK_BYTES:
             self._seal()
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:

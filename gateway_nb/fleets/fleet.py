@@ -17,6 +17,7 @@ from ..client import options as options_
 from ..client.calls import user_facing
 from ..client.options import ConnectOptions
 from ..errors import BadArgumentError, GatewayError
+from ..events.log import MAX_BYTES, MAX_ROWS
 from ..faces import connections as connecting
 from ..faces.gateway import Gateway
 from ..protocol.spelling import closest
@@ -200,7 +201,7 @@ def fleet(
 
     A gateway that can't be reached is a row of `Fleet.status` with its error, and is tried again in the background.
     Each connection has a name, which the magics take, too: ``-c north``. Running the cell again connects anew, and
-    continues the event logs.
+    continues the event logs. Together these keep the newest 1,000,000 events, at most 512 MB, an equal part each.
 
     Args:
         config: a list of ``{"name", "url", "token_env" or "password_env", "tls_fingerprint", "labels": {...}}``; a dict
@@ -227,6 +228,8 @@ def fleet(
     thread = loop_thread()
     thread.check_may_wait("fleet")
     gateways = {member: _gateway(member, options) for member in members}
+    for gateway in gateways.values():  # together they keep as many events as one connection's log
+        gateway.events.limit(MAX_ROWS // len(gateways), MAX_BYTES // len(gateways))
     made = Fleet(thread, gateways)
     try:
         made.connect(limit)
