@@ -208,6 +208,7 @@ class LakeCapture:
         try:
             mine += left_over(spools(self._lake))
             while not self._over.is_set():
+                began = time.monotonic()
                 last = self._ending.is_set()  # all that the journal holds is sealed by now
                 try:
                     more = self._upload_next(mine, None if last else self._journal.path)
@@ -223,7 +224,7 @@ class LakeCapture:
                 self._note_upload(None)
                 if last and not any(spool.segments() for spool in mine):
                     break
-                (self._over if more else self._ending).wait(COMMIT_SECONDS)
+                (self._over if more else self._ending).wait(max(began + COMMIT_SECONDS - time.monotonic(), 0))
         finally:
             for spool in mine:
                 spool.release()
