@@ -36,7 +36,7 @@ CHUNK_ROWS = 8192
 _CHUNK_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 1_000_000
 MAX_BYTES = 512 * 1024 * 1024
-_CHUNKS = 16  # at least, of what a log may hold: rows are dropped by chunks
+_CHUNKS = 8  # at least, of what a log may hold: rows are dropped by chunks
 _SHOWN_ROWS = 5
 _SHOWN_NAMES = 6
 _SHOWN_TEXT = 120
@@ -98,7 +98,10 @@ class EventLog(EventView):
         self._runs = RunReader()
 
     def limit(self, max_rows: int, max_bytes: int) -> None:
-        """Drop the oldest rows beyond so many, and beyond so many bytes, from now on, also where that is little."""
+        """Keep no more than this from now on: one log of many has a part of the memory.
+
+        It packs its rows in small chunks, since what is not packed yet takes several times the memory.
+        """
         self._max_rows, self._chunk_rows = max_rows, min(CHUNK_ROWS, max(max_rows // _CHUNKS, 1))
         self._max_bytes, self._chunk_bytes = max_bytes, min(_CHUNK_BYTES, max_bytes // _CHUNKS)
 
