@@ -72,7 +72,7 @@ class Lake:
         Raises:
             CaptureError: there is none, or it is of another schema or a newer version, or can't be read.
         """
-        with self._errors("can't be read"):
+        with self.errors("can't be read"):
             if not _deltalake().DeltaTable.is_deltatable(self.place, self._options):
                 raise CaptureError(f"there is no lake {self.place}; a capture of a fleet makes one")
             table: DeltaTable = _deltalake().DeltaTable(self.place, storage_options=self._options)
@@ -85,7 +85,7 @@ class Lake:
         Raises:
             CaptureError: as for `open`; or the folder holds something else, or can't be written.
         """
-        with self._errors("can't be written"):
+        with self.errors("can't be written"):
             delta = _deltalake()
             if self.folder is not None:
                 _make_folder(self.folder)
@@ -108,7 +108,7 @@ class Lake:
         Raises:
             CaptureError: the store can't be reached.
         """
-        with self._errors("can't be read"):
+        with self.errors("can't be read"):
             table.update_incremental()
             return table.transaction_version(capture) or 0
 
@@ -138,7 +138,7 @@ class Lake:
         for _ in range(_ATTEMPTS):
             if (committed := self.committed(table, capture)) != after:
                 return committed >= segment
-            with self._errors("can't be written"), contextlib.suppress(CommitFailedError):  # another's came first
+            with self.errors("can't be written"), contextlib.suppress(CommitFailedError):  # another's came first
                 delta.write_deltalake(
                     table,
                     rows,
@@ -163,7 +163,7 @@ class Lake:
         return dict(self._options)
 
     @contextlib.contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
+    def errors(self, what: str) -> Iterator[None]:
         """Say what a store says, in one line and without its secrets."""
         from deltalake.exceptions import CommitFailedError, DeltaError
 
