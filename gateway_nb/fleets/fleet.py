@@ -8,8 +8,11 @@ import fnmatch
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from ..capture.lake.delta import Lake
+from ..capture.lake.writing import LakeCapture
 from ..client import options as options_
 from ..client.calls import user_facing
 from ..client.options import ConnectOptions
@@ -18,6 +21,7 @@ from ..faces import connections as connecting
 from ..faces.gateway import Gateway
 from ..protocol.spelling import closest
 from ..sync.loop_thread import LoopThread, loop_thread
+from .capturing import capture_all
 from .config import Member, read_members
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ class Fleet:
         self.members = tuple(gateways)
         self._thread = thread
         self._gateways = {member.name: gateway for member, gateway in gateways.items()}
+        self._captures: weakref.WeakSet[LakeCapture] = weakref.WeakSet()
 
     def __len__(self) -> int:
         return len(self._gateways)
@@ -91,6 +96,42 @@ class Fleet:
             raise BadArgumentError(f"no gateway of this fleet matches; {self._near(patterns[0] if patterns else '')}")
         return Fleet(self._thread, {member: self._gateways[member.name] for member in chosen})
 
+    # Capturing
+
+    def capture(
+        self,
+        lake: str | Path,
+        events: str | Iterable[str] = ("*",),
+        *,
+        storage_options: Mapping[str, str] | None = None,
+    ) -> LakeCapture:
+        """Write the events of all gateways into a lake, from now on: a Delta table, which `gateway_nb.load` opens.
+
+        Events go to a journal on this computer at once, and into the lake every 10 s or 32 MiB. `LakeCapture.stop`, the
+        end of the process and Ctrl-C commit the rest within 30 s. What a killed process left is committed by the next
+        capture into the same lake, each event once. While a store can't be reached, or a disk is full, ``stats`` says
+        so, and the journals stay.
+
+        Args:
+            lake: a folder, or the URL of a store, ``s3://bucket/lake``; made where there is none.
+            events: patterns of the event names to keep.
+            storage_options: of the store, as Delta Lake names them; the others and the secrets come from the
+                environment: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``.
+
+        Raises:
+            CaptureError: the lake is of another schema or a newer version, or can't be reached or written.
+            ImportError: Delta Lake is not installed: ``pip install 'gateway-nb[fleet]'``.
+
+        Example:
+            >>> with fleet.capture("lake/") as capture:
+            ...     result = fleet["north"].run("hello").result(30)
+            >>> capture.stats.events > 0
+            True
+        """
+        capture = capture_all(self, Lake(lake, storage_options), events)
+        self._captures.add(capture)
+        return capture
+
     # Connecting
 
     def connect(self, timeout: float | None = 15.0) -> Fleet:
@@ -108,10 +149,16 @@ class Fleet:
         return self
 
     def close(self) -> None:
-        """Close every connection; their events stay. Calling it again does nothing."""
+        """End the captures and close every connection; their events stay. Calling it again does nothing.
+
+        Raises:
+            CaptureError: a capture could not commit the rest; says where it is.
+        """
         with contextlib.ExitStack() as ends:  # each, whatever becomes of the others
             for gateway in self:
                 ends.callback(gateway.close)
+            for capture in list(self._captures):
+                ends.callback(capture.stop)
 
     def __enter__(self) -> Fleet:
         return self

@@ -136,13 +136,32 @@ def read_line(text: bytes) -> Line:
         raise DamagedLine(str(error)) from None
 
 
+def read_lines(data: bytes) -> list[Line]:
+    """Return whole lines that were checked, several times as fast as one by one.
+
+    Raises:
+        DamagedLine: one of them is damaged, or nested so deep that only `read_line` can tell.
+    """
+    try:
+        lines: list[Line] = _line.decode_lines(data)
+        for line in lines:
+            _check(line)
+    except (ValueError, RecursionError) as error:
+        raise DamagedLine(str(error)) from None
+    return lines
+
+
 def _checked(text: bytes) -> Line:
-    line = _line.decode(text)
+    line: Line = _line.decode(text)
+    _check(line)
+    return line
+
+
+def _check(line: Line) -> None:
     if line.event is None:
         detail(line)
     elif line.kind != "event":
         raise DamagedLine("it is an event and a mark at once")
-    return line
 
 
 def _checked_with_a_whole_stack(text: bytes) -> Line:
