@@ -37,7 +37,7 @@ function render({ model, el: root }) {
   root.append(el("div", { className: "gnb-bar" }, title), el("div", { className: "gnb-bar" }, legend, find, ...zooms, whole, note), problem, tree, pane);
 
   const place = () => trace.rows.findIndex((row) => row.id === selected);
-  const ends = () => Math.max(trace.end, 1e-9);
+  const ends = () => Math.max(trace.end, 1e-9) * 1.005; // an instant at the very end is seen, too
   const inSight = () => range ?? [0, ends()];
 
   function search() {
@@ -176,7 +176,7 @@ function render({ model, el: root }) {
   }
 
   function draw() {
-    root.classList.toggle("gnb-empty", !trace);
+    root.classList.toggle("gnb-without", !trace);
     if (!trace) return;
     put(title, trace.title);
     tree.setAttribute("aria-label", `Spans of ${trace.title}`);
