@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import threading
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,7 @@ class _Worker:
         report: the last one.
     """
 
-    task: distributed.Future
+    task: distributed.Future[Any]
     heard: float | None = None
     report: Mapping[str, Any] | None = None
 
@@ -52,13 +51,13 @@ class ClusterCapture:
     Args:
         plan: what the collectors are told.
         client: of the cluster.
-        closes: also close the client, and the cluster that was made for it.
+        ends: closed at its end: a cluster that was made for it.
     """
 
-    def __init__(self, plan: Plan, client: distributed.Client, *, closes: bool = False) -> None:
+    def __init__(self, plan: Plan, client: distributed.Client, ends: contextlib.ExitStack | None = None) -> None:
         from distributed import Queue, Variable
 
-        self._plan, self._client, self._closes = plan, client, closes
+        self._plan, self._client, self._ends = plan, client, ends or contextlib.ExitStack()
         self._beats, self._reports = Variable(plan.name, client), Queue(plan.name, client)
         self._leases = Leases(tuple(member.name for member in plan.members))
         self._workers: dict[str, _Worker] = {}
@@ -101,14 +100,19 @@ class ClusterCapture:
 
     @property
     def stats(self) -> LakeStats:
-        """What all collectors have done, those that are gone as they last said; `capture` is none of theirs."""
+        """What all collectors have done, those that are gone as they last said; `waiting` is of those that are there.
+
+        `capture` is none of theirs: each has an id of its own.
+        """
         with self._lock:
             told = list(self._stats.values())
-        problems = [self._problem, *(stats.problem for stats in told)]
+            live = [self._stats[worker.report["capture"]] for worker in self._workers.values() if worker.report]
+        problems = [self._problem, *(stats.problem for stats in live)]
         sums = {
             name: sum(getattr(stats, name) for stats in told)
-            for name in ("events", "bytes", "dropped", "rows", "commits", "waiting", "damaged")
+            for name in ("events", "bytes", "dropped", "rows", "commits", "damaged")
         }
+        sums["waiting"] = sum(stats.waiting for stats in live)
         return LakeStats(
             lake=self._plan.lake,
             capture=self._plan.name,
@@ -151,15 +155,12 @@ class ClusterCapture:
                 task.cancel(force=True)
         self._beats.delete()
         self._reports.close()
-        if self._closes:
-            cluster = self._client.cluster
-            self._client.close()
-            cluster.close()
+        self._ends.close()
         if not problems:
             return None
         return CaptureError(
-            f"some events may not be in the lake {self._plan.lake} yet: {'; '.join(problems)}; their journals stay where "
-            "these ran, and the next capture into this lake from there commits them"
+            f"some events may not be in the lake {self._plan.lake} yet: {'; '.join(problems)}; their journals stay "
+            "where these ran, and the next capture into this lake from there commits them"
         )
 
     def _stop_at_exit(self) -> None:
@@ -225,7 +226,7 @@ class ClusterCapture:
                 if worker.heard is None or now - worker.heard > _AGAIN_SECONDS:
                     worker.task, worker.heard, worker.report = self._collector(address), now, None
 
-    def _collector(self, address: str) -> distributed.Future:
+    def _collector(self, address: str) -> distributed.Future[Any]:
         self._number += 1
         return self._client.submit(
             collect,
@@ -248,10 +249,7 @@ class ClusterCapture:
             worker.report, worker.heard = report, now
 
 
-def capture_on(
-    client: distributed.Client | bool,
-    plan: Plan,
-) -> ClusterCapture:
+def capture_on(client: distributed.Client | bool, plan: Plan) -> ClusterCapture:
     """Return a capture by the workers of a cluster.
 
     Args:
@@ -267,13 +265,9 @@ def capture_on(
     except ImportError:
         raise ImportError("a cluster needs Dask; run: pip install 'gateway-nb[fleet]'") from None
     if client is True:
-        cluster = LocalCluster(threads_per_worker=1, dashboard_address=None)
-        return ClusterCapture(plan, Client(cluster), closes=True)
+        with contextlib.ExitStack() as ends:
+            cluster = ends.enter_context(LocalCluster(threads_per_worker=1, dashboard_address=None))
+            return ClusterCapture(plan, ends.enter_context(Client(cluster)), ends.pop_all())
     if not isinstance(client, Client) or client.asynchronous:
         raise BadArgumentError(f"client must be a distributed.Client that is not asynchronous, or True, not {client!r}")
     return ClusterCapture(plan, client)
-
-
-def new_name() -> str:
-    """Return a name for what a fleet and its collectors say each other."""
-    return f"gateway-nb-{uuid.uuid4().hex[:12]}"

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..capture.lake.delta import Lake
 from ..capture.lake.uploading import resume
 from ..capture.lake.writing import LakeCapture
-from ..client.core import STOP_TIMEOUT, Core
+from ..client.core import Core
 from ..client.log import LOGGER
-from ..errors import CaptureError, GatewayError, one_line
+from ..errors import GatewayError, one_line
 from ..faces.async_gateway import AsyncGateway
 from ..sync.loop_thread import LoopThread, loop_thread
+from .asking import ask_each
 from .config import Member
-from .connecting import connect_all
 from .leases import BEAT, LEASE
 
 if TYPE_CHECKING:
@@ -36,20 +36,20 @@ class Plan:
     """What every collector of a capture is told. It holds no secret: workers find those in their own environment.
 
     Attributes:
-        name: of what the collectors and their fleet say each other.
         members: the gateways, of which each collector captures some.
-        options: of the connections.
+        options: of the connection to each, by its name.
         lake: its place.
         storage_options: how to reach it.
         events: patterns of the event names to keep.
+        name: of what the collectors and their fleet say each other.
     """
 
-    name: str
     members: tuple[Member, ...]
-    options: Mapping[str, Any]
+    options: Mapping[str, Mapping[str, Any]]
     lake: str
     storage_options: Mapping[str, str]
     events: tuple[str, ...]
+    name: str = field(default_factory=lambda: f"gateway-nb-{uuid.uuid4().hex[:12]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Collector:
         self._plan = plan
         self._members = {member.name: member for member in plan.members}
         self._thread: LoopThread = loop_thread()
-        self._held: dict[str, tuple[Core, Callable[[], object]]] = {}
+        self._held: dict[str, tuple[AsyncGateway, Callable[[], object]]] = {}
         self._refused: dict[str, str] = {}
 
     def hold(self, names: Iterable[str]) -> None:
@@ -149,28 +149,26 @@ class Collector:
         wanted = set(names)
         gone = [self._held.pop(name) for name in list(self._held) if name not in wanted]
         if gone:
-            self._thread.run(lambda: _stop_all([core for core, _ in gone]), "capture")
+            self._thread.run(lambda: ask_each([gateway for gateway, _ in gone], AsyncGateway.close), "capture")
             for _, remove in gone:
                 remove()
         self._refused = {name: why for name, why in self._refused.items() if name in wanted}
-        new = [core for name in sorted(wanted - set(self._held)) if (core := self._added(name)) is not None]
-        if new:
-            self._thread.submit(connect_all(new, _CONNECT_SECONDS), "capture")
+        new = [self._begun(name) for name in sorted(wanted - set(self._held))]
+        self._thread.submit(ask_each(filter(None, new), _connect), "capture")
 
-    def _added(self, name: str) -> Core | None:
+    def _begun(self, name: str) -> AsyncGateway | None:
         member = self._members[name]
         try:
-            gateway = AsyncGateway(member.url, **{**self._plan.options, **member.arguments()})
+            gateway = AsyncGateway(member.url, **{**self._plan.options[name], **member.arguments()})
         except GatewayError as error:  # this worker has not got its secret
             self._refused[name] = str(error)
             return None
-        remove = self.capture.add(name, gateway.core.feed, gateway.redactor)
-        self._held[name] = (gateway.core, remove)
-        return gateway.core
+        self._held[name] = (gateway, self.capture.add(name, gateway.core.feed, gateway.redactor))
+        return gateway
 
     def report(self) -> dict[str, Any]:
         """Return what it holds, and how that goes."""
-        told = {name: _told(core) for name, (core, _) in self._held.items()}
+        told = {name: _told(gateway.core) for name, (gateway, _) in self._held.items()}
         told |= {name: Told("refused", 0, 0, 0, why) for name, why in self._refused.items()}
         stats = self.capture.stats
         return {
@@ -185,5 +183,5 @@ def _told(core: Core) -> Told:
     return Told(status.state, status.epoch, core.feed.events, core.feed.missed, status.reason)
 
 
-async def _stop_all(cores: Iterable[Core]) -> None:
-    await asyncio.gather(*(core.stop(STOP_TIMEOUT) for core in cores), return_exceptions=True)
+async def _connect(gateway: AsyncGateway) -> None:
+    await gateway.core.start(_CONNECT_SECONDS, persists=True)

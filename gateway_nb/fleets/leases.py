@@ -107,4 +107,3 @@ class Leases:
             self._revoked[own[most].pop()] = self.beat
             loads[most] -= 1
             loads[least] += 1
-

@@ -52,7 +52,6 @@ class Lake:
     Attributes:
         place: the folder, absolute, or the URL.
         folder: the folder, or ``None``.
-        given: the storage options, as they were given.
         redactor: takes the store's secrets out of errors.
     """
 
@@ -60,8 +59,8 @@ class Lake:
         _deltalake()
         self.folder = _folder(place)
         self.place = str(place) if self.folder is None else str(self.folder)
-        self.given = dict(storage_options or {})
-        self._options = {**({} if self.folder else _PATIENCE), **self.given}
+        self._given = dict(storage_options or {})
+        self._options = {**({} if self.folder else _PATIENCE), **self._given}
         settings = {**os.environ, **self._options}
         self.redactor = Redactor(
             value for name, value in settings.items() if name.upper().startswith("AWS_") and is_secret_name(name)
@@ -167,6 +166,20 @@ class Lake:
     def storage(self) -> dict[str, str]:
         """Return the store's options, secrets among them, for `deltalake`."""
         return dict(self._options)
+
+    def portable(self) -> dict[str, str]:
+        """Return the options that were given, for processes that are told them through a cluster's scheduler.
+
+        Raises:
+            BadArgumentError: a secret is among them.
+        """
+        for name in self._given:
+            if is_secret_name(name):
+                raise BadArgumentError(
+                    f"storage_options: {one_line(name)} would go to the workers through the cluster's scheduler; set "
+                    "it in their environment, and in this one, instead"
+                )
+        return dict(self._given)
 
     @contextlib.contextmanager
     def errors(self, what: str) -> Iterator[None]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import pyarrow as pa
 
-from ...client.redaction.shapes import is_secret_name
 from ...errors import BadArgumentError, CaptureError, one_line, printable
 from ...events import widgets
 from ...events.log import MAX_ROWS
@@ -50,27 +49,14 @@ def open_lake(
     """Open a lake; see `gateway_nb.load`."""
     if version is not None and (not isinstance(version, int) or version < 0):
         raise BadArgumentError(f"version must be the number of a version, from 0, not {version!r}")
-    options = dict(storage_options or {})
+    lake = Lake(address, storage_options)
     if client is not None:
-        _check_client(client, options)
-    return LakeRecording(LakeTable(Lake(address, options), version), client)
+        from distributed import Client
 
-
-def _check_client(client: object, options: Mapping[str, str]) -> None:
-    from distributed import Client
-
-    if not isinstance(client, Client):
-        raise BadArgumentError(f"client must be a distributed.Client, not {type(client).__name__}")
-    _check_no_secret(options)
-
-
-def _check_no_secret(options: Mapping[str, str]) -> None:
-    for name in options:
-        if is_secret_name(name):
-            raise BadArgumentError(
-                f"storage_options: {one_line(name)} would go to the workers through the cluster's scheduler; set it in "
-                "their environment, and in this one, instead"
-            )
+        if not isinstance(client, Client):
+            raise BadArgumentError(f"client must be a distributed.Client, not {type(client).__name__}")
+        lake.portable()
+    return LakeRecording(LakeTable(lake, version), client)
 
 
 class LakeRecording(Recording):
@@ -223,8 +209,7 @@ class LakeRecording(Recording):
         """
         import dask.dataframe
 
-        _check_no_secret(self._version.lake.given)
-        read = partial(_part_frame, self._version.lake.place, self._version.lake.given)
+        read = partial(_part_frame, self._version.lake.place, self._version.lake.portable())
         rows: dask.dataframe.DataFrame = dask.dataframe.from_map(
             read, self._version.parts(), meta=_frame(SCHEMA.empty_table())
         )
