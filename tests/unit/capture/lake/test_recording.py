@@ -92,6 +92,28 @@ def test_one_trace_is_that_of_all_traces(recorded: LakeRecording, run: str, gate
     pd.testing.assert_frame_equal(trace.spans, same.spans)
 
 
+@pytest.mark.parametrize(
+    ("ends", "begins", "problem"),
+    [
+        (["stop"], ["start"], "the capture or the connection ended"),
+        ([], ["start"], "the connection was lost"),
+        ([], [], None),
+    ],
+    ids=["drained", "killed", "none"],
+)
+def test_a_run_that_changed_hands(tmp_path: Path, ends: list[str], begins: list[str], problem: str | None) -> None:
+    """A run during which another process took over its gateway says so, and one during which none did does not."""
+    steps = list(whole_run("one", calls=2))
+    first = journal(["start", *steps[:8], *ends])
+    rotated = [b'{"t":%.3f,"epoch":0,"kind":"stop","payload":{"next":true}}\n' % (BEGIN / 1000 + 0.05)]
+    second = journal([*begins, *steps[8:], "stop"], at=0.1)
+    lake(tmp_path / "lake", {"c1": first + rotated, "c2": second})
+    recorded = load(tmp_path / "lake")
+    found = recorded.trace("one").problems
+    assert found == recorded.traces()[0].problems
+    assert (problem in found) if problem else not found
+
+
 def test_a_run_on_two_gateways_asks_which(recorded: LakeRecording) -> None:
     """A run's id that two gateways have is an error that names both."""
     with pytest.raises(BadArgumentError, match=r"several gateways .*north, south.*gateway="):
