@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..notebook.widgets import backend as backend
+    from ..notebook.widgets.annotate_view import AnnotateView as AnnotateView
     from ..notebook.widgets.approvals_view import ApprovalsView as ApprovalsView
     from ..notebook.widgets.event_table import EventTable as EventTable
     from ..notebook.widgets.panel import Panel as Panel

@@ -16,6 +16,7 @@ from ..faces.gateway import Gateway
 from ..protocol.scopes import ADMIN, allows
 from ..records.reading import Reader
 from ..sync.loop_thread import loop_thread
+from .analysis import Analysis
 from .conditions import check_conditions
 from .frame import frame_of
 from .listening import RunEvents
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @user_facing
-class Experiment:
+class Experiment(Analysis):
     """Templates x rows x agents x models x repeats, each a run in a session of its own. Made by `experiment`.
 
     Attributes:
@@ -67,14 +68,16 @@ class Experiment:
 
     @property
     def scores(self) -> list[str]:
-        """The columns of scores: of the scorers, and of those that were there before."""
-        found = [name for record in self.records.values() for name in record.scores or ()]
-        return list(dict.fromkeys([*(name for name in self.scorers if name in found), *found]))
+        """The columns of scores: of the scorers, in their order, then of those that were there before."""
+        found = dict.fromkeys(name for record in list(self.records.values()) for name in record.scores or ())
+        own = [name for scorer in self.scorers for name in found if name == scorer or name.startswith(f"{scorer}.")]
+        return list(dict.fromkeys([*own, *found]))
 
     @property
     def df(self) -> pd.DataFrame:
         """A row for each cell: ``template, row, model, agent, repeat``, the data's own columns, ``answer, status,
-        seconds, input_tokens, output_tokens, cost, run, session``, a column per scorer, and ``error``.
+        seconds, input_tokens, output_tokens, cost, run, session``, a column per scorer, ``mark`` where somebody marked
+        answers by hand, and ``error``.
 
         The status is ok, failed, timeout, aborted, lost, running or waiting. ``run`` and ``session`` are those of
         ``gw.data``, traces and transcripts. Seconds are from the request to the end; tokens and cost (USD) are those of

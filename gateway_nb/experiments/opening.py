@@ -18,7 +18,7 @@ from ..records.reading import Reader
 from ..sync.loop_thread import loop_thread
 from .conditions import full_names
 from .experiment import Experiment
-from .plan import CONDITIONS, ERROR, RESULTS, Plan
+from .plan import Plan
 from .scoring import Scorer, columns
 from .store import VERSION, Limits, Manifest, Store, restored, storable
 
@@ -117,7 +117,7 @@ def experiment(
         max_run_cost=max_run_cost,
         cleanup=cleanup,
     )
-    named = columns(scorers, [*CONDITIONS, *RESULTS, ERROR, *plan.data.columns])
+    named = columns(scorers, plan.taken)
     return Experiment(gateway, store, replace(manifest, limits=limits), plan, named)
 
 

@@ -17,7 +17,7 @@ from .store import Record
 _PERIOD = 0.2  # seconds between two looks
 
 
-class _Bar(tqdm):  # type: ignore[misc]  # tqdm tells no types
+class Bar(tqdm):  # type: ignore[misc]  # tqdm tells no types
     """A bar that needs no thread to watch over it: it is updated by whoever waits."""
 
     monitor_interval = 0
@@ -48,7 +48,7 @@ def wait(
     # A kernel's stderr is no terminal, and shows bars all the same; a file does not.
     in_kernel = type(sys.stderr).__module__.startswith("ipykernel.")
     done = _done(records)
-    with _Bar(desc=name, total=cells, initial=done, unit="run", disable=False if in_kernel else None) as bar:
+    with Bar(desc=name, total=cells, initial=done, unit="run", disable=False if in_kernel else None) as bar:
         while not ended.is_set():
             try:
                 ended.wait(_PERIOD)

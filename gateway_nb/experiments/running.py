@@ -353,7 +353,7 @@ class Runner:
     async def _scored(self, cell: Cell, record: Record) -> None:
         log = self._events.end(_name(record))
         if self._scorers and record.status == "ok" and record.answer is not None:
-            trace = await asyncio.to_thread(trace_of, log, str(record.run))
+            trace = await asyncio.to_thread(trace_of, log, record)
             scores, errors = await score(self._scorers, self._plan.rows[cell.row], record.answer, trace)
             self._put(replace(record, scores=scores, error="; ".join(errors) or None))
 

@@ -91,6 +91,7 @@ class Record(msgspec.Struct, omit_defaults=True):
         cost: in USD.
         error: why it failed, or which scorers did.
         scores: by column.
+        mark: that somebody gave by hand.
         deleted: its sessions were, at the end.
     """
 
@@ -108,6 +109,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     cost: float | None = None
     error: str | None = None
     scores: dict[str, Any] | None = None
+    mark: int | None = None
     deleted: bool = False
 
 
