@@ -15,6 +15,7 @@ _MODULES = {
     "call": "call",
     "capture": "capture",
     "demo": "demo",
+    "docs": "docs",
     "doctor": "doctor",
     "experiment": "experiment",
     "export": "export",
