@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .capture.detached import DetachedCapture as DetachedCapture
     from .capture.detached import captures as captures
     from .capture.journal import Capture as Capture
+    from .capture.loading import load as load
     from .capture.recording import Recording as Recording
-    from .capture.recording import load as load
     from .client.event import Event as Event
     from .client.status import Status as Status
     from .diagnosis.doctor import doctor as doctor
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from .faces.connections import connections as connections
     from .faces.gateway import Gateway as Gateway
     from .faces.run import Run as Run
+    from .fleets.fleet import Fleet as Fleet
+    from .fleets.fleet import fleet as fleet
     from .notebook.playground import playground as playground
     from .notebook.widgets.connect_form import connect_form as connect_form
     from .server.local_gateway import LocalGateway as LocalGateway
@@ -66,7 +68,8 @@ if TYPE_CHECKING:
 _ROOMS = {
     "capture.journal": ("Capture",),
     "events.log": ("EventLog",),
-    "capture.recording": ("Recording", "load"),
+    "capture.loading": ("load",),
+    "capture.recording": ("Recording",),
     "client.event": ("Event",),
     "experiments.experiment": ("Experiment",),
     "experiments.opening": ("experiment",),
@@ -77,6 +80,7 @@ _ROOMS = {
     "diagnosis.doctor": ("doctor",),
     "faces.gateway": ("Gateway",),
     "faces.run": ("Run",),
+    "fleets.fleet": ("Fleet", "fleet"),
     "server.local_gateway": ("LocalGateway",),
     "notebook.widgets.connect_form": ("connect_form",),
     "notebook.playground": ("playground",),

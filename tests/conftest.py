@@ -23,12 +23,19 @@ from tests.helpers.real import RealGateway, installed
 from tests.helpers.support import SESSION_PROCESSES
 
 _PATIENCE = 5.0
-_WORKERS_PER_CORE = 1.5
+_WORKERS_PER_CORE = 2
 _UNIT = Path(__file__).parent / "unit"
 _LONGEST_ID = 60
 _HOMES = itertools.count()
 _GROUPS = {"real": "openclaw", "lab": "lab", "browser": "browser"}
 """Fixtures of a whole session that take long to start, and the group of tests that share one."""
+_OF_THE_CONNECTION = {
+    *("test_calls", "test_credentials", "test_events", "test_limits", "test_runs"),
+    *("test_bad_servers", "test_frames", "test_hostile", "test_living", "test_log_lines", "test_schedules"),
+    *("test_secrets", "test_stop", "test_verdict"),
+}
+"""What stands above the connection sees no WebSocket library."""
+_SECOND_HALF = "test_e"
 _SHARED_BY_A_MODULE = {"shared_kernel", "shared", "old", "tls", "built"}
 
 
@@ -71,9 +78,14 @@ def _group(item: pytest.Function) -> str | None:
     if params.get("gateway") == "openclaw":
         used.add("real")
     for fixture, group in _GROUPS.items():
-        if fixture in used:  # each transport has a real gateway: two workers share what takes longest
-            return f"{group}-picows" if params.get("each_transport") == "picows" else group
+        if fixture in used:
+            return f"{group}-{_half(item)}" if group == "openclaw" else group
     return item.path.stem if used & _SHARED_BY_A_MODULE else None
+
+
+def _half(item: pytest.Function) -> str:
+    """Return which of two real gateways a module's tests share: theirs are the tests that take longest."""
+    return "first" if item.path.stem < _SECOND_HALF else "second"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -99,9 +111,16 @@ def _own_home(request: pytest.FixtureRequest, _own_surroundings: Path, monkeypat
     monkeypatch.setenv("GATEWAY_NB_HOME", str(home))
 
 
-@pytest.fixture(params=LIBRARIES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Connect through each WebSocket library where the connection is what is tested."""
+    if "each_transport" in metafunc.fixturenames:
+        of_the_connection = metafunc.module.__name__.rpartition(".")[2] in _OF_THE_CONNECTION
+        metafunc.parametrize("each_transport", LIBRARIES if of_the_connection else ["websockets"], indirect=True)
+
+
+@pytest.fixture
 def each_transport(request: pytest.FixtureRequest, _own_home: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each WebSocket library in turn."""
+    """Each WebSocket library in turn, or the one that most users have."""
     library: str = request.param
     monkeypatch.setenv(LIBRARY_VARIABLE, library)
     return library

@@ -6,17 +6,18 @@ Nothing here writes over a file, or changes one that is not a capture.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
 import stat
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from ..errors import BadArgumentError, CaptureError
 from ..protocol.lines import MAX_LINE_BYTES, DamagedLine, read_line
@@ -28,6 +29,8 @@ except ImportError:  # Windows, where nothing keeps two captures from one file
     fcntl = None  # type: ignore[assignment]
 
 _TAIL_BYTES = 65_536
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+T = TypeVar("T")
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|s|m|h|d)")
 _BYTES = {"KB": 1e3, "MB": 1e6, "GB": 1e9}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -74,6 +77,7 @@ class Output:
             ``run-00001.jsonl`` and those that follow; numbers that are taken are passed over.
         append: continue a capture that exists, not a compressed one.
         rotation: when to begin another file.
+        waits: called when the disk is full; waits a while and returns whether to try again.
 
     Raises:
         CaptureError: it exists and is not to be continued, is not a capture, is written by another one, or can't be
@@ -84,8 +88,17 @@ class Output:
         torn: the file that the torn last line of a killed writer was moved to, or ``None``.
     """
 
-    def __init__(self, path: Path, *, append: bool = False, rotation: Rotation | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        append: bool = False,
+        rotation: Rotation | None = None,
+        waits: Callable[[OSError], bool] | None = None,
+    ) -> None:
         self.path = path
+        self._waits = waits
+        self._numbers: list[int] = []
         self.torn: Path | None = None
         self._wanted = path
         self._rotation = rotation
@@ -108,10 +121,12 @@ class Output:
             self._number += 1
             self.path = self._numbered(self._number)
             try:
-                return self._begin(FileIO(self.path, "xb", opener=_open_private))
+                file = self._with_patience(lambda: FileIO(self.path, "xb", opener=_open_private))
             except FileExistsError:  # somebody else's; the next number may be free
                 if self._rotation is None:
                     raise
+            else:
+                return self._begin(file)
 
     def _open_again(self) -> None:
         self.path = Path(os.path.realpath(self._wanted))
@@ -134,6 +149,8 @@ class Output:
         except CaptureError:
             file.close()
             raise
+        if self._rotation is not None:
+            self._numbers.append(self._number)
         self._raw = file
         self._file = _compressed(file) if self.path.suffix == ZSTD_SUFFIX else file
         self._size = 0
@@ -148,10 +165,20 @@ class Output:
         """
         written = 0
         while written < len(data):
-            written += self._file.write(data[written:]) or len(data)
+            rest = data[written:]
+            written += self._with_patience(lambda: self._file.write(rest)) or len(data)  # noqa: B023 - called at once
         if self.path.suffix == ZSTD_SUFFIX:
             self._file.flush()  # ends a block
         self._size += len(data)
+
+    def _with_patience(self, step: Callable[[], T]) -> T:
+        """Do a step, again and again while the disk is full and it is worth waiting."""
+        while True:
+            try:
+                return step()
+            except OSError as error:
+                if self._waits is None or error.errno not in _FULL or not self._waits(error):
+                    raise
 
     def sync(self) -> None:
         """Bring it to the disk.
@@ -176,14 +203,24 @@ class Output:
         too_large = limit.bytes is not None and self._size >= limit.bytes
         return too_large or (limit.seconds is not None and time.monotonic() - self._opened >= limit.seconds)
 
-    def rotate(self) -> None:
+    def rotate(self, head: bytes = b"") -> None:
         """Continue in the next file.
+
+        Args:
+            head: whole lines that it begins with; with nothing after them it is never due.
 
         Raises:
             CaptureError, OSError: it can't be written.
         """
         self.close()
         self._open_next()
+        self.write(head)
+        self._size = 0
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that were written, oldest first; only their numbers are kept, of which there may be many."""
+        return [self._numbered(number) for number in self._numbers] or [self.path]
 
     def close(self) -> None:
         """End the file."""

@@ -29,7 +29,7 @@ from ..client.redaction.redactor import Redactor
 from ..errors import BadArgumentError, CaptureError, printable
 from ..protocol.frames import encode
 from ..protocol.lines import torn_end
-from .files import Output, parse_rotation
+from .files import Output, Rotation, parse_rotation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +84,8 @@ class Capture:
         attach: called on the writer's thread once the file is open, with this capture: connects it to where events
             come from, and returns what disconnects it again.
         on_error: called on the writer's thread with the `CaptureError` if the disk fails.
+        waits: as for `Output`; called on the writer's thread. What comes meanwhile waits in memory, 128 MiB of it, and
+            is dropped and counted beyond.
 
     Raises:
         BadArgumentError: the patterns are not strings; the other errors are those of `Gateway.capture`.
@@ -98,27 +100,28 @@ class Capture:
         events: Iterable[str] = ("*",),
         *,
         append: bool = False,
-        rotate: str | None = None,
+        rotate: str | Rotation | None = None,
         redactor: Redactor | None = None,
         attach: Callable[[Capture], Callable[[], object]] | None = None,
         on_error: Callable[[CaptureError], object] | None = None,
+        waits: Callable[[OSError], bool] | None = None,
     ) -> None:
         self._patterns = (events,) if isinstance(events, str) else tuple(events)
         if not self._patterns or not all(isinstance(pattern, str) for pattern in self._patterns):
             raise BadArgumentError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
-        rotation = None if rotate is None else parse_rotation(rotate)
+        rotation = parse_rotation(rotate) if isinstance(rotate, str) else rotate
         self.asked_for = Path(path)
-        self._open_output = partial(Output, self.asked_for, append=append, rotation=rotation)
+        self._open_output = partial(Output, self.asked_for, append=append, rotation=rotation, waits=waits)
         self._redactor = redactor or Redactor()
         self._attach = attach
         self._detach: Callable[[], object] = lambda: None
         self._on_error = on_error
         self._every = "*" in self._patterns
-        self._queue: deque[list[Event] | bytes | _Line] = deque()
+        self._queue: deque[tuple[list[Event], Source | None] | bytes | _Line] = deque()
         self._queued = self._taken = 0  # events
         self._queued_bytes = self._taken_bytes = 0
         self._wake = threading.Event()
-        self._events = self._bytes = self._dropped = self._untold = 0
+        self._events = self._bytes = self._lines = self._dropped = self._untold = 0
         self._putting = threading.Lock()
         self._error: CaptureError | None = None
         self._stopped = self._discarded = False
@@ -136,8 +139,8 @@ class Capture:
 
     # Called by the loop thread
 
-    def extend(self, events: list[Event]) -> None:
-        """Take events, those whose names are wanted."""
+    def extend(self, events: list[Event], source: Source | None = None) -> None:
+        """Take events, those whose names are wanted; in the journal of many gateways with their source."""
         wanted = events if self._every else [event for event in events if self._wants(event.event)]
         with self._putting:
             if self._stopped or not wanted:
@@ -149,7 +152,7 @@ class Capture:
                 size -= wanted[-lost].size
             if lost < len(wanted):
                 self._note_dropped()
-                self._queue.append(wanted[: len(wanted) - lost])
+                self._queue.append((wanted[: len(wanted) - lost], source))
                 self._queued += len(wanted) - lost
                 self._queued_bytes += size
             self._dropped += lost
@@ -157,9 +160,10 @@ class Capture:
         if self._queued - self._taken >= FLUSH_EVENTS:
             self._wake.set()
 
-    def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
+    def mark(self, kind: str, epoch: int, detail: dict[str, Any], source: Source | None = None) -> None:
         """Take a note: ``gap``, ``reconnect``."""
-        self._take(_Line(_mark_line(kind, epoch, detail), is_call=False))
+        line = _mark_line(kind, epoch, detail, source)
+        self._take(_Line(line if source is None else source.redactor.json(line), is_call=False))
 
     def asked(self, request_id: str, method: str, params: bytes) -> None:
         """Take a request."""
@@ -262,7 +266,7 @@ class Capture:
         """What was written so far, in all files of this capture, as in `Recording.df`."""
         from .recording import Recording
 
-        return Recording(self._files).df
+        return Recording(self._output.files).df
 
     def __enter__(self) -> Capture:
         return self
@@ -281,7 +285,6 @@ class Capture:
             return
         try:
             self._output = self._open_output()
-            self._files = [self._output.path]
             if self._attach is not None:
                 self._detach = self._attach(self)
             atexit.register(self._stop_at_exit)
@@ -306,6 +309,7 @@ class Capture:
                     self._flush()
                     if last:
                         break
+                    self._rotate_if_due()
                     if time.monotonic() - synced >= SYNC_SECONDS:
                         self._output.sync()
                         synced = time.monotonic()
@@ -335,23 +339,55 @@ class Capture:
                 elif isinstance(item, bytes):
                     pieces.append(item)
                 else:
-                    pieces += _lines(item)
-                    self._taken += len(item)
-                    self._taken_bytes += size_of(item)
+                    events, source = item
+                    pieces += _lines(events) if source is None else [source.lines(events)]
+                    self._taken += len(events)
+                    self._taken_bytes += size_of(events)
             self._put_down(self._redactor.lines(b"".join(pieces)))
             self._events += self._taken - before
 
     def _put_down(self, data: bytes) -> None:
-        if self._output.is_due:
-            self._output.write(_mark_line("stop", 0, {"next": True}))
-            self._output.rotate()
-            self._files.append(self._output.path)
-            self._output.write(_mark_line("start", 0, {"number": len(self._files)}))
+        self._rotate_if_due()
         self._output.write(data)
         self._bytes += len(data)
+        self._lines += data.count(b"\n")
+
+    def _rotate_if_due(self) -> None:
+        if self._output.is_due:
+            self._output.write(_mark_line("stop", 0, {"next": True}))
+            self._lines += 2
+            head = {"number": len(self._output.files) + 1, "line": self._lines}
+            self._output.rotate(_mark_line("start", 0, head))
 
 
-def _lines(events: list[Event]) -> list[bytes | msgspec.Raw]:
+class Source:
+    """One of the gateways whose events a capture takes: a keeper, whose lines name the gateway.
+
+    Args:
+        capture: writes them.
+        gateway: the name.
+        redactor: takes that gateway's secrets out of its lines.
+    """
+
+    def __init__(self, capture: Capture, gateway: str, redactor: Redactor) -> None:
+        self.redactor = redactor
+        self.head = b'"gateway":%b,' % encode(gateway)
+        self._capture = capture
+
+    def extend(self, events: list[Event]) -> None:
+        """Take events."""
+        self._capture.extend(events, self)
+
+    def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
+        """Take a note."""
+        self._capture.mark(kind, epoch, detail, self)
+
+    def lines(self, events: list[Event]) -> bytes:
+        """Return events as lines, without secrets."""
+        return self.redactor.lines(b"".join(_lines(events, self.head)))
+
+
+def _lines(events: list[Event], place: bytes = b"") -> list[bytes | msgspec.Raw]:
     """Return the pieces of the events' lines, to be joined once: a copy per event would cost most of it."""
     pieces: list[bytes | msgspec.Raw] = []
     heads: dict[str, bytes] = {}
@@ -362,7 +398,7 @@ def _lines(events: list[Event]) -> list[bytes | msgspec.Raw]:
             heads = {}
         head = heads.get(event.event)
         if head is None:
-            head = b'{"t":%.6f,"epoch":%d,"event":%b' % (received, epoch, encode(event.event))
+            head = b'{"t":%.6f,"epoch":%d,%b"event":%b' % (received, epoch, place, encode(event.event))
             heads[event.event] = head
         if event.seq is None:
             pieces += (head, b',"payload":', event.raw, b"}\n")
@@ -379,5 +415,6 @@ def on_one_line(piece: bytes | msgspec.Raw) -> bytes:
     return bytes(piece).replace(b"\n", b" ").replace(b"\r", b" ")
 
 
-def _mark_line(kind: str, epoch: int, detail: dict[str, Any]) -> bytes:
-    return encode({"t": round(time.time(), 6), "epoch": epoch, "kind": kind, "payload": detail}) + b"\n"
+def _mark_line(kind: str, epoch: int, detail: dict[str, Any], source: Source | None = None) -> bytes:
+    line = encode({"t": round(time.time(), 6), "epoch": epoch, "kind": kind, "payload": detail}) + b"\n"
+    return line if source is None else b"{" + source.head + line[1:]

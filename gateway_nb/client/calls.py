@@ -86,15 +86,17 @@ def user_facing(face: type[T]) -> type[T]:
     """
     for name, method in vars(face).copy().items():
         if inspect.isfunction(method) and not name.startswith("_"):
-            setattr(face, name, _user_facing(method, list(inspect.signature(method).parameters)[1:]))
+            parameters = list(inspect.signature(method).parameters.values())[1:]
+            takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+            setattr(face, name, _user_facing(method, None if takes_any else [each.name for each in parameters]))
     return face
 
 
-def _user_facing(method: Callable[..., Any], names: list[str]) -> Callable[..., Any]:
+def _user_facing(method: Callable[..., Any], names: list[str] | None) -> Callable[..., Any]:
     @functools.wraps(method)
     def wrapper(*arguments: Any, **options: Any) -> Any:
         for name in options:
-            if name not in names:  # its value may be a secret
+            if names is not None and name not in names:  # its value may be a secret
                 raise BadArgumentError(f"{method.__name__}() takes no argument {name!r}; {_meant(name, names)}")
         try:
             return method(*arguments, **options)

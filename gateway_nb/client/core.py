@@ -61,7 +61,7 @@ class Core:
         self._connected: asyncio.Future[HelloOk] | None = None
         self._task: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = self._persists = False
         self._status = Status("closed", settings.endpoint.display)
         self._changed = asyncio.Event()
         self._next_attempt: float | None = None
@@ -76,7 +76,7 @@ class Core:
         """The last hello-ok, without its secrets; ``None`` before the first."""
         return self._hello() if self._hello is not None else None
 
-    async def start(self, limit: float | None, *, waits_for_owner: bool = True) -> HelloOk:
+    async def start(self, limit: float | None, *, waits_for_owner: bool = True, persists: bool = False) -> HelloOk:
         """Connect within so many seconds, and keep the connection alive from then on.
 
         The first connection fails at once where waiting would not help.
@@ -84,6 +84,7 @@ class Core:
         Args:
             limit: seconds, ``None`` for no limit.
             waits_for_owner: try again within them where the gateway says that its approval of this device is under way.
+            persists: where it fails, go on as after a lost connection: try again, or pause until the user acts.
 
         Raises:
             GatewayConnectError: or one of its kinds.
@@ -91,7 +92,7 @@ class Core:
         if self._connection is not None and self.hello is not None:
             return self.hello
         await self._end()
-        self._stopping = False
+        self._stopping, self._persists = False, persists
         self._reconnect.begin(waits_for_owner=waits_for_owner)
         self._connected = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._live())
@@ -100,7 +101,10 @@ class Core:
                 return await asyncio.shield(self._connected)
         except BaseException as error:
             why = self._status.reason
-            await self._end(str(error) if isinstance(error, GatewayError) else None)
+            if persists and self._goes_on(error):
+                self._connected = None  # nobody waits for it any more
+            else:
+                await self._end(str(error) if isinstance(error, GatewayError) else None)
             if isinstance(error, GatewayError) or not isinstance(error, TimeoutError):
                 raise
             if self._reconnect.pairing is not None:
@@ -108,6 +112,10 @@ class Core:
             raise HandshakeTimeoutError(
                 f"no connection to {self._status.url} within {limit:g} s" + (f": {why}" if why else "")
             ) from None
+
+    def _goes_on(self, error: BaseException) -> bool:
+        failed = isinstance(error, GatewayError) and self._status.state in ("reconnecting", "restarting", "paused")
+        return failed or isinstance(error, TimeoutError)
 
     async def stop(self, timeout: float) -> None:
         """Close the connection and connect no more.
@@ -298,7 +306,9 @@ class Core:
         decision = self._reconnect.after(recovery, error, ended.code, why)
         if isinstance(decision, Stop):
             self._fail(decision.error)
-            return None
+            if not self._persists:
+                return None
+            decision = self._reconnect.go_on(recovery, error, ended.code, why)
         if isinstance(decision, Pause):
             self._set_state("paused", decision.reason)
             self._call("on_reconnect_paused", decision.error)

@@ -99,6 +99,12 @@ class Reconnect:
         tries_again = recovery.transient and (self._waits_for_owner or recovery is not Recovery.PAIRING)
         if self._is_first and not tries_again:
             return Stop(error or closed_early(reason, self._role))
+        return self.go_on(recovery, error, close_code, reason)
+
+    def go_on(
+        self, recovery: Recovery, error: GatewayConnectError | None, close_code: int, reason: str
+    ) -> Wait | Pause:
+        """Return the same for a client that does not give up its first connection either."""
         if recovery is Recovery.PAUSE and error is not None:
             return Pause(error, reason)
         if recovery is Recovery.STARTING:

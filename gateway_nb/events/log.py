@@ -10,7 +10,7 @@ import html
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +29,8 @@ from .view import EventView
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .traces.trace import Trace
 
 CHUNK_ROWS = 8192
 _CHUNK_BYTES = 32 * 1024 * 1024
@@ -190,6 +192,10 @@ class EventLog(EventView):
 
     def _rows(self) -> pa.Table:
         return self.to_arrow()
+
+    def _again(self) -> Callable[[str], Trace | None]:
+        rows = len(self) + self.dropped
+        return lambda run: None if len(self) + self.dropped == rows else self.trace(run)
 
     def _table(self) -> pa.Table:
         return self.to_arrow().cast(PLAIN)

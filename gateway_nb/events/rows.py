@@ -71,8 +71,8 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
         _column(nanoseconds(np.array([row.received for row in rows], "float64")), "time"),
         _column(np.array([row.epoch for row in rows], "int32"), "epoch"),
         _numbers([row.seq for row in rows], "seq", "int64"),
-        _names([row.event for row in rows], "event"),
-        _names([row.kind for row in rows], "kind"),
+        names_array([row.event for row in rows]),
+        names_array([row.kind for row in rows]),
         text_array([row.raw for row in rows]),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
@@ -92,11 +92,11 @@ def _numbers(values: list[int | None], name: str, dtype: str) -> Any:
     return _column(np.array([value or 0 for value in values], dtype), name, valid)
 
 
-def _names(names: list[str | None], name: str) -> Any:
+def names_array(names: list[str | None]) -> Any:
     """Return names as a dictionary and codes; no name is null."""
     words = [word for word in dict.fromkeys(names) if word is not None]
     code_of = {word: code for code, word in enumerate(words)}
-    codes = _numbers([None if word is None else code_of[word] for word in names], name, "int32")
+    codes = _numbers([None if word is None else code_of[word] for word in names], "event", "int32")
     return pa.DictionaryArray.from_arrays(codes, text_array([word.encode("utf-8", "replace") for word in words]))
 
 

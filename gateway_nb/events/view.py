@@ -6,6 +6,7 @@ import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Never
 
 import pyarrow as pa
@@ -197,11 +198,13 @@ class EventView(ABC):
             >>> text = run.result().text
             >>> frame = gw.events.trace(run).spans
         """
-        from .traces.trace import read_trace
+        from .traces.trace import naming, read_trace
 
         if complete and self.complete is None:
             raise BadArgumentError("complete=True asks the gateway, which only gw.events can, not a recording")
-        trace = read_trace(self._rows(), getattr(run, "run_id", run), self.redactor)
+        again = self._again()
+        trace = read_trace(partial(naming, self._rows()), getattr(run, "run_id", run), self.redactor)
+        trace.again = again and partial(again, trace.run)
         return self.complete(trace) if complete and self.complete is not None else trace
 
     def traces(self) -> Traces:
@@ -213,7 +216,15 @@ class EventView(ABC):
         """
         from .traces.trace import read_traces
 
-        return read_traces(self._rows(), self.redactor)
+        again = self._again()
+        traces = read_traces(self._rows(), self.redactor)
+        for trace in traces:
+            trace.again = again and partial(again, trace.run)
+        return traces
+
+    def _again(self) -> Callable[[str], Trace | None] | None:
+        """Return what reads a run's trace if events have come by then, where they may come."""
+        return None
 
 
 def _utc(when: str | dt.datetime) -> pd.Timestamp:

@@ -1,7 +1,7 @@
 """One line of a journal, checked: whatever passes has its place in every column, and no reader fails on it later.
 
 A line is ``{"t":SECONDS,"epoch":N,"event":NAME,"seq":N,"payload":...}``; a mark has ``"kind"`` instead of
-``"event"``, and no ``"seq"``.
+``"event"``, and no ``"seq"``. In the journal of many gateways a line says which: ``"gateway":NAME``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class DamagedLine(ValueError):
 
 
 class Line(msgspec.Struct, gc=False, rename={"received": "t", "raw": "payload"}):
-    """One line of a journal, with the attributes of an event."""
+    """One line of a journal, with the attributes of an event; in that of a fleet, with the gateway's name."""
 
     received: _Seconds
     epoch: _Epoch
@@ -46,6 +46,7 @@ class Line(msgspec.Struct, gc=False, rename={"received": "t", "raw": "payload"})
     event: _Name | None = None
     kind: _Name = "event"
     seq: _Count | None = None
+    gateway: _Name | None = None
 
 
 class Gap(msgspec.Struct):
@@ -135,13 +136,32 @@ def read_line(text: bytes) -> Line:
         raise DamagedLine(str(error)) from None
 
 
+def read_lines(data: bytes) -> list[Line]:
+    """Return whole lines that were checked, several times as fast as one by one.
+
+    Raises:
+        DamagedLine: one of them is damaged, or nested so deep that only `read_line` can tell.
+    """
+    try:
+        lines: list[Line] = _line.decode_lines(data)
+        for line in lines:
+            _check(line)
+    except (ValueError, RecursionError) as error:
+        raise DamagedLine(str(error)) from None
+    return lines
+
+
 def _checked(text: bytes) -> Line:
-    line = _line.decode(text)
+    line: Line = _line.decode(text)
+    _check(line)
+    return line
+
+
+def _check(line: Line) -> None:
     if line.event is None:
         detail(line)
     elif line.kind != "event":
         raise DamagedLine("it is an event and a mark at once")
-    return line
 
 
 def _checked_with_a_whole_stack(text: bytes) -> Line:

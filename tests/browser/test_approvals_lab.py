@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 import gateway_nb as gnb
 from tests.helpers.lab import Page
 from tests.helpers.real import RealGateway
@@ -32,6 +34,7 @@ None
 """
 
 
+@pytest.mark.slow
 def test_a_click_during_a_cell(page: Page) -> None:
     """What a run asks can be allowed and denied while the cell that waits for the run blocks the kernel."""
     path = page.open_cells(START, TABLE, RUNS, PANEL, ASK)
@@ -86,6 +89,7 @@ print("blue" in gw.run("tool:ask_user:" + json.dumps({"questions": [question]}),
 """
 
 
+@pytest.mark.slow
 def test_the_real_gateway(page: Page, real: RealGateway) -> None:
     """During one cell its runs are allowed and denied by clicks, allowed elsewhere, and get an answer to a question."""
     page.open_cells(

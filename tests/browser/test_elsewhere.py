@@ -39,6 +39,7 @@ def _has_run_all(page: Page) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["notebook", "voila"])
 def test_live(page: Page, package: str) -> None:
     """The table and the form are live, and nothing is fetched from elsewhere."""

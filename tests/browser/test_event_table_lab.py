@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.helpers.lab import Page
 from tests.helpers.support import until
 
@@ -41,6 +43,7 @@ def comms(page: Page) -> int:
     return int(page.page.evaluate(ask))
 
 
+@pytest.mark.slow
 def test_a_saved_notebook_stays_small(page: Page) -> None:
     """Two tables of 100,000 events, saved with their state, make at most 60 KB, and live again after a reload."""
     path = page.open_cells(START, "emit(100_000)", "gw.table()", "gw.table()")
@@ -59,6 +62,7 @@ def test_a_saved_notebook_stays_small(page: Page) -> None:
     rows(page, 2, '"n":99999')
 
 
+@pytest.mark.slow
 def test_enter_adds_a_column(page: Page) -> None:
     """Enter in the table's fields is the table's: a path becomes a column, and the notebook stays as it is."""
     page.open_cells(START, "emit(50); gw.table()")
@@ -80,6 +84,7 @@ def test_enter_adds_a_column(page: Page) -> None:
     assert page.page.locator(".jp-CodeCell").count() == 2
 
 
+@pytest.mark.slow
 def test_a_picture(page: Page) -> None:
     """While the table is live its picture is hidden; saved, and with its kernel gone, the picture is seen."""
     path = page.open_cells(START, "emit(50); gw.table()")
@@ -95,6 +100,7 @@ def test_a_picture(page: Page) -> None:
     assert page.cell(1).locator(".gnb").is_hidden()
 
 
+@pytest.mark.slow
 def test_a_life_of_a_table(page: Page) -> None:
     """A cell run again, a closed widget, a closed connection, a restarted kernel: no error, and nothing left over."""
     page.open_cells(
@@ -156,6 +162,7 @@ def test_live(page: Page) -> None:
     assert len(heard) <= 12 * (float(seconds) + 1)
 
 
+@pytest.mark.slow
 def test_during_a_cell(page: Page) -> None:
     """While a cell runs, the table goes on, and a click is answered before the cell has ended."""
     page.open_cells(

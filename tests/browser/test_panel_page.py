@@ -176,15 +176,16 @@ def test_as_a_cell(request_box: Stub, params: str, final: bool) -> None:
 
 
 def test_runs(browser: Any, tmp_path: Path) -> None:
-    """Runs are shown as they go: state, times, pieces, tools, tokens; what agents say is text."""
+    """Runs are shown as they go: state, times, pieces, tools, tokens; what agents say is text; a click chooses one."""
     log = gnb.EventLog()
+    chosen: list[str] = []
     folder = tmp_path / "page"
     folder.mkdir()
 
     def agent(number: int, stream: str, **data: Any) -> None:
         log.extend([event(number, "agent", {"runId": HOSTILE, "sessionKey": "main", "stream": stream, "data": data})])
 
-    with stub(browser, RunsView(log, "test"), folder) as page:
+    with stub(browser, RunsView(log, "test", chosen.append), folder) as page:
         page.open()
         page.until("document.body.textContent.includes('No agent has run yet')")
         agent(0, "lifecycle", phase="start")
@@ -201,6 +202,9 @@ def test_runs(browser: Any, tmp_path: Path) -> None:
         assert course.get_attribute("aria-label") == "2.00 s, first token after 1.00 s, 1 tool calls"
         assert course.locator(".gnb-tool").count() == 1
         assert page.page.locator("img").count() == 0
+        page.page.get_by_role("button", name=HOSTILE).press("Enter")
+        until(lambda: page.pump() or chosen)
+        assert chosen == [HOSTILE]
 
 
 def test_a_panel(gw: gnb.Gateway) -> None:

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.lab import Page
 
 START = """
@@ -29,6 +31,7 @@ for number in (1, 2):
 """
 
 
+@pytest.mark.slow
 def test_a_click_during_a_cell(page: Page) -> None:
     """The card says what to approve; Allow and Deny work while the cell that waits for the call blocks the kernel."""
     path = page.open_cells(START, TOOL, CALLS, "gw.tools")
@@ -87,6 +90,7 @@ def picture(page: Page, cell: int, folder: Path, name: str) -> None:
         (folder / f"{name}-{theme.rpartition(' ')[2]}.png").write_bytes(page.cell(cell).screenshot())
 
 
+@pytest.mark.slow
 def test_the_panels_tab(page: Page, tmp_path: Path) -> None:
     """The panel's tab follows the tools: none, one that waits for a click, then the calls with arguments and answer."""
     page.open_cells(
@@ -110,6 +114,7 @@ def test_the_panels_tab(page: Page, tmp_path: Path) -> None:
     picture(page, 0, tmp_path, "tab")
 
 
+@pytest.mark.slow
 def test_an_answer_in_a_cell(page: Page, tmp_path: Path) -> None:
     """%%agent shows Markdown with coloured code, loads nothing that it names, and stays in the saved notebook."""
     setup = START + TOOL.replace("confirm=True", "") + "gw.tools.approve()\n%load_ext gateway_nb"

@@ -43,6 +43,7 @@ def test_a_typed_secret(page: Page, lab: Lab) -> None:
     assert not [file for file in lab.root.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
 
 
+@pytest.mark.slow
 def test_pairing_by_click(page: Page) -> None:
     """An approval is asked for with a command, and once the owner has run it the form connects by itself."""
     page.open_cells(
@@ -64,6 +65,7 @@ def test_pairing_by_click(page: Page) -> None:
     state(page, "connected")
 
 
+@pytest.mark.slow
 def test_disconnect_during_a_cell(page: Page) -> None:
     """Disconnect works while a cell keeps the kernel's main thread."""
     page.open_cells(START, "print(local.url)", "form = gnb.connect_form(); form", "import time; time.sleep(60)")
@@ -79,6 +81,7 @@ def test_disconnect_during_a_cell(page: Page) -> None:
     page.command("notebook:interrupt-kernel")
 
 
+@pytest.mark.slow
 def test_a_panel(page: Page, tmp_path: Path) -> None:
     """The panel's tabs show status, events, a request's answer and runs, and look at home in both themes."""
     page.open_cells(
@@ -110,19 +113,23 @@ def test_a_panel(page: Page, tmp_path: Path) -> None:
     panel.locator(".gnb-request .gnb-tree details").first.wait_for()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_contrast(page: Page, theme: str) -> None:
-    """Every text of the form and the table stands out from its background by 4.5 : 1, in either theme."""
+    """Every text of the form, the table and a trace stands out from its background by 4.5 : 1, in either theme."""
     page.open_cells(
         START + "gw = gnb.connect(local.url, token=local.token)\nfor name in 'abcdefgh': local.emit(name, {'x': name})",
         "gnb.connect_form()",
         "gw.table()",
+        "run = gw.run('hello')\ntext = run.result().text\nrun.trace()",
     )
     page.command("apputils:change-theme", theme=theme)
     page.page.wait_for_function(f"document.body.dataset.jpThemeName === {theme!r}")
     page.run_all()
     page.cell(2).locator(".gnb-rows .gnb-row").nth(7).wait_for()
     page.cell(1).get_by_text("More", exact=True).click()
+    page.cell(3).get_by_role("treeitem").first.click()
+    page.cell(3).locator(".gnb-details dd").first.wait_for()
     weak = page.page.evaluate(_CONTRAST)
     assert weak == []
 

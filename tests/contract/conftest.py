@@ -12,7 +12,7 @@ from gateway_nb.server.local_gateway import LocalGateway
 
 @pytest.fixture(params=["local", "openclaw"])
 def gateway(request: pytest.FixtureRequest, each_transport: str) -> Iterator[Any]:
-    """Each gateway in turn, through each WebSocket library."""
+    """Each gateway in turn."""
     if request.param == "openclaw":
         yield request.getfixturevalue("real")
     else:

@@ -8,15 +8,8 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
-
 import gateway_nb as gnb
 from tests.helpers.real import AnyGateway
-
-
-@pytest.fixture
-def each_transport() -> None:
-    """The command chooses its own."""
 
 
 def demo(gateway: AnyGateway, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ import asyncio
 import doctest
 import importlib
 import inspect
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
+from tests.helpers.lakes import lake
 
 PACKAGE = Path(gnb.__file__).parent
 MODULES = [
@@ -31,8 +33,12 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
         with gnb.connect(name="example") as gw, gw.capture("run.jsonl"):
             gw.run("hello").result(30)
-        with gnb.connect() as gw:
-            yield {"gnb": gnb, "asyncio": asyncio, "Path": Path, "gw": gw, "url": local.url, "token": local.token}
+        lake("lake", {"c1": Path("run.jsonl").read_bytes().splitlines(keepends=True)})
+        monkeypatch.setenv("NORTH_TOKEN", local.token)
+        members = [{"name": "north", "url": local.url, "token_env": "NORTH_TOKEN", "labels": {"region": "eu"}}]
+        with gnb.connect() as gw, gnb.fleet(members) as fleet:
+            own = {"gw": gw, "fleet": fleet, "url": local.url, "token": local.token}
+            yield {"gnb": gnb, "asyncio": asyncio, "os": os, "Path": Path, **own}
 
 
 @pytest.mark.filterwarnings("ignore:no agent can call this notebook's tools yet")

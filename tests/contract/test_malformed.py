@@ -13,11 +13,6 @@ from tests.helpers.real import AnyGateway
 from tests.helpers.support import async_test
 
 
-@pytest.fixture
-def each_transport() -> None:
-    """These tests bring their own client."""
-
-
 async def sign_in_to(
     gateway: AnyGateway, changes: dict[str, Any], *, signed: bool
 ) -> tuple[str | None, str | None, int | None]:

@@ -14,8 +14,8 @@ from gateway_nb.openclaw.process import VERSION
 from tests.helpers.nodes import offering, owner, text
 from tests.helpers.real import RealGateway, installed
 
-SESSIONS, RUNS = 20, 10
-MESSAGES = 5000
+SESSIONS, RUNS = 10, 5
+MESSAGES = 2500
 MODEL = {
     "id": "mock-1",
     "name": "Mock 1",
@@ -38,7 +38,7 @@ def shared() -> Iterator[RealGateway]:
 
 
 def test_every_run_is_counted(shared: RealGateway) -> None:
-    """200 runs with tools in 20 sessions: the totals are the messages' sums, tokens exactly, cost to 1e-9."""
+    """50 runs with tools in 10 sessions: the totals are the messages' sums, tokens exactly, cost to 1e-9."""
 
     async def run_all() -> None:
         async with (
@@ -75,7 +75,7 @@ def test_every_run_is_counted(shared: RealGateway) -> None:
 
 
 def test_every_message_is_there(shared: RealGateway) -> None:
-    """5,000 messages of one session are all read, each once, in order, also while another one comes."""
+    """2,500 messages of one session are all read, each once, in order, also while another one comes."""
     key = f"agent:main:{uuid.uuid4()}"
 
     async def fill() -> None:

@@ -82,11 +82,6 @@ class Shapes:
 
 
 @pytest.fixture
-def each_transport() -> None:
-    """These tests bring their own client."""
-
-
-@pytest.fixture
 def _no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Fail if a task of the gateway ended with an error that nobody took."""
     yield

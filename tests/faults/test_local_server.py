@@ -22,11 +22,6 @@ from tests.helpers.raw import answer_to, outcome, sign_in
 from tests.helpers.support import async_test
 
 
-@pytest.fixture
-def each_transport() -> None:
-    """Most of these tests bring their own client."""
-
-
 def port_of(url: str) -> int:
     return int(url.removesuffix("/v1").rpartition(":")[2])
 

@@ -60,6 +60,7 @@ async def live_through(steps: list[tuple[str, int]]) -> tuple[Book, Requests, gn
         return book, requests, agw.status, last
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(STEPS)
 def test_faults(steps: list[tuple[str, int]]) -> None:
@@ -74,6 +75,7 @@ def test_faults(steps: list[tuple[str, int]]) -> None:
     assert (status.counters.in_flight, status.counters.queued) == (0, 0)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(WITH_LIES)
 def test_lies(steps: list[tuple[str, int]]) -> None:

@@ -14,6 +14,7 @@ ROOMS = (
     "cli",
     "notebook",
     "diagnosis",
+    "fleets",
     "experiments",
     "faces",
     "tools",

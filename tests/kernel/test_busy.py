@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 import gateway_nb as gnb
 from tests.helpers.scripts import CONNECT, running
 
@@ -25,6 +27,7 @@ print(numbers == list(range({RATE * SECONDS})), gw.status.counters.missed, recor
 """
 
 
+@pytest.mark.slow
 def test_a_cell_that_burns_the_processor(local: gnb.LocalGateway, tmp_path: Path) -> None:
     """With a cell that computes all the time, nothing of 10,000 events a second is lost, neither in the log nor on
     disk."""

@@ -191,6 +191,7 @@ def test_a_killed_capture_is_forgotten(local: gnb.LocalGateway, tmp_path: Path) 
         assert list(gnb.load(tmp_path / "run.jsonl").payloads("x")) == [1]
 
 
+@pytest.mark.slow
 def test_a_disk_that_fails(local: gnb.LocalGateway, tmp_path: Path) -> None:
     """A detached capture whose file is taken away stays listed with the reason, until somebody stops it."""
     path = tmp_path / "run.jsonl"

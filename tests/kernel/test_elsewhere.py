@@ -60,6 +60,7 @@ RUNNERS: dict[str, list[str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "passes"), [(_GOOD, True), (_BAD, False)], ids=["good", "failing"])
 @pytest.mark.parametrize("runner", RUNNERS)
 def test_runners(runner: str, cell: str, passes: bool, tmp_path: Path, local: gnb.LocalGateway) -> None:

@@ -68,6 +68,7 @@ def exported(folder: Path, local: gnb.LocalGateway) -> str:
     return html.unescape(_SCRIPT.sub("", page))
 
 
+@pytest.mark.slow
 def test_rows_stand_in_the_page(exported: str, local: gnb.LocalGateway) -> None:
     """Table, panel and form show their rows and their state in an exported page, though no script runs in it."""
     assert exported.count("● connected") == 3
@@ -76,12 +77,14 @@ def test_rows_stand_in_the_page(exported: str, local: gnb.LocalGateway) -> None:
     assert "Connection form: connected" in exported
 
 
+@pytest.mark.slow
 def test_answers_stand_in_the_page(exported: str) -> None:
     """What an agent answered in a cell stands in an exported page as it was shown."""
     assert "<p>the answer is <strong>forty-two</strong></p>" in exported
     assert "agent · ok · " in exported
 
 
+@pytest.mark.slow
 def test_a_transcript_stands_in_the_page(folder: Path) -> None:
     """A transcript is in an exported page as it was shown, one that was followed as it was last, and nothing acts."""
     page = export(folder, _TRANSCRIPT)

@@ -105,6 +105,7 @@ def lab_in(folder: Path, *arguments: str, **environment: str) -> Iterator[Lab]:
         process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_all_of_it(tmp_path: Path) -> None:
     """A kernel has the magics and connects to the embedded gateway without arguments; Ctrl-C ends all of it."""
     mine = tmp_path / "mine"
@@ -134,6 +135,7 @@ def test_all_of_it(tmp_path: Path) -> None:
         assert probe.connect_ex(tuple(gateway)) != 0
 
 
+@pytest.mark.slow
 def test_a_gateway_that_is_there(tmp_path: Path) -> None:
     """A gateway that lets us in is used, not replaced, and its token stands in nothing that is printed."""
     with (

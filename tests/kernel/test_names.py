@@ -45,6 +45,7 @@ def test_threads_and_one_name() -> None:
         last.close()
 
 
+@pytest.mark.slow
 def test_threads_and_names_of_their_own() -> None:
     """Threads that connect under names of their own do not wait for one another, nor for one that can't connect."""
     with gnb.LocalGateway() as local, Silent() as silent:
@@ -163,6 +164,7 @@ with gnb.LocalGateway() as local, Silent() as silent:
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt() -> None:
     """Ctrl-C ends the waiting for a name that another thread connects, as it ends connecting; the name is free then."""
     with running(SIGINT_WHILE_WAITING) as script:

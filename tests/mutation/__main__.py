@@ -45,7 +45,7 @@ _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".coverage*", ".*_cache", 
 _TESTS_AT_LEAST = 20
 _PATIENCE = (60.0, 5.0)  # seconds, and how much longer than without a fault tests may take
 _ATTEMPTS = 3
-_PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:nbval")  # which takes seconds to import
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "-m", "", "-p", "no:nbval")  # seconds to import
 _NO_TESTS = 5
 _COVERAGE = """
 [run]
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("action", nargs="?", choices=("sample", "contexts"), default="sample")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--only", default="", help="only mutants whose name contains this")
+    parser.add_argument("--only", nargs="+", default=[""], help="only mutants whose name contains one of these")
     parser.add_argument("--seconds", type=float, default=40, help="of tests per fault, of tests/unit and of the others")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
@@ -83,7 +83,7 @@ def main() -> None:
         return
     if not CONTEXTS.exists():
         sys.exit("first: python -m tests.mutation contexts")
-    every = [mutant for mutant in all_mutants() if arguments.only in mutant.name]
+    every = [mutant for mutant in all_mutants() if any(part in mutant.name for part in arguments.only)]
     random.Random(arguments.seed).shuffle(every)  # before any is left out: an entry more changes one draw, not all
     chosen = [mutant for mutant in every if mutant.name not in EQUIVALENT][: arguments.count]
     survivors = run(chosen, arguments.seconds, arguments.jobs)

@@ -287,6 +287,11 @@ def _check(span: Span, root: Span, ended: bool) -> None:
         span.mark("it ends before it starts")
 
 
+def announced_by(run: str) -> str | None:
+    """Return the sub-agent's run whose answer a run announces to its parent: its id is ``announce:v1:SESSION:RUN``."""
+    return run.rpartition(":")[2] if run.startswith("announce:") else None
+
+
 def linked(runs: Iterable[list[Span]]) -> list[list[Span]]:
     """Return the spans of traces: those of a run with those of the runs it started, through all generations.
 
@@ -300,8 +305,7 @@ def linked(runs: Iterable[list[Span]]) -> list[list[Span]]:
             if isinstance(child := span.attributes.get("child_run"), str) and child in by_run:
                 parents.setdefault(child, span)
     for run, spans in by_run.items():
-        # The answer of a sub-agent is announced to its parent in a run whose id names it: announce:v1:SESSION:RUN
-        announced = run.rpartition(":")[2] if run.startswith("announce:") else None
+        announced = announced_by(run)
         if announced in by_run and announced is not None:
             parents.setdefault(run, by_run[announced][0])
             spans[0].name = f"announce {spans[0].name}"[:MAX_NAME]

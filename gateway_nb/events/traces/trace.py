@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from ...client.redaction.redactor import Redactor
 from ...errors import BadArgumentError, one_line, printable
 from ...protocol.frames import encode
+from .. import widgets
 from . import atif, otlp, perfetto, waterfall
 from .compare import TraceDiff
-from .spans import Span, linked, run_spans
+from .spans import Span, announced_by, linked, run_spans
 from .steps import StepReader
 
 if TYPE_CHECKING:
@@ -25,16 +26,20 @@ _SHOWN_PROBLEMS = 3
 class Trace:
     """What an agent did in a run and in the runs it started: a tree of spans. Shows itself in a notebook.
 
+    It holds what there was when it was asked for. Where it is shown in a notebook, it grows until the run has ended.
+
     Args:
         spans: as the tree is read, the root first.
+        again: returns it as it is by now, ``None`` if nothing came; ``None`` for one that does not grow.
 
     Example:
         >>> trace = gnb.load("run.jsonl").traces()[0]
         >>> frame = trace.spans
     """
 
-    def __init__(self, spans: list[Span]) -> None:
+    def __init__(self, spans: list[Span], again: Callable[[], Trace | None] | None = None) -> None:
         self.tree = spans
+        self.again = again
 
     @property
     def run(self) -> str:
@@ -45,6 +50,14 @@ class Trace:
     def status(self) -> str:
         """How that ended: ok, error, aborted, running, or unknown where its end may have been missed."""
         return self.tree[0].status
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there may be more: a run of it has not ended, or the answer of a sub-agent was not announced."""
+        runs = [span for span in self.tree if span.kind == "run"]
+        awaited = {span.attributes["child_run"] for span in self.tree if "child_run" in span.attributes}
+        announced = {announced_by(str(span.attributes["run"])) for span in runs}
+        return any(span.status in ("running", "unknown") for span in runs) or not awaited <= announced
 
     @property
     def problems(self) -> list[str]:
@@ -147,6 +160,10 @@ class Trace:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": self.text}
 
+    def _ipython_display_(self) -> None:
+        if not widgets.backend.show_trace(self):
+            print(self.text)
+
     def __len__(self) -> int:
         return len(self.tree)
 
@@ -238,34 +255,30 @@ def read_traces(table: pa.Table, redactor: Redactor) -> Traces:
     return traces_of(reader)
 
 
-def read_trace(table: pa.Table, run: str, redactor: Redactor) -> Trace:
+def read_trace(rows: Callable[[set[str] | None], pa.Table], run: str, redactor: Redactor) -> Trace:
     """Return the trace that a run is part of.
 
     Args:
-        table: rows with the columns of the event log; only those that name the run or its relatives are decoded.
+        rows: returns the marks and those rows whose payload has one of some texts in it, or with ``None`` all rows,
+            with the columns of the event log; so only those that name the run or its relatives are decoded.
         run: its id.
         redactor: takes the secrets out of it.
 
     Raises:
         BadArgumentError: there is no event of such a run.
     """
-    import pyarrow.compute as compute
-
-    chosen = compute.is_null(table.column("event"))
     wanted: set[str] = set()
     new = {run}
     for _ in range(_GENERATIONS):
-        for name in new:
-            chosen = compute.or_(chosen, compute.match_substring(table.column("payload"), encode(name).decode()[1:-1]))
         wanted |= new
         reader = StepReader(redactor)
-        reader.extend(table.filter(chosen))
+        reader.extend(rows({encode(name).decode()[1:-1] for name in wanted}))
         new = _relatives(reader, wanted) - wanted
         if not new:
             break
     else:  # more generations than anybody has: read everything once
         reader = StepReader(redactor)
-        reader.extend(table)
+        reader.extend(rows(None))
         wanted = set(reader.runs)
     reader.runs = {name: steps for name, steps in reader.runs.items() if name in wanted}
     if run in reader.runs:
@@ -277,6 +290,18 @@ def read_trace(table: pa.Table, run: str, redactor: Redactor) -> Trace:
     )
 
 
+def naming(table: pa.Table, texts: set[str] | None) -> pa.Table:
+    """Return the marks of a table and the rows whose payload has one of these texts in it; with ``None`` all rows."""
+    import pyarrow.compute as compute
+
+    if texts is None:
+        return table
+    chosen = compute.is_null(table.column("event"))
+    for text in texts:
+        chosen = compute.or_(chosen, compute.match_substring(table.column("payload"), text))
+    return table.filter(chosen)
+
+
 def _relatives(reader: StepReader, runs: set[str]) -> set[str]:
     """Return the runs that these started, that started these, and that announce their answers."""
     found = set()
@@ -284,8 +309,9 @@ def _relatives(reader: StepReader, runs: set[str]) -> set[str]:
         children = set(steps.children)
         if name in runs:
             found |= children
-        if children & runs or (name.startswith("announce:") and name.rpartition(":")[2] in runs):
+        announced = announced_by(name)
+        if children & runs or announced in runs:
             found.add(name)
-        if name in runs and name.startswith("announce:"):
-            found.add(name.rpartition(":")[2])
+        if name in runs and announced is not None:
+            found.add(announced)
     return found

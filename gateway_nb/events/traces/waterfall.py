@@ -1,7 +1,9 @@
 """Spans as a picture: a tree at the left, bars to scale beside it, as SVG that needs nothing else, and as text. Pure.
 
 A notebook shows SVG as an image, which knows neither the page's theme nor its fonts' colours: inks and colours are
-readable on light and on dark. Nothing of what a gateway wrote acts in it.
+readable on light and on dark. They are attributes of each element, since sites that show notebooks, as GitHub, put SVG
+into their page without its ``style``: what has its colour from there is black. Nothing of what a gateway wrote acts in
+it.
 """
 
 from __future__ import annotations
@@ -24,15 +26,9 @@ _TICKS = 4
 _TEXT_BAR = 30
 COLOURS = {"run": "#4a7fb5", "model": "#d1802a", "tool": "#4a9a4a"}
 _ERROR = "#d9534f"
-_INK = "#808080"
+_INK = "#7a7a7a"  # as far from white as from a dark page, as in `events.plots`
 _SIGNS = {"error": "✕ ", "aborted": "■ ", "unknown": "? ", "running": "… "}
 _NOT_XML = re.compile("[\ufffe\uffff]")
-_STYLE = (
-    f"text{{font:12px system-ui,sans-serif;fill:{_INK}}}.n{{text-anchor:end}}"
-    f"line{{stroke:{_INK};stroke-opacity:.3}}"
-    + "".join(f".{kind[0]}{{fill:{colour}}}" for kind, colour in COLOURS.items())
-    + f".e{{stroke:{_ERROR};stroke-width:2}}.o{{fill-opacity:.35;stroke:{_INK};stroke-dasharray:3}}"
-)
 
 
 @dataclass(frozen=True)
@@ -145,29 +141,31 @@ def svg(title: str, lines: Sequence[Row]) -> str:
     left = len(lines) - len(parts)
     height = _HEAD + (len(parts) + (left > 0)) * _ROW + 4
     note = f'<text x="4" y="{height - 8}">{left:,} further spans are not shown; .spans has all</text>' if left else ""
-    head = _head(title, last, scale, height - 4)
+    name = _escaped(title.strip("<>"), _TITLE)
+    head = _head(name, last, scale, height - 4)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
-        f'role="img"><style>{_STYLE}</style>{head}{"".join(parts)}{note}</svg>'
+        f'role="img" aria-label="{name}" font-family="system-ui,sans-serif" font-size="12" fill="{_INK}">'
+        f"{head}{''.join(parts)}{note}</svg>"
     )
 
 
-def _head(title: str, last: float, scale: float, height: int) -> str:
+def _head(name: str, last: float, scale: float, height: int) -> str:
     """Return title, legend and the axis of time."""
-    parts = [f'<text x="4" y="14">{_escaped(title.strip("<>"), _TITLE)}</text>']
-    legend = {**{kind: kind[0] for kind in COLOURS}, "error": "r e", "no end": "o"}
-    for number, (name, classes) in enumerate(legend.items()):
+    parts = [f'<text x="4" y="14">{name}</text>']
+    legend = [(kind, _paint(kind)) for kind in COLOURS]
+    legend += [("error", _paint("run", failed=True)), ("no end", _paint("run", is_open=True))]
+    for number, (kind, paint) in enumerate(legend):
         x = 4 + number * 55
-        parts.append(
-            f'<rect class="{classes}" x="{x}" y="26" width="10" height="10"/><text x="{x + 14}" y="35">{name}</text>'
-        )
+        parts.append(f'<rect {paint} x="{x}" y="26" width="10" height="10"/><text x="{x + 14}" y="35">{kind}</text>')
     step = _step(last)
     for tick in range(_TICKS * 3):
         if (at := tick * step) > last or not scale:
             break
         left = round(_TREE + at * scale, 1)
         parts.append(
-            f'<line x1="{left}" x2="{left}" y1="38" y2="{height}"/><text x="{left + 2}" y="35">{at:g} s</text>'
+            f'<line x1="{left}" x2="{left}" y1="38" y2="{height}" stroke="{_INK}" stroke-opacity=".3"/>'
+            f'<text x="{left + 2}" y="35">{at:g} s</text>'
         )
     return "".join(parts)
 
@@ -184,28 +182,38 @@ def _row(line: Row, y: int, scale: float) -> str:
     x = 4 + min(line.depth, _DEEPEST) * _INDENT
     high = (_ROW - 6) // len(line.bars)
     bars = "".join(
-        f'<rect class="{_classes(each)}" x="{_TREE + each.start * scale:.1f}" y="{y + 3 + place * high}" '
-        f'width="{max((each.end - each.start) * scale, 1):.1f}" height="{high}"/>'
+        f'<rect {_paint(each.kind, each.failed, each.is_open)} x="{_TREE + each.start * scale:.1f}" '
+        f'y="{y + 3 + place * high}" width="{max((each.end - each.start) * scale, 1):.1f}" height="{high}"/>'
         for place, each in enumerate(line.bars)
     )
     figure = (
-        f'<text class="n" x="{_WIDTH - 4}" y="{y + 13}">{_escaped(line.figure, _LABEL)}</text>' if line.figure else ""
+        f'<text text-anchor="end" x="{_WIDTH - 4}" y="{y + 13}">{_escaped(line.figure, _LABEL)}</text>'
+        if line.figure
+        else ""
     )
     title = f"<title>{_escaped(line.title, _TITLE)}</title>"
     return f'<g>{title}<text x="{x}" y="{y + 13}">{_escaped(line.label, _LABEL)}</text>{bars}{figure}</g>'
 
 
-def _classes(each: Bar) -> str:
-    return each.kind[0] + (" e" if each.failed else "") + (" o" if each.is_open else "")
+def _paint(kind: str, failed: bool = False, is_open: bool = False) -> str:
+    """Return the attributes of a bar; one without an end is dashed, also where it failed."""
+    edge = _ERROR if failed else _INK
+    return (
+        f'fill="{COLOURS[kind]}"'
+        + (f' stroke="{edge}"' if failed or is_open else "")
+        + (' stroke-width="2"' if failed else "")
+        + (' fill-opacity=".35" stroke-dasharray="3"' if is_open else "")
+    )
 
 
-def _cut(text: str, longest: int) -> str:
+def cut(text: str, longest: int) -> str:
+    """Return a text's first characters, in which nothing acts."""
     text = printable(text[: longest + 1])
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _escaped(text: str, longest: int) -> str:
-    return html.escape(_NOT_XML.sub("\ufffd", _cut(text, longest)), quote=False)
+    return html.escape(_NOT_XML.sub("\ufffd", cut(text, longest)))
 
 
 def text(title: str, lines: Sequence[Row]) -> str:
@@ -213,7 +221,7 @@ def text(title: str, lines: Sequence[Row]) -> str:
     last = max((each.end for line in lines for each in line.bars), default=0.0)
     shown = [printable(title)]
     for line in lines[:_MAX_LINES]:
-        name = _cut("  " * min(line.depth, _DEEPEST) + line.label.replace("\n", " "), 40)
+        name = cut("  " * min(line.depth, _DEEPEST) + line.label.replace("\n", " "), 40)
         shown += [f"{name:40} {line.figure:>10}  {_text_bar(each, last)}".rstrip() for each in line.bars[:1]]
     if len(lines) > _MAX_LINES:
         shown.append(f"{len(lines) - _MAX_LINES:,} further spans are not shown; .spans has all")

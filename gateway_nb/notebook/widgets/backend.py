@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
+    from ...events.traces.trace import Trace
     from ...experiments.marking import Marking
     from ...faces.approvals import Approvals
     from ...faces.gateway import Gateway
@@ -48,6 +49,16 @@ def show_tools(tools: Tools) -> bool:
     from .tools_view import ToolsView
 
     ToolsView(lambda: tools)._ipython_display_()
+    return True
+
+
+def show_trace(trace: Trace) -> bool:
+    """Show a trace where a notebook can show it, live while it grows; return whether it can."""
+    if not hasattr(get_ipython(), "kernel"):
+        return False
+    from .trace_view import TraceView
+
+    TraceView(trace)._ipython_display_()
     return True
 
 

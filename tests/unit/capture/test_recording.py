@@ -244,7 +244,7 @@ def test_lines_beside_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("dropped", 0, {"events": 1}),
         ("gap", 3, {}),
         ("stop", 0, {"next": True}),
-        ("start", 0, {"number": 2}),
+        ("start", 0, {"number": 2, "line": 8}),
         ("stop", 0, {}),
     ]
     assert {line["t"] for line in lines if "kind" in line} == {1_700_000_000.123457}
@@ -523,10 +523,11 @@ def test_rotating(tmp_path: Path, name: str) -> None:
     assert len(files) > 2
     assert files[0].name == name.replace("run", "run-00001")
     marks = [line for file in files for line in gnb.load(file).lines() if line.event is None]
-    numbers = range(2, len(files) + 1)
+    counts = [len(list(gnb.load(file).lines())) for file in files]
+    heads = [{"number": number, "line": sum(counts[: number - 1]) + 1} for number in range(2, len(files) + 1)]
     assert [(line.kind, line.epoch, msgspec.json.decode(line.raw)) for line in marks] == [
         ("start", 0, {}),
-        *(mark for number in numbers for mark in (("stop", 0, {"next": True}), ("start", 0, {"number": number}))),
+        *(mark for head in heads for mark in (("stop", 0, {"next": True}), ("start", 0, head))),
         ("stop", 0, {}),
     ]
     assert list(gnb.load(tmp_path).df["seq"].dropna()) == list(range(100))

@@ -34,6 +34,14 @@ def test_what_follows(recovery: Recovery, first: bool) -> None:
         assert decision.state == ("restarting" if recovery is Recovery.STARTING else "reconnecting")
 
 
+@pytest.mark.parametrize("recovery", Recovery)
+def test_who_does_not_give_up(recovery: Recovery) -> None:
+    """A client that persists goes on after its first connection failed as after a later one."""
+    reconnect = Reconnect("operator")
+    reconnect.begin(waits_for_owner=True)
+    assert isinstance(reconnect.go_on(recovery, ERROR, 1006, "why"), Pause if recovery is Recovery.PAUSE else Wait)
+
+
 def test_the_owner() -> None:
     """Who does not wait for the gateway's owner is told at once that this device has to be approved."""
     assert isinstance(after(Recovery.PAIRING, first=True, owner=True), Wait)

@@ -17,6 +17,7 @@ from ..request_box import RequestBox
 from ..runs_view import RunsView
 from ..status_view import StatusView
 from ..tools_view import ToolsView
+from ..trace_view import TraceView
 
 
 class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
@@ -39,7 +40,9 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         self.status = StatusView(gateway)
         self.table: EventTable = gateway.table()
         self.request = RequestBox(gateway)
-        self.runs = RunsView(gateway.events, gateway.name)
+        self.trace = TraceView()
+        self.runs = RunsView(gateway.events, gateway.name, lambda run: self.trace.show(gateway.events.trace(run)))
+        self._runs = ipywidgets.VBox([self.runs, self.trace])
         self.data = DataView(gateway)
         self.tools = ToolsView(lambda: _tools_of(latest(gateway)))
         self.approvals = ApprovalsView(lambda: latest(gateway).approvals)
@@ -47,7 +50,7 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
             "Status": self.status,
             "Events": self.table,
             "Request": self.request,
-            "Runs": self.runs,
+            "Runs": self._runs,
             "Data": self.data,
             "Tools": self.tools,
             "Approvals": self.approvals,
@@ -64,11 +67,12 @@ class Panel(ipywidgets.Tab):  # type: ignore[misc]  # ipywidgets has no types
         """End it, and what is in it."""
         if self.comm is None:  # closed before
             return
-        for child in self.children:
+        for child in (self.runs, self.trace, *self.children):
             child.close()
-        layout = self.layout
+        layouts = self.layout, self._runs.layout
         super().close()
-        layout.close()
+        for layout in layouts:
+            layout.close()
 
     def picture(self) -> str:
         """Return what is seen where no kernel runs."""

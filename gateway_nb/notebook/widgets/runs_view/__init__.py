@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as compute
 from ....client.redaction.redactor import Redactor
 from ....errors import printable
 from ....events.runs import RUN_EVENTS, AgentRun, take
+from ....events.traces.spans import trace_id
 from ..event_table import Source
 from ..live import LiveWidget, bundle
 from ..row_ids import LogRows
@@ -25,12 +27,20 @@ _PERIOD = 0.5
 
 
 class RunsView(LiveWidget):
-    """One line per agent run of a log, with its course in time."""
+    """One line per agent run of a log, with its course in time.
+
+    Args:
+        log: whose runs.
+        title: of it.
+        choose: called with the id of a run that was clicked on.
+    """
 
     _esm = bundle("runs_view", "js")
     _css = bundle("runs_view", "css")
+    MESSAGES = ("choose",)
 
-    def __init__(self, log: Source, title: str) -> None:
+    def __init__(self, log: Source, title: str, choose: Callable[[str], object]) -> None:
+        self._choose = choose
         self._log = log
         self._title = title
         self._rows = LogRows()
@@ -60,6 +70,12 @@ class RunsView(LiveWidget):
 
     def __repr__(self) -> str:
         return printable(f"<RunsView {self._title}>")
+
+    def _on_choose(self, view: str, content: Mapping[str, Any]) -> None:
+        with self._lock:
+            chosen = [run for run in self._runs if trace_id(run) == content.get("run")]
+        for run in chosen:
+            self._choose(run)
 
     def _catch_up(self) -> None:
         """Read what came, for a short while."""
@@ -91,6 +107,7 @@ class RunsView(LiveWidget):
 
 def _row(run: AgentRun, redactor: Redactor) -> dict[str, Any]:
     return {
+        "id": trace_id(run.run),
         "run": redactor.start(run.run, _SHOWN_TEXT)[:_SHOWN_TEXT],
         "session": redactor.start(run.session or "", _SHOWN_TEXT)[:_SHOWN_TEXT],
         "status": run.status,

@@ -1,4 +1,4 @@
-import { el } from "../dom.js";
+import { button, el, keep, put } from "../dom.js";
 import { connect } from "../link.js";
 
 const MARKS = { running: "▶", ok: "✓", error: "✕", aborted: "■" };
@@ -27,26 +27,39 @@ function render({ model, el: root }) {
   const lines = el("tbody");
   const none = el("div", { className: "gnb-note" }, "No agent has run yet.");
   const table = el("table", {}, el("thead", {}, el("tr", {}, ...HEADINGS.map((name) => el("th", { scope: "col" }, name)))), lines);
-  root.append(none, el("div", { className: "gnb-scroll" }, table));
+  const problem = el("div", { className: "gnb-warning", role: "alert" });
+  root.append(none, problem, el("div", { className: "gnb-scroll" }, table));
 
   function draw() {
     const now = Date.now() / 1000;
     none.hidden = runs.length > 0;
     table.hidden = !runs.length;
     const longest = Math.max(...runs.map((run) => (run.end ?? now) - run.start), 0.001);
-    lines.replaceChildren(...[...runs].reverse().map((run) => {
+    keep(lines, [...runs].reverse(), make, (row, run) => {
       const end = run.end ?? Math.max(now, run.start);
       const values = [run.run, run.session, `${MARKS[run.status]} ${run.status}`, seconds(run.start, end),
         run.first === null ? "" : seconds(run.start, run.first), run.deltas, run.calls, run.tokens ?? ""];
-      return el("tr", { className: `gnb-run-${run.status}` },
-        ...values.map((value) => el("td", { title: String(value) }, String(value))), el("td", {}, course(run, end, longest)));
-    }));
+      row.className = `gnb-run-${run.status}`;
+      values.forEach((value, i) => {
+        put(row.cells[i].firstElementChild ?? row.cells[i], String(value));
+        row.cells[i].title = String(value);
+      });
+      row.lastChild.replaceChildren(course(run, end, longest));
+    });
   }
+
+  const make = ({ id }) =>
+    el("tr", {}, el("td", {}, button("", () => line.ask("choose", { run: id }), { className: "gnb-key", "aria-description": "shows its trace" })),
+      ...HEADINGS.slice(1).map(() => el("td")));
 
   const line = connect(model, root, "gnb-runs", {
     runs(newest) {
       runs = newest;
+      put(problem, "");
       draw();
+    },
+    problem(text) {
+      put(problem, text);
     },
   });
   const redrawing = setInterval(() => runs.some((run) => run.end === null) && draw(), REDRAW_MS);

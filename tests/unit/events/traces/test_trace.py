@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from gateway_nb.capture.journal import Capture
-from gateway_nb.capture.recording import load
+from gateway_nb.capture.loading import load
 from gateway_nb.client.event import Event
 from gateway_nb.errors import BadArgumentError
 from gateway_nb.events.log import EventLog

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gateway_nb.events.traces.waterfall import MAX_BYTES
+from gateway_nb.events.traces.waterfall import COLOURS, MAX_BYTES
 from tests.helpers.runs import agent, log_of, tool, whole_run
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -41,6 +41,14 @@ def test_a_picture() -> None:
     assert "5 output tokens" in trace.svg
     legend = [text.text for text in picture(trace).findall(f"{SVG}text")]
     assert legend[1:6] == ["run", "model", "tool", "error", "no end"]
+    assert picture(trace).attrib["aria-label"] == legend[0] == "Trace of run r: ok, 1.32 s, 4 spans"
+
+
+def test_without_styles() -> None:
+    """Every bar has its colour in an attribute of its own: a site that takes styles away shows the same picture."""
+    rects = list(picture(log_of(whole_run()).trace("r")).iter(f"{SVG}rect"))
+    assert {rect.attrib["fill"] for rect in rects} == set(COLOURS.values())
+    assert not [rect for rect in rects if {"class", "style"} & set(rect.attrib)]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -48,7 +56,7 @@ def test_hostile_names(name: str) -> None:
     """Whatever a tool is called, the picture is well-formed, and has no element or address that the name brought."""
     trace = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c", name)]).trace("r")
     kinds = {element.tag.removeprefix(SVG) for element in picture(trace).iter()}
-    assert kinds <= {"svg", "style", "text", "rect", "line", "g", "title"}
+    assert kinds <= {"svg", "text", "rect", "line", "g", "title"}
     assert all("href" not in element.attrib for element in picture(trace).iter())
     assert len(trace.text.splitlines()) == 3
     assert not set(trace.text + trace.svg) & set("\u202e\x00\x1b\x07")
@@ -62,7 +70,10 @@ def test_what_is_wrong_is_seen() -> None:
     assert [row.findtext(f"{SVG}text") for row in rows] == ["? ⚠ agent main", "mock-1", "✕ read"]
     bar = rows[0].find(f"{SVG}rect")
     assert bar is not None
-    assert bar.attrib["class"] == "r o"
+    assert bar.attrib["stroke-dasharray"] == "3"
+    failed = rows[2].find(f"{SVG}rect")
+    assert failed is not None
+    assert failed.attrib["stroke"] == "#d9534f"
 
 
 @pytest.mark.parametrize("calls", [499, 2500])

@@ -24,29 +24,13 @@ from gateway_nb.notebook.widgets.event_table.query import FilterError
 from gateway_nb.notebook.widgets.request_box import RequestBox
 from gateway_nb.notebook.widgets.runs_view import RunsView
 from gateway_nb.notebook.widgets.status_view import StatusView
+from gateway_nb.notebook.widgets.trace_view import TraceView
 from tests.helpers.events import event
+from tests.helpers.heard import Heard
 from tests.helpers.support import until
 
-WIDGETS = (EventTable, ConnectForm, StatusView, RequestBox, RunsView, DataView)
+WIDGETS = (EventTable, ConnectForm, StatusView, RequestBox, RunsView, DataView, TraceView)
 LARGEST_SCRIPT = 20 * 1024
-
-
-class Heard:
-    """What a widget sends, instead of a browser."""
-
-    def __init__(self, widget: live.LiveWidget) -> None:
-        self.widget = widget
-        self.messages: list[tuple[str, Any]] = []
-        widget.send = self.hear
-
-    def hear(self, content: dict[str, Any], buffers: list[bytes]) -> None:
-        self.messages.append((content["type"], msgspec.json.decode(buffers[0])))
-
-    def say(self, kind: str, view: str = "view", **content: Any) -> None:
-        self.widget._receive(self.widget, {"type": kind, "view": view, **content}, [])
-
-    def of(self, kind: str) -> list[Any]:
-        return [body for name, body in self.messages if name == kind]
 
 
 @pytest.fixture

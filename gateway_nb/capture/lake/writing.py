@@ -1,0 +1,268 @@
+"""A capture into a lake: a journal at once, and its segments as commits soon after."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...client.feed import Feed
+from ...client.log import LOGGER
+from ...client.redaction.redactor import Redactor
+from ...errors import CaptureError, one_line, printable
+from ...protocol.units import size
+from ..files import Rotation
+from ..journal import Capture, Source
+from .delta import Lake
+from .spool import Spool, left_over, new_capture, spools
+from .uploading import upload
+
+SEGMENT = Rotation(bytes=32 * 1024 * 1024, seconds=10.0)
+"""When a file of the journal is sealed. A lake has a file per commit, until its days are compacted."""
+COMMIT_SECONDS = 1.0
+_LONGEST_PAUSE = 30.0
+_FULL_SECONDS = 1.0
+_STOP_PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LakeStats:
+    """What a capture into a lake has done.
+
+    Attributes:
+        lake: the folder or URL.
+        capture: its id, the column ``capture``.
+        events: events in its journal, whether committed or not.
+        bytes: bytes written to its journal.
+        dropped: events and marks that the disk was too slow for, or had no room for; a mark says where.
+        rows: lines in the lake: events and marks.
+        commits: commits made.
+        waiting: bytes of journals on this computer that are not in the lake yet.
+        damaged: lines of journals that could not be read.
+        problem: why uploads or the journal pause, or why the journal ended; or ``None``.
+    """
+
+    lake: str
+    capture: str
+    events: int
+    bytes: int
+    dropped: int
+    rows: int
+    commits: int
+    waiting: int
+    damaged: int
+    problem: str | None
+
+
+class LakeCapture:
+    """Writes the events of many gateways into a lake, until `stop`. A context manager.
+
+    Events go to a journal beside the lake first, as in a `Capture`; every 10 s or 32 MiB it is sealed, and what is
+    sealed becomes one commit, at most one each second. What captures left behind whose process was killed is
+    committed first. While the store can't be reached, or the disk is full, uploads pause and the journals stay.
+
+    Args:
+        lake: where to.
+        events: patterns of the event names to keep.
+
+    Raises:
+        CaptureError: the lake is of another schema or a newer version, or can't be reached or written.
+        BadArgumentError: the patterns are not strings.
+        ImportError: Delta Lake is not installed.
+    """
+
+    def __init__(self, lake: Lake, events: str | Iterable[str] = ("*",)) -> None:
+        self._lake = lake
+        self._table = lake.open_or_make()
+        self._rows = self._commits = self._damaged = 0
+        self._upload_problem: str | None = None
+        self._journal_error: str | None = None
+        self._full = -math.inf
+        self._removals: list[Callable[[], object]] = []
+        self._ending = threading.Event()  # the journal ended: commit the rest
+        self._over = threading.Event()  # no more attempts
+        self._ending_journal = threading.Event()  # no more waiting for room on its disk
+        self._stopping = threading.Lock()
+        self._done = False
+        self._spool = Spool(spools(lake), new_capture())
+        try:
+            self._journal = Capture(
+                self._spool.journal,
+                events,
+                rotate=SEGMENT,
+                waits=self._wait_for_room,
+                on_error=self._note_journal,
+            )
+        except BaseException:
+            self._spool.release()
+            raise
+        self._thread = threading.Thread(target=self._run, name="gateway_nb-lake", daemon=True)
+        self._thread.start()
+        atexit.register(self._stop_at_exit)
+
+    @property
+    def capture(self) -> str:
+        """The id, the column ``capture`` of its rows."""
+        return self._spool.capture
+
+    def add(self, gateway: str, feed: Feed, redactor: Redactor) -> Callable[[], object]:
+        """Take a gateway's events from now on; return the function that ends that.
+
+        Args:
+            gateway: the name, the column ``gateway`` of its rows.
+            feed: its events.
+            redactor: takes its secrets out of them.
+        """
+        remove = feed.keep(Source(self._journal, gateway, redactor))
+        self._removals.append(remove)
+        return remove
+
+    def stop(self) -> LakeStats:
+        """Commit the rest, within 30 s. Calling it again does nothing.
+
+        Raises:
+            CaptureError: the journal's disk failed, or the store does not take the rest; the journals stay, and the
+                next capture into that lake commits them, or ``gateway-nb lake resume``.
+        """
+        with self._stopping:
+            if not self._done:
+                self._end()
+                self._done = True
+                atexit.unregister(self._stop_at_exit)
+        stats = self.stats
+        if stats.waiting:
+            raise CaptureError(
+                f"{size(stats.waiting)} of the capture {stats.capture} are not in the lake: "
+                f"{stats.problem or 'its store is slow'}; they stay in {self._spool.folder}, and the next capture into "
+                f"this lake commits them, or: gateway-nb lake resume {stats.lake}"
+            )
+        if stats.problem is not None:
+            raise CaptureError(stats.problem)
+        return stats
+
+    def _end(self) -> None:
+        end = time.monotonic() + _STOP_PATIENCE
+        for remove in self._removals:
+            remove()
+        self._ending_journal.set()
+        with contextlib.suppress(CaptureError):  # it is noted; or the disk is slow, and takes the rest meanwhile
+            self._journal.stop()
+        self._ending.set()
+        self._thread.join(max(end - time.monotonic(), 1.0))
+        self._over.set()
+        self._thread.join(_FULL_SECONDS)
+
+    def _stop_at_exit(self) -> None:
+        try:
+            self.stop()
+        except CaptureError as error:
+            LOGGER.error(str(error))
+
+    @property
+    def stats(self) -> LakeStats:
+        """What was done so far."""
+        journal = self._journal.stats
+        return LakeStats(
+            lake=self._lake.place,
+            capture=self.capture,
+            events=journal.events,
+            bytes=journal.bytes,
+            dropped=journal.dropped,
+            rows=self._rows,
+            commits=self._commits,
+            waiting=sum(segment.bytes for segment in self._spool.segments()),
+            damaged=self._damaged,
+            problem=self._problem,
+        )
+
+    def __enter__(self) -> LakeCapture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        stats = self.stats
+        state = "stopped" if self._done else "capturing"
+        problem = "" if stats.problem is None else f", {one_line(stats.problem, 200)}"
+        return printable(
+            f"<LakeCapture {stats.lake}: {state}, {stats.events:,} events, {stats.rows:,} rows in {stats.commits:,} "
+            f"commits, {size(stats.waiting)} waiting{problem}>"
+        )
+
+    # The uploading thread
+
+    def _run(self) -> None:
+        mine: list[Spool] = [self._spool]
+        failures = 0
+        try:
+            mine += left_over(spools(self._lake))
+            while not self._over.is_set():
+                last = self._ending.is_set()  # all that the journal holds is sealed by now
+                try:
+                    more = self._upload_next(mine, None if last else self._journal.path)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the journals stay, and that is told
+                    if not isinstance(error, CaptureError):
+                        LOGGER.exception("a bug in the writing of lakes")
+                    failures += 1
+                    self._note_upload(one_line(error))
+                    pause = COMMIT_SECONDS if last else min(COMMIT_SECONDS * 2**failures, _LONGEST_PAUSE)
+                    (self._over if last else self._ending).wait(pause)
+                    continue
+                failures = 0
+                self._note_upload(None)
+                if last and not any(spool.segments() for spool in mine):
+                    break
+                (self._over if more else self._ending).wait(COMMIT_SECONDS)
+        finally:
+            for spool in mine:
+                spool.release()
+
+    def _upload_next(self, mine: list[Spool], below: Path | None) -> bool:
+        """Make one commit; return whether there was one to make. A dead owner's journal is over with its last."""
+        for spool in tuple(mine):
+            done = upload(self._lake, self._table, spool, below if spool is self._spool else None)
+            if done is not None:
+                self._rows += done.rows
+                self._damaged += done.damaged
+                self._commits += done.rows > 0
+                return True
+            if spool is not self._spool:
+                mine.remove(spool)
+                spool.release()
+        return False
+
+    def _note_upload(self, problem: str | None) -> None:
+        """Keep why uploads pause, and log it once."""
+        if problem is not None and self._upload_problem is None:
+            LOGGER.warning(f"uploads to the lake {self._lake.place} pause, its journals stay: {problem}")
+        elif problem is None and self._upload_problem is not None:
+            LOGGER.warning(f"uploads to the lake {self._lake.place} continue")
+        self._upload_problem = problem
+
+    # The journal's thread
+
+    def _wait_for_room(self, error: OSError) -> bool:
+        """Wait a second for a full disk; return whether it is worth another attempt."""
+        now = time.monotonic()
+        if now - self._full > 10 * _FULL_SECONDS:
+            LOGGER.warning(f"the journal {self._spool.folder} waits: {error.strerror}; its events wait in memory")
+        self._full = now
+        return not self._ending_journal.wait(_FULL_SECONDS)
+
+    def _note_journal(self, error: CaptureError) -> None:
+        self._journal_error = str(error)
+        LOGGER.error(self._journal_error)
+
+    @property
+    def _problem(self) -> str | None:
+        if self._journal_error is not None:
+            return self._journal_error
+        if time.monotonic() - self._full < 2 * _FULL_SECONDS:
+            return f"the disk of the journal {self._spool.folder} is full: make room; events wait in memory, 128 MiB"
+        return self._upload_problem

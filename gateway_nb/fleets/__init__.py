@@ -1,0 +1,1 @@
+"""Many gateways at once: what they are, and one object for all of them."""

@@ -1,0 +1,1 @@
+"""The unit tests of gateway_nb/fleets."""
