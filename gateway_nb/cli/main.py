@@ -16,6 +16,7 @@ _MODULES = {
     "capture": "capture",
     "demo": "demo",
     "doctor": "doctor",
+    "experiment": "experiment",
     "export": "export",
     "fingerprint": "doctor",
     "lab": "lab",
