@@ -19,7 +19,7 @@ from gateway_nb.events.traces import export
 from gateway_nb.events.traces.atif import figure
 from gateway_nb.events.traces.spans import Span
 from gateway_nb.events.traces.trace import Trace
-from tests.helpers.runs import agent, log_of, spawning, tool, whole_run
+from tests.helpers.runs import BEGIN, agent, log_of, spawning, tool, whole_run
 
 RUN = "454349e4-22f0-5297-191e-ad13e21d3db5"
 CONTENT = '{"path":"a"}'
@@ -136,12 +136,15 @@ def test_no_secrets(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known(tmp_path: Path) -> None:
-    """A span without an end is one of no length in OTLP, marked, and one that goes on in Perfetto."""
+    """A span without a start or an end is one of no length in OTLP, marked, and one that goes on in Perfetto."""
     cut = log_of([agent("r", 0, "lifecycle", phase="start"), "reconnect"]).trace("r")
     (span,) = otlp(cut.to_otlp(tmp_path / "otlp.json"))
     assert span.start_time_unix_nano == span.end_time_unix_nano > 0
     problems = next(each.value for each in span.attributes if each.key == "openclaw.problems")
     assert [each.string_value for each in problems.array_value.values] == cut.problems
+    begun = log_of([agent("s", 5, "usage", outputTokens=1)]).trace("s")
+    _, model = otlp(begun.to_otlp(tmp_path / "begun.json"))
+    assert model.start_time_unix_nano == model.end_time_unix_nano == (BEGIN + 5) * 1_000_000
     events = json.loads(cut.to_perfetto(tmp_path / "perfetto.json").read_text())["traceEvents"]
     assert [event["ph"] for event in events] == ["M", "M", "B"]
 
