@@ -208,10 +208,12 @@ STREAMS: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("rows", [3, 10, 1000])
-def test_streamed_traces_are_the_same(rows: int) -> None:
-    """Traces that are read piece by piece have the spans of those that are read at once."""
-    log = log_of([*family(), *whole_run("other")])
+def test_streamed_traces_are_the_same(rows: int, named: bool) -> None:
+    """Traces read piece by piece have the spans of those read at once, also where a child does not name its parent."""
+    payloads = [payload if named else {**payload, "spawnedBy": None} for payload in family()]
+    log = log_of([*payloads, *whole_run("other")])
     table = log.to_arrow()
     pieces = [table.slice(at, rows) for at in range(0, table.num_rows, rows)]
     stream = export.TraceStream(Redactor())

@@ -291,7 +291,7 @@ def test_ids_of_traces(run: str, is_own: bool) -> None:
     assert set(found) <= set("0123456789abcdef")
 
 
-@pytest.mark.parametrize(("length", "count"), [(1, 1), (1024, 1), (1025, 0)])
+@pytest.mark.parametrize(("length", "count"), [(0, 0), (1, 1), (1024, 1), (1025, 0)])
 def test_long_runs_ids(length: int, count: int) -> None:
     """Ids of runs of more than 1,024 characters are none, as in `runs`."""
     assert len(log_of([agent("r" * length, 0, "lifecycle", phase="start")]).traces()) == count
