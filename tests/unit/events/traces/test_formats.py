@@ -147,6 +147,8 @@ def test_what_is_not_known(tmp_path: Path) -> None:
     assert model.start_time_unix_nano == model.end_time_unix_nano == (BEGIN + 5) * 1_000_000
     events = json.loads(cut.to_perfetto(tmp_path / "perfetto.json").read_text())["traceEvents"]
     assert [event["ph"] for event in events] == ["M", "M", "B"]
+    *_, event = json.loads(begun.to_perfetto(tmp_path / "begun-perfetto.json").read_text())["traceEvents"]
+    assert (event["ph"], event["ts"]) == ("i", (BEGIN + 5) * 1000)
 
 
 def check_perfetto(document: dict[str, Any], spans: list[Span]) -> None:
@@ -192,10 +194,13 @@ def test_atif(tmp_path: Path) -> None:
 
 
 def test_atif_of_calls_alone(tmp_path: Path) -> None:
-    """Tool calls of which nobody knows the model call are a step of their own, which counts none."""
-    calls = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c"), *tool("r", 6, 9, "d", "write")])
-    path = calls.trace("r").to_atif(tmp_path / "trace.json")
+    """Tool calls whose model call is not known are a step of their own; one that goes on has no result."""
+    opened = [*tool("r", 6, 9, "d", "write")][:2]
+    calls = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c"), *opened]).trace("r")
+    path = calls.to_atif(tmp_path / "trace.json")
     _, step = atif.Trajectory.model_validate_json(path.read_text()).steps
+    assert step.observation is not None
+    assert [result.source_call_id for result in step.observation.results] == [calls.tree[1].span]
     assert [call.function_name for call in step.tool_calls or []] == ["read", "write"]
     assert step.llm_call_count == 0
 
