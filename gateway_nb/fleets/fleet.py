@@ -18,6 +18,7 @@ from ..client.calls import user_facing
 from ..client.options import ConnectOptions
 from ..client.run import AsyncRun
 from ..errors import BadArgumentError, GatewayError
+from ..events import widgets
 from ..events.log import MAX_BYTES, MAX_ROWS
 from ..faces import connections as connecting
 from ..faces.gateway import Gateway
@@ -33,6 +34,8 @@ from .status import FleetStatus
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..events.widgets import EventTable
 
 _NAMED = 5
 _in_fleets: weakref.WeakSet[Gateway] = weakref.WeakSet()
@@ -256,6 +259,10 @@ class Fleet:
             >>> missing = fleet.status.df.query("state != 'connected'")
         """
         return FleetStatus(self.members, [gateway.status for gateway in self])
+
+    def table(self) -> EventTable:
+        """Return one live table of all connections' events, a widget; its first column is the gateway."""
+        return widgets.backend.fleet_table(self)
 
     def __repr__(self) -> str:
         return f"<Fleet of {self.status}>"

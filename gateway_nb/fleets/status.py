@@ -107,7 +107,7 @@ class FleetStatus:
 
 def _tile(member: Member, status: Status) -> str:
     about = one_line(status, _REASON)
-    state = status.state_text if status.rtt is None else f"{status.rtt * 1000:.1f} ms"
+    state = status.state if status.rtt is None else f"{status.rtt * 1000:.1f} ms"
     colour = _COLOURS.get(status.state, _WAITING)
     return (
         f"<div style='{_TILE};border-left:5px solid {colour}' title='{html.escape(about)}'>"
