@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
+G = TypeVar("G")
 
 AT_ONCE = 64
 """Gateways that are connected to, or asked, at the same time."""
@@ -28,7 +29,7 @@ ERRORS = "errors"
 _NAMED, _LONGEST = 3, 160
 
 
-async def ask_each(gateways: Iterable[Gateway], work: Callable[[Gateway], Awaitable[T]]) -> list[T | GatewayError]:
+async def ask_each(gateways: Iterable[G], work: Callable[[G], Awaitable[T]]) -> list[T | GatewayError]:
     """Do the same with every gateway, `AT_ONCE` at a time; return results and errors in their order.
 
     Raises:
@@ -36,7 +37,7 @@ async def ask_each(gateways: Iterable[Gateway], work: Callable[[Gateway], Awaita
     """
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def outcome(gateway: Gateway) -> T | GatewayError:
+    async def outcome(gateway: G) -> T | GatewayError:
         async with places:
             try:
                 return await work(gateway)

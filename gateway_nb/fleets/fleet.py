@@ -9,13 +9,14 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from ..capture.lake.delta import Lake
 from ..capture.lake.writing import LakeCapture
 from ..client import options as options_
 from ..client.calls import user_facing
-from ..client.options import ConnectOptions
+from ..client.feed import patterns_of
+from ..client.options import ConnectOptions, without_secrets
 from ..client.run import AsyncRun
 from ..errors import BadArgumentError, GatewayError
 from ..events import widgets
@@ -28,11 +29,14 @@ from ..records.steps import Steps
 from ..sync.loop_thread import LoopThread, loop_thread
 from .asking import answers, ask_each, frame_of_records, frame_of_runs, read_each, run_each
 from .capturing import capture_all
+from .cluster import ClusterCapture, capture_on
+from .collecting import Plan
 from .config import Member, read_members
 from .events import FleetEvents
 from .status import FleetStatus
 
 if TYPE_CHECKING:
+    import distributed
     import pandas as pd
 
     from ..events.widgets import EventTable
@@ -61,7 +65,7 @@ class Fleet:
         self.members = tuple(gateways)
         self._thread = thread
         self._gateways = {member.name: gateway for member, gateway in gateways.items()}
-        self._captures: weakref.WeakSet[LakeCapture] = weakref.WeakSet()
+        self._captures: weakref.WeakSet[LakeCapture | ClusterCapture] = weakref.WeakSet()
 
     def __len__(self) -> int:
         return len(self._gateways)
@@ -106,13 +110,34 @@ class Fleet:
 
     # Capturing
 
+    @overload
     def capture(
         self,
         lake: str | Path,
         events: str | Iterable[str] = ("*",),
         *,
         storage_options: Mapping[str, str] | None = None,
-    ) -> LakeCapture:
+        client: None = None,
+    ) -> LakeCapture: ...
+
+    @overload
+    def capture(
+        self,
+        lake: str | Path,
+        events: str | Iterable[str] = ("*",),
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        client: distributed.Client | Literal[True],
+    ) -> ClusterCapture: ...
+
+    def capture(
+        self,
+        lake: str | Path,
+        events: str | Iterable[str] = ("*",),
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        client: distributed.Client | Literal[True] | None = None,
+    ) -> LakeCapture | ClusterCapture:
         """Write the events of all gateways into a lake, from now on: a Delta table, which `gateway_nb.load` opens.
 
         Events go to a journal on this computer at once, and into the lake every 10 s or 32 MiB. `LakeCapture.stop`, the
@@ -125,8 +150,14 @@ class Fleet:
             events: patterns of the event names to keep.
             storage_options: of the store, as Delta Lake names them; the others and the secrets come from the
                 environment: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``.
+            client: of a Dask cluster whose workers capture, each some of the gateways, over connections of their own
+                with the secrets of their own environment; ``True`` makes a cluster of processes on this computer. What
+                a worker had that dies or is drained goes to the others within seconds; what came in between is nowhere,
+                and a mark says where that was.
 
         Raises:
+            BadArgumentError: `client` is none; or an option of the connections or of the store is a secret, or can't be
+                handed over.
             CaptureError: the lake is of another schema or a newer version, or can't be reached or written.
             ImportError: Delta Lake is not installed: ``pip install 'gateway-nb[fleet]'``.
 
@@ -136,9 +167,15 @@ class Fleet:
             >>> capture.stats.events > 0
             True
         """
-        capture = capture_all(self, Lake(lake, storage_options), events)
+        store = Lake(lake, storage_options)
+        capture = capture_all(self, store, events) if client is None else capture_on(client, self._plan(store, events))
         self._captures.add(capture)
         return capture
+
+    def _plan(self, lake: Lake, events: str | Iterable[str]) -> Plan:
+        """Return what the workers of a cluster need to capture this fleet."""
+        gateways = {name: without_secrets(gateway.core.settings) for name, gateway in self._gateways.items()}
+        return Plan(self.members, gateways, lake.place, lake.portable(), patterns_of(events))
 
     # Connecting
 
