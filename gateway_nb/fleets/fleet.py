@@ -15,6 +15,7 @@ from ..capture.lake.delta import Lake
 from ..capture.lake.writing import LakeCapture
 from ..client import options as options_
 from ..client.calls import user_facing
+from ..client.core import STOP_TIMEOUT
 from ..client.feed import patterns_of
 from ..client.options import ConnectOptions, without_secrets
 from ..client.run import AsyncRun
@@ -199,12 +200,22 @@ class Fleet:
 
         Raises:
             CaptureError: a capture could not commit the rest; says where it is.
+            GatewayTimeoutError: a line had to be cut.
         """
-        with contextlib.ExitStack() as ends:  # each, whatever becomes of the others
+        with contextlib.ExitStack() as ends:  # the last first, each whatever becomes of the others
             for gateway in self:
                 ends.callback(gateway.close)
+            ends.callback(self._stop)
             for capture in list(self._captures):
                 ends.callback(capture.stop)
+
+    def _stop(self) -> None:
+        """Close the lines side by side: one that does not answer takes its time."""
+        if not self._thread.is_alive():
+            return
+        outcomes = self._thread.run(lambda: ask_each(self, lambda gateway: gateway.core.stop(STOP_TIMEOUT)), "close")
+        for error in filter(None, outcomes):
+            raise error
 
     def __enter__(self) -> Fleet:
         return self
