@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .capture.detached import DetachedCapture as DetachedCapture
     from .capture.detached import captures as captures
     from .capture.journal import Capture as Capture
+    from .capture.loading import load as load
     from .capture.recording import Recording as Recording
-    from .capture.recording import load as load
     from .client.event import Event as Event
     from .client.status import Status as Status
     from .diagnosis.doctor import doctor as doctor
@@ -68,7 +68,8 @@ if TYPE_CHECKING:
 _ROOMS = {
     "capture.journal": ("Capture",),
     "events.log": ("EventLog",),
-    "capture.recording": ("Recording", "load"),
+    "capture.loading": ("load",),
+    "capture.recording": ("Recording",),
     "client.event": ("Event",),
     "experiments.experiment": ("Experiment",),
     "experiments.opening": ("experiment",),

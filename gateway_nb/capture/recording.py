@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import glob
 import math
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ..client.redaction.redactor import Redactor
-from ..errors import BadArgumentError, CaptureError, one_line, printable
+from ..errors import CaptureError, one_line, printable
 from ..events import widgets
 from ..events.payloads import PayloadReader, Steps
 from ..events.rows import EMPTY, PLAIN, frame_of, joined, table_of
@@ -28,7 +27,7 @@ from ..protocol.lines import REQUEST_KINDS, DamagedLine, Dropped, Gap, Line, Tor
 from ..protocol.units import size, span
 from .files import new_file
 from .parquet import write_parquet
-from .reading import not_regular, open_read, texts
+from .reading import open_read, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,52 +75,8 @@ class RecordingStats:
     damaged: int
 
 
-def load(path: str | Path, *, errors: str = "raise") -> Recording:
-    """Open a capture, or many as one.
-
-    Args:
-        path: a journal (``.jsonl``, ``.jsonl.zst``), a folder of them, or a glob pattern.
-        errors: ``"raise"`` refuses a damaged line, ``"skip"`` leaves it out and counts it. A torn last line is what
-            a crash leaves: it is left out with a warning either way.
-
-    Returns:
-        A `Recording`; nothing is read until it is asked.
-
-    Raises:
-        CaptureError: there is no such file.
-        BadArgumentError: `errors` is neither.
-
-    Example:
-        >>> frame = gnb.load("run.jsonl").df
-    """
-    if errors not in ("raise", "skip"):
-        raise BadArgumentError(f"errors must be 'raise' or 'skip', not {errors!r}")
-    return Recording(_files(Path(path)), skip=errors == "skip")
-
-
-def _files(path: Path) -> list[Path]:
-    try:
-        if path.suffix == ".parquet" and path.exists():
-            raise CaptureError(f"{path} is Parquet, not a capture; read it with pandas.read_parquet({str(path)!r})")
-        if path.is_dir():
-            found = [*path.glob("*.jsonl"), *path.glob("*.jsonl.zst")]
-        elif path.exists():
-            found = [path]
-        else:
-            found = [Path(name) for name in glob.glob(str(path), recursive=True)]
-        files = sorted(file for file in found if not file.is_dir())
-        irregular = next((file for file in files if not file.is_file()), None)
-    except OSError as error:
-        raise CaptureError(f"{path} can't be read: {error.strerror or error}") from None
-    if not files:
-        raise CaptureError(f"there is no capture {path}; give a .jsonl file, a folder of them, or a pattern")
-    if irregular is not None:
-        raise not_regular(irregular)
-    return files
-
-
 class Recording(EventView):
-    """Captured events. Made by `load`.
+    """Captured events. Made by `gateway_nb.load`.
 
     Args:
         files: journals, read one after the other.
@@ -130,6 +85,9 @@ class Recording(EventView):
     Attributes:
         files: the journals.
     """
+
+    _plain = PLAIN
+    """The schema of the rows for a query and an export."""
 
     def __init__(self, files: list[Path], *, skip: bool = False) -> None:
         self.files = files
@@ -194,13 +152,15 @@ class Recording(EventView):
 
     def table(self) -> EventTable:
         """Return a table of the events, a widget; needs memory for all of them."""
-        return widgets.backend.event_table(_Held(self), ", ".join(file.name for file in self.files[:3]))
+        return widgets.backend.event_table(
+            Held(self._whole, lambda: self.df), ", ".join(file.name for file in self.files[:3])
+        )
 
     def _rows(self) -> pa.Table:
         return self._whole
 
     def _table(self) -> Stream:
-        return Stream(PLAIN, self._plain_batches)
+        return Stream(self._plain, self._plain_batches)
 
     def to_parquet(self, folder: str | Path, partition_by: Iterable[str] = ("date", "event")) -> Path:
         """Write the events as Parquet, one folder per value (Hive layout), readable by pandas, DuckDB, Dask and Spark.
@@ -221,7 +181,7 @@ class Recording(EventView):
                 than 10,000 folders. Nothing is left then.
             ValueError: a column can't name folders.
         """
-        write_parquet(self._plain_batches(), PLAIN, Path(folder), tuple(partition_by))
+        write_parquet(self._plain_batches(), self._plain, Path(folder), tuple(partition_by))
         return Path(folder)
 
     def to_jsonl(self, path: str | Path) -> Path:
@@ -232,10 +192,12 @@ class Recording(EventView):
         """
         target = Path(path)
         with new_file(target) as out:
-            for file in self.files:
-                for _, text in self._read(file):
-                    out.write(text if text.endswith(b"\n") else text + b"\n")
+            for text in self._texts():
+                out.write(text if text.endswith(b"\n") else text + b"\n")
         return target
+
+    def _texts(self) -> Iterator[bytes]:
+        return (text for file in self.files for _, text in self._read(file))
 
     @property
     def stats(self) -> RecordingStats:
@@ -346,23 +308,29 @@ class Recording(EventView):
 
     def _plain_batches(self) -> Iterator[pa.RecordBatch]:
         for table in self.batches():
-            yield from table.cast(PLAIN).combine_chunks().to_batches()
+            yield from table.cast(self._plain).combine_chunks().to_batches()
 
 
-class _Held:
-    """A recording's rows in memory, for its table."""
+class Held:
+    """Rows in memory, for their table.
 
-    dropped = 0
+    Args:
+        whole: the rows.
+        frame: returns them as a DataFrame.
+        dropped: how many there were before them.
+    """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, whole: pa.Table, frame: Callable[[], pd.DataFrame], dropped: int = 0) -> None:
         self.redactor = Redactor()
-        self._recording = recording
-        whole = recording.to_arrow()
+        self.dropped = dropped
+        self._frame = frame
         self._chunks = tuple(whole.slice(at, CHUNK_ROWS) for at in range(0, whole.num_rows, CHUNK_ROWS))
 
     @property
     def df(self) -> pd.DataFrame:
-        return self._recording.df
+        """The rows as a DataFrame."""
+        return self._frame()
 
     def pieces(self) -> tuple[tuple[pa.Table, ...], list[Row]]:
+        """Return the rows as `EventLog.pieces` does."""
         return self._chunks, []

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..capture.files import new_file
-from ..capture.recording import load
+from ..capture.loading import load
 from ..client.redaction.redactor import Redactor
 from ..events.traces import export as traces
 from .output import say

@@ -10,6 +10,7 @@ import click
 from ..openclaw.npm import fetch
 from ..schema import reading
 from ..schema.facts import method_facts
+from ..schema.stubs import STUB, stub
 from .output import say
 
 
@@ -32,6 +33,21 @@ def update(path: Path | None, output: Path | None) -> None:
             path = Path(folder, "node_modules", "@openclaw", "gateway-protocol", "protocol.schema.json")
         facts = reading.read(path)
     say(f"{len(facts.methods)} methods of {facts.source}, in {reading.update(facts, output)}")
+
+
+@schema.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write them there; default: in this package.")
+def stubs(output: Path | None) -> None:
+    """Write the methods with their params and answers as types, which editors and type checkers then know.
+
+    The package has them of the gateway that it was made with; after an update of the table, run this once.
+    """
+    facts, output = method_facts(), output or STUB
+    try:
+        output.write_text(stub(facts), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{output} can't be written: {error.strerror}; name another file with -o") from None
+    say(f"{len(facts.methods)} methods of {facts.source}, in {output}")
 
 
 @schema.command()

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from ..capture.recording import load
+from ..capture.loading import load
 from ..client.environment import TOKEN_VARIABLE
 from .output import Number, announce, own_gateway, stopped_by_signals
 

@@ -98,7 +98,7 @@ class Plots:
             ImportError: the extra ``plot`` is not installed.
             BadArgumentError: `every` is not a width.
         """
-        alt = _altair()
+        alt = load_altair()
         if every is not None:
             _check_width(every)
         frame = of_events(self._source.df, event)
@@ -115,7 +115,7 @@ class Plots:
                 color=alt.Color("event:N", sort=None, legend=alt.Legend(labelLimit=200)),
             )
         )
-        return _finished(chart, f"{len(frame):,} events, per {width}", _HEIGHT)
+        return finished(chart, f"{len(frame):,} events, per {width}", _HEIGHT)
 
     def timeline(self) -> Plot:
         """Plot the agent runs as bars over time, with their tool calls as thinner bars on top.
@@ -123,7 +123,7 @@ class Plots:
         Raises:
             ImportError: the extra ``plot`` is not installed.
         """
-        alt = _altair()
+        alt = load_altair()
         frame = self._source.df
         runs, calls = self._source.runs(), self._source.tool_calls()
         last = frame["time"].max()
@@ -134,13 +134,13 @@ class Plots:
         row = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=220))
         x = _time(alt, "start", frame["time"])
         colours = alt.Scale(domain=list(_STATUS_COLOURS), range=list(_STATUS_COLOURS.values()))
-        whole = alt.Chart(_plain(runs)).mark_bar(height=_BAR, opacity=0.55)
-        inside = alt.Chart(_plain(calls)).mark_bar(height=_BAR // 2, color="#333333", stroke="#e0e0e0")
+        whole = alt.Chart(plain(runs)).mark_bar(height=_BAR, opacity=0.55)
+        inside = alt.Chart(plain(calls)).mark_bar(height=_BAR // 2, color="#333333", stroke="#e0e0e0")
         chart = alt.layer(
             whole.encode(x=x, x2="end", y=row, color=alt.Color("status:N", scale=colours)),
             inside.encode(x=x, x2="end", y=row, tooltip="tool:N"),
         )
-        return _finished(chart, f"runs: {len(runs):,}, tool calls: {len(calls):,}", max(len(runs), 1) * (_BAR + 10))
+        return finished(chart, f"runs: {len(runs):,}, tool calls: {len(calls):,}", max(len(runs), 1) * (_BAR + 10))
 
     def latency(self) -> Plot:
         """Plot the seconds to the first token and to the end of each run, over its start.
@@ -148,12 +148,12 @@ class Plots:
         Raises:
             ImportError: the extra ``plot`` is not installed.
         """
-        alt = _altair()
+        alt = load_altair()
         runs = self._source.runs()[["start", "first_token_s", "seconds"]]
         runs.columns = ["start", "first token", "end"]
         times = runs.melt(["start"], var_name="until", value_name="seconds").dropna()
         chart = (
-            alt.Chart(_plain(times))
+            alt.Chart(plain(times))
             .mark_circle(size=60, opacity=0.8)
             .encode(
                 x=_time(alt, "start", runs["start"]),
@@ -161,7 +161,7 @@ class Plots:
                 color=alt.Color("until:N", sort=None),
             )
         )
-        return _finished(chart, f"runs: {len(runs):,}", _HEIGHT)
+        return finished(chart, f"runs: {len(runs):,}", _HEIGHT)
 
 
 def cost_plot(frame: pd.DataFrame, days: list[str], currency: str) -> Plot:
@@ -175,9 +175,9 @@ def cost_plot(frame: pd.DataFrame, days: list[str], currency: str) -> Plot:
     Raises:
         ImportError: the extra ``plot`` is not installed.
     """
-    alt = _altair()
+    alt = load_altair()
     chart = (
-        alt.Chart(_plain(frame))
+        alt.Chart(plain(frame))
         .mark_bar()
         .encode(
             x=alt.X("day:O", title="day (UTC)", scale=alt.Scale(domain=days)),
@@ -185,10 +185,17 @@ def cost_plot(frame: pd.DataFrame, days: list[str], currency: str) -> Plot:
             color=alt.Color("model:N", sort=None, legend=alt.Legend(labelLimit=200)),
         )
     )
-    return _finished(chart, f"cost by day and model: {frame['cost'].sum():,.6g} {currency}", _HEIGHT)
+    return finished(chart, f"cost by day and model: {frame['cost'].sum():,.6g} {currency}", _HEIGHT)
 
 
-def _finished(chart: Any, title: str, height: int) -> Plot:
+def finished(chart: Any, title: str, height: int) -> Plot:
+    """Return a chart as a picture of the size and the looks that all of them have.
+
+    Args:
+        chart: Altair's.
+        title: what it shows.
+        height: in pixels.
+    """
     # No background, and an ink that is readable on a light one and on a dark one: a picture cannot ask for the theme.
     # The legend goes below: a notebook is narrow.
     chart = (
@@ -212,7 +219,7 @@ def _counts(frame: pd.DataFrame, width: str) -> pd.DataFrame:
     names = names.where(names.isin(frequent), "other")
     counts = frame.groupby([frame["time"].dt.floor(width), names.rename("event")], observed=True).size()
     bars = counts.rename("events").reset_index()
-    return _plain(bars.assign(until=bars["time"] + pd.Timedelta(width)))
+    return plain(bars.assign(until=bars["time"] + pd.Timedelta(width)))
 
 
 def _check_width(every: str) -> None:
@@ -257,7 +264,7 @@ def _time(alt: Any, column: str, times: pd.Series[pd.Timestamp]) -> Any:
     return alt.X(f"{column}:Q", scale=alt.Scale(zero=False, nice=False), axis=axis, title=title)
 
 
-def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with the types Altair knows, times in milliseconds, and no secrets: pictures are saved."""
     texts = frame.select_dtypes(["object", "string", "category"])
     frame = frame.assign(**{str(name): texts[name].astype("object").map(_shown).astype("object") for name in texts})
@@ -274,7 +281,12 @@ def _milliseconds(times: Any) -> Any:
     return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(milliseconds=1)
 
 
-def _altair() -> Any:
+def load_altair() -> Any:
+    """Return Altair, which takes frames of any length.
+
+    Raises:
+        ImportError: the extra ``plot`` is not installed.
+    """
     try:
         import altair
         import vl_convert  # noqa: F401 - needed when it is shown

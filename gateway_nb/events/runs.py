@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +75,11 @@ _KEYS = (("runId",), ("sessionKey",), ("stream",))
 # The pieces of an answer, by run and session: the first and how many; and every other row, alone.
 _FIRST_OR_ALONE = """
 with keys as (
-    select row, found[1] run, nullif(found[2], 'null') session, coalesce(agent and found[3] = '"assistant"'
+    select row, gateway, found[1] run, nullif(found[2], 'null') session, coalesce(agent and found[3] = '"assistant"'
         and starts_with(run, '"') and coalesce(starts_with(session, '"'), true), false) is_piece from rows
 )
-select run, min(row) as row, count(*) as count from keys group by run, session, if(is_piece, -1, row)
+select gateway, run, session, is_piece, min(row) as row, count(*) as count from keys
+group by gateway, run, session, is_piece, if(is_piece, -1, row)
 """
 
 
@@ -85,16 +87,17 @@ def condensed(table: pa.Table) -> pa.Table:
     """Return what there is to read of runs: of the pieces of each answer the first, every other event as it is.
 
     Args:
-        table: rows with the columns of the event log.
+        table: rows with the columns of the event log, and ``gateway`` where they are of several.
 
     Returns:
-        ``row`` (its place in the table), ``time`` (nanoseconds), ``event``, ``kind``, ``payload``, ``run`` (JSON text)
-        and ``count``: of how many pieces it is the first.
+        ``row`` (its place in the table), ``gateway``, ``time`` (nanoseconds), ``event``, ``kind``, ``payload``,
+        ``run`` and ``session`` (JSON texts), ``is_piece``, and ``count``: of how many pieces it is the first.
     """
     chosen = pa.array(named(table, RUN_EVENTS, or_mark=False))
     rows = pa.table(
         {
             "payload": table.column("payload"),
+            "gateway": table.column("gateway") if "gateway" in table.schema.names else _none(table.num_rows),
             "row": np.arange(table.num_rows),
             "agent": named(table, ("agent",), or_mark=False),
         }
@@ -107,6 +110,10 @@ def condensed(table: pa.Table) -> pa.Table:
     return found
 
 
+def _none(count: int) -> Any:
+    return pa.nulls(count, pa.string())
+
+
 class RunReader:
     """Reads the runs out of a log's rows, again and again, at the cost of what is new.
 
@@ -114,11 +121,12 @@ class RunReader:
 
     Attributes:
         rows: how many were read.
+        runs_by_id: what is known of each run.
     """
 
     def __init__(self) -> None:
         self.rows = 0
-        self._runs: dict[str, AgentRun] = {}
+        self.runs_by_id: dict[str, AgentRun] = {}
 
     def extend(self, table: pa.Table) -> None:
         """Read on.
@@ -127,35 +135,26 @@ class RunReader:
             table: the next rows, with the columns of the event log.
         """
         self.rows += table.num_rows
-        found = condensed(table)
+        self.take(condensed(table))
+
+    def take(self, found: pa.Table) -> None:
+        """Read on in rows as `condensed` returns them."""
         taken = (found[name].to_pylist() for name in ("time", "event", "payload"))
         for time, event, text in zip(*taken, strict=True):
-            take(self._runs, time, event, text)
+            take(self.runs_by_id, time, event, text)
         more = found.filter(pa.compute.greater(found["count"], 1))
         for name, count in zip(more["run"].to_pylist(), more["count"].to_pylist(), strict=True):
-            run = self._runs.get(decoded(name))
+            run = self.runs_by_id.get(decoded(name))
             if run is not None:
                 run.deltas += count - 1
 
     def runs(self) -> pd.DataFrame:
         """Return a row for each run: see `EventView.runs`."""
-        return _frame(list(self._runs.values()))
+        return runs_frame(self.runs_by_id.values())
 
     def tool_calls(self) -> pd.DataFrame:
         """Return a row for each tool call: see `EventView.tool_calls`."""
-        import pandas as pd
-
-        text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")
-        calls = [(run.run, call.tool, call.start, call.end) for run in self._runs.values() for call in run.calls]
-        names, tools, starts, ends = zip(*calls, strict=True) if calls else ((), (), (), ())
-        return pd.DataFrame(
-            {
-                "run": pd.array(names, text),
-                "tool": pd.array(tools, text),
-                "start": pd.array(starts, time),
-                "end": pd.array(ends, time),
-            }
-        )
+        return calls_frame(self.runs_by_id.values())
 
 
 def take(runs: dict[str, AgentRun], when: Any, event: str, text: str | bytes) -> None:
@@ -221,7 +220,25 @@ def _chat(run: AgentRun, payload: _AgentPayload, when: Any) -> None:
         run.status, run.end = "ok", when
 
 
-def _frame(runs: list[AgentRun]) -> pd.DataFrame:
+def calls_frame(runs: Iterable[AgentRun]) -> pd.DataFrame:
+    """Return a row for each tool call of runs: see `EventView.tool_calls`."""
+    import pandas as pd
+
+    text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")
+    calls = [(run.run, call.tool, call.start, call.end) for run in runs for call in run.calls]
+    names, tools, starts, ends = zip(*calls, strict=True) if calls else ((), (), (), ())
+    return pd.DataFrame(
+        {
+            "run": pd.array(names, text),
+            "tool": pd.array(tools, text),
+            "start": pd.array(starts, time),
+            "end": pd.array(ends, time),
+        }
+    )
+
+
+def runs_frame(runs: Collection[AgentRun]) -> pd.DataFrame:
+    """Return a row for each run: see `EventView.runs`."""
     import pandas as pd
 
     text, time = pd.StringDtype("pyarrow"), pd.DatetimeTZDtype("ns", "UTC")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
 from ..errors import CaptureError
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 _TABLE = "events"
@@ -26,12 +28,53 @@ _ANSWERING = ("SELECT", "EXPLAIN", "MULTI")  # a pivot is MULTI
 _QUOTED_PATH = re.compile(r'"[^"]*[/\\][^"]*"')
 
 
-def query(sql: str, table: pa.Table | Stream) -> pd.DataFrame:
+class Doubled(NamedTuple):
+    """A table in two parts: one in which each row is there once, and one in which rows may be there again.
+
+    Attributes:
+        once: an Arrow dataset.
+        doubled: another one.
+        key: the columns that name a row.
+    """
+
+    once: Any
+    doubled: Any
+    key: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def database(table: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB with the table ``events`` and nothing else: no files, no network, no variables.
+
+    What does not fit into 2 GB of memory is in a temporary folder until it is closed.
+
+    Args:
+        table: an Arrow table or dataset, a `Stream`, or `Doubled`.
+    """
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="gateway-nb-") as spill, duckdb.connect() as connection:
+        connection.execute("set temp_directory = ?", [spill])
+        for name, value in _SETTINGS.items():
+            connection.execute(f"set {name} = {value}")
+        if isinstance(table, Doubled):
+            connection.register("once", table.once)
+            connection.register("doubled", table.doubled)
+            connection.execute(
+                f"create view {_TABLE} as select * from once union all "
+                f"select distinct on ({', '.join(table.key)}) * from doubled"
+            )
+        else:
+            connection.register(_TABLE, table)
+        yield connection
+
+
+def query(sql: str, table: Any) -> pd.DataFrame:
     """Return the answer of one DuckDB query.
 
     Args:
         sql: one statement that answers with rows.
-        table: ``events``.
+        table: ``events``, as for `database`.
 
     Raises:
         CaptureError: DuckDB refuses it, or the rows can't be read.
@@ -40,11 +83,7 @@ def query(sql: str, table: pa.Table | Stream) -> pd.DataFrame:
 
     if any("\ud800" <= character <= "\udfff" for character in sql):
         raise CaptureError("query: it holds half a surrogate pair, which is not a character")
-    with tempfile.TemporaryDirectory(prefix="gateway-nb-") as spill, duckdb.connect() as connection:
-        connection.execute("set temp_directory = ?", [spill])
-        for name, value in _SETTINGS.items():
-            connection.execute(f"set {name} = {value}")
-        connection.register(_TABLE, table)
+    with database(table) as connection:
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type.name not in _ANSWERING:

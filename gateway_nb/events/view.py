@@ -198,12 +198,12 @@ class EventView(ABC):
             >>> text = run.result().text
             >>> frame = gw.events.trace(run).spans
         """
-        from .traces.trace import read_trace
+        from .traces.trace import naming, read_trace
 
         if complete and self.complete is None:
             raise BadArgumentError("complete=True asks the gateway, which only gw.events can, not a recording")
         again = self._again()
-        trace = read_trace(self._rows(), getattr(run, "run_id", run), self.redactor)
+        trace = read_trace(partial(naming, self._rows()), getattr(run, "run_id", run), self.redactor)
         trace.again = again and partial(again, trace.run)
         return self.complete(trace) if complete and self.complete is not None else trace
 

@@ -63,7 +63,7 @@ def compare(frame: pd.DataFrame, a: str | None, b: str | None, by: str | Sequenc
     """
     import pandas as pd
 
-    kind, pairs = _conditions(frame, a, b)
+    kind, pairs = conditions(frame, a, b)
     columns = [by] if isinstance(by, str) else list(by)
     if not columns:
         raise BadArgumentError("by: name a column with scores; there are none by a scorer")
@@ -79,8 +79,8 @@ def compare(frame: pd.DataFrame, a: str | None, b: str | None, by: str | Sequenc
     return Comparison(pd.DataFrame(rows).drop(columns=["test", "unit", "spread"]).astype({"pairs": "Int64"}))
 
 
-def _conditions(frame: pd.DataFrame, a: str | None, b: str | None) -> tuple[str, list[tuple[str, str]]]:
-    """Return the kind of condition to compare, and the pairs of its values."""
+def conditions(frame: pd.DataFrame, a: str | None, b: str | None) -> tuple[str, list[tuple[str, str]]]:
+    """Return the kind of condition to compare, and the pairs of its values; arguments and errors as for `compare`."""
     values = {kind: list(frame[kind].dropna().unique()) for kind in KINDS}
     if a is None:
         if b is not None:
@@ -138,6 +138,19 @@ class _Found(NamedTuple):
 
 
 def _compared(frame: pd.DataFrame, kind: str, a: str, b: str, by: str, scores: Array) -> _Found:
+    table = side_by_side(frame, kind, a, b, scores)
+    one, other = (table[side].dropna().groupby("row").mean().to_numpy(float) for side in (a, b))
+    paired = table.dropna().groupby("row").mean()
+    if len(paired) < 2 <= min(len(one), len(other)):
+        pairs, left_out, test = None, 0, _unpaired(one, other)
+    else:
+        pairs, left_out = len(paired), table.index.get_level_values("row").nunique() - len(paired)
+        test = _paired(paired[a].to_numpy(float), paired[b].to_numpy(float))
+    return _Found(a, b, by, pairs, len(one), len(other), left_out, test, _unit(table.to_numpy(float)))
+
+
+def side_by_side(frame: pd.DataFrame, kind: str, a: str, b: str, scores: Array) -> pd.DataFrame:
+    """Return the mean scores of two conditions, a column for each, by data row and the other conditions."""
     import numpy as np
 
     others = [name for name in KINDS if name != kind]
@@ -146,15 +159,7 @@ def _compared(frame: pd.DataFrame, kind: str, a: str, b: str, by: str, scores: A
     # A model may be missing: numbers instead, which are the same for those.
     stratum = cells.groupby(["row", *others], dropna=False, observed=True).ngroup().rename("stratum")
     table = cells.groupby([stratum, "row", "side"], observed=True)["score"].mean().unstack("side")
-    table = table.reindex(columns=[a, b])
-    one, other = (table[side].dropna().groupby("row").mean().to_numpy(float) for side in (a, b))
-    paired = table.dropna().groupby("row").mean()
-    if len(paired) < 2 <= min(len(one), len(other)):
-        pairs, left_out, test = None, 0, _unpaired(one, other)
-    else:
-        pairs, left_out = len(paired), table.index.get_level_values("row").nunique() - len(paired)
-        test = _paired(paired[a].to_numpy(float), paired[b].to_numpy(float))
-    return _Found(a, b, by, pairs, len(one), len(other), left_out, test, _unit(cells["score"]))
+    return table.reindex(columns=[a, b])
 
 
 def _paired(one: Array, other: Array) -> _Test:
@@ -182,14 +187,15 @@ def _test(one: Array, other: Array, low: float, high: float, p: float, spread: f
     return _Test(float(one.mean()), float(other.mean()), difference, low, high, effect, p, spread)
 
 
-def _unit(scores: pd.Series[float]) -> float:
+def _unit(scores: Array) -> float:
     """Return a round tenth of the scores' range: 0.1 for those from 0 to 1."""
+    import numpy as np
+
+    scores = scores[~np.isnan(scores)]
     if not len(scores):
         return math.nan
     low, high = scores.min(), scores.max()
-    if low >= 0 and high <= 1:
-        return 0.1
-    return float(f"{(high - low) / 10:.0e}")
+    return 0.1 if low >= 0 and high <= 1 else float(f"{(high - low) / 10:.0e}")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

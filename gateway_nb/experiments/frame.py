@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .plan import ERROR, Plan
+from .plan import ERROR, MARK, Plan
 from .store import Record
 
 if TYPE_CHECKING:
@@ -36,10 +36,15 @@ def frame_of(plan: Plan, records: Mapping[int, Record], scores: Sequence[str]) -
     cells = plan.cells
     found = [records.get(cell.number, _WAITING) for cell in cells]
     positions = [cell.row for cell in cells]
+    # What an agent's own model is called, a run that failed may not tell: it is that of the others.
+    own = {
+        cell.agent: record.model for cell, record in zip(cells, found, strict=True) if record.model and not cell.model
+    }
+    models = [cell.model or record.model or own.get(cell.agent) for cell, record in zip(cells, found, strict=True)]
     columns: dict[str, Any] = {
         "template": pd.array([cell.template for cell in cells], dtype="string"),
         "row": pd.array(positions, dtype="Int64"),
-        "model": pd.array([record.model or cell.model for cell, record in zip(cells, found, strict=True)], "string"),
+        "model": pd.array(models, dtype="string"),
         "agent": pd.array([cell.agent for cell in cells], dtype="string"),
         "repeat": pd.array([cell.repeat for cell in cells], dtype="Int64"),
     }
@@ -49,6 +54,8 @@ def frame_of(plan: Plan, records: Mapping[int, Record], scores: Sequence[str]) -
     for name in scores:
         values = [(record.scores or {}).get(name) for record in found]
         columns[name] = pd.Series(values, dtype="object").convert_dtypes()
+    if any(record.mark is not None for record in found):
+        columns[MARK] = pd.array([record.mark for record in found], dtype="Int64")
     columns[ERROR] = pd.array([record.error for record in found], dtype="string")
     return pd.DataFrame(columns)
 

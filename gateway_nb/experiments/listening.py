@@ -10,6 +10,7 @@ from ..client.feed import Keeper
 from ..errors import BadArgumentError
 from ..events.log import EventLog
 from ..events.traces.trace import Trace
+from .store import Record
 
 
 class RunEvents:
@@ -54,9 +55,16 @@ class RunEvents:
         return self._logs.pop(name.encode(), EventLog())
 
 
-def trace_of(log: EventLog, run: str) -> Trace | None:
-    """Return what a run did, ``None`` where its events were not seen."""
+def trace_of(log: EventLog, record: Record) -> Trace | None:
+    """Return what a cell's run did, with its tokens and cost; ``None`` where its events were not seen."""
     try:
-        return log.trace(run)
+        return with_usage(log.trace(str(record.run)), record)
     except BadArgumentError:
         return None
+
+
+def with_usage(trace: Trace, record: Record) -> Trace:
+    """Return a trace whose first span has what the run used: events do not tell all of that."""
+    run = trace.tree[0]
+    run.input_tokens, run.output_tokens, run.cost = record.input_tokens, record.output_tokens, record.cost
+    return trace

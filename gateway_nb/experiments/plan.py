@@ -20,6 +20,8 @@ CONDITIONS = ("template", "row", "model", "agent", "repeat")
 """The columns that say which cell a row is."""
 RESULTS = ("answer", "status", "seconds", "input_tokens", "output_tokens", "cost", "run", "session")
 """The columns that say what became of it."""
+MARK = "mark"
+"""The column of the marks that somebody gave by hand."""
 ERROR = "error"
 """The last column: why a run failed, or which scorers did."""
 
@@ -107,6 +109,11 @@ class Plan:
         return tuple(Cell(number, *condition) for number, condition in enumerate(conditions))
 
     @property
+    def taken(self) -> list[str]:
+        """The names that a scorer's column can't have."""
+        return [*CONDITIONS, *self.data.columns, *RESULTS, MARK, ERROR]
+
+    @property
     def order(self) -> list[Cell]:
         """The cells in the order in which they are run: shuffled, since a gateway is not as quick at every hour."""
         order = list(self.cells)
@@ -137,7 +144,8 @@ class Plan:
             "repeat": self.repeats,
         }
         factors = " x ".join(f"{count:,} {name}{'s' * (count > 1)}" for name, count in counts.items())
-        return f"{factors} = {math.prod(counts.values()):,} cells"
+        cells = math.prod(counts.values())
+        return f"{factors} = {cells:,} cell{'s' * (cells > 1)}"
 
 
 def _check_names(what: str, names: Iterable[Any]) -> None:
@@ -154,5 +162,5 @@ def _check_data(data: pd.DataFrame) -> None:
         raise BadArgumentError("the data is empty: an experiment needs a row for each case")
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise BadArgumentError(f"the data's columns must have different names, not {names!r}")
-    if taken := sorted({*CONDITIONS, *RESULTS, ERROR} & set(names)):
+    if taken := sorted({*CONDITIONS, *RESULTS, MARK, ERROR} & set(names)):
         raise BadArgumentError(f"the data's columns {', '.join(taken)} have the names of results; rename them")

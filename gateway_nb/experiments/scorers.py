@@ -22,6 +22,7 @@ from ..errors import BadArgumentError
 from ..protocol.frames import encode, mapping
 
 if TYPE_CHECKING:
+    from ..events.traces.spans import Span
     from ..events.traces.trace import Trace
     from ..faces.gateway import Gateway
     from .scoring import Scorer
@@ -127,20 +128,18 @@ def close_to(number: float | EllipsisType = ..., *, column: str | None = None, t
 
 
 def run_seconds(row: dict[str, Any], answer: str, trace: Trace | None) -> float:
-    """A scorer: the seconds of the run and of those it started, from the first start to the last end."""
-    spans = _spans(trace)
-    return float((spans["end"].max() - spans["start"].min()).total_seconds())
+    """A scorer: the seconds of the run on the gateway's clock, without what it waited for its turn."""
+    return _known(_root(trace).seconds)
 
 
 def run_tokens(row: dict[str, Any], answer: str, trace: Trace | None) -> float:
-    """A scorer: the tokens of all model calls, in and out; NaN where the gateway tells none."""
-    calls = _spans(trace).query("kind == 'model'")
-    return _sum(calls[["input_tokens", "output_tokens"]].sum(axis=1, min_count=1))
+    """A scorer: the tokens of the run's model calls, in and out; NaN where the gateway tells none."""
+    return _known(_root(trace).input_tokens) + _known(_root(trace).output_tokens)
 
 
 def run_cost(row: dict[str, Any], answer: str, trace: Trace | None) -> float:
-    """A scorer: the cost of all model calls, in USD; NaN where the gateway tells none."""
-    return _sum(_spans(trace).query("kind == 'model'")["cost"])
+    """A scorer: the cost of the run's model calls, in USD; NaN where the gateway tells none."""
+    return _known(_root(trace).cost)
 
 
 def judge(gateway: Gateway, question: str, *, agent: str = "main", timeout: float = 120.0) -> Scorer:
@@ -222,12 +221,11 @@ def _same(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def _spans(trace: Trace | None) -> Any:
+def _root(trace: Trace | None) -> Span:
     if trace is None:
-        raise ValueError("the run has no trace")
-    return trace.spans
+        raise ValueError("the events of the run were not seen")
+    return trace.tree[0]
 
 
-def _sum(numbers: Any) -> float:
-    known = numbers.dropna()
-    return float(known.sum()) if len(known) else math.nan
+def _known(number: float | None) -> float:
+    return math.nan if number is None else number

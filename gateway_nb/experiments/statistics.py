@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = ("template", "model", "agent")
 """The columns whose values are conditions: what is compared."""
-_NOT_ENDED = ("waiting", "running")
+NOT_ENDED = ("waiting", "running")
 CONFIDENCE = 0.95
 _RESAMPLES, _PERMUTATIONS = 2_000, 9_999
 _AT_ONCE = 500_000  # numbers resampled at once: what fits into a processor's cache
@@ -56,7 +56,7 @@ def summary(frame: pd.DataFrame, by: str | None) -> pd.DataFrame:
     scores = np.full(len(frame), math.nan) if by is None else scores_of(frame, by)
     totals, counts = _by_row(condition, groups.ngroups, frame["row"].to_numpy(), scores)
     low, high = _intervals(totals, counts)
-    ok, ended = (frame["status"] == "ok").to_numpy(bool), ~frame["status"].isin(_NOT_ENDED).to_numpy(bool)
+    ok, ended = (frame["status"] == "ok").to_numpy(bool), ~frame["status"].isin(NOT_ENDED).to_numpy(bool)
 
     def count(chosen: Array) -> Array:
         return np.bincount(condition[chosen], minlength=groups.ngroups)

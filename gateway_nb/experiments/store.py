@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from io import FileIO
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = 1
+_NESTED = (dict, list, tuple, set, frozenset)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -89,6 +91,7 @@ class Record(msgspec.Struct, omit_defaults=True):
         cost: in USD.
         error: why it failed, or which scorers did.
         scores: by column.
+        mark: that somebody gave by hand.
         deleted: its sessions were, at the end.
     """
 
@@ -106,6 +109,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     cost: float | None = None
     error: str | None = None
     scores: dict[str, Any] | None = None
+    mark: int | None = None
     deleted: bool = False
 
 
@@ -211,13 +215,12 @@ class Store:
         with self._failing():
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = filelock.FileLock(self.folder / ".lock", timeout=0)
-        try:
-            with self._failing():
+        with self._failing():
+            try:
                 lock.acquire()
-        except filelock.Timeout:
-            raise ExperimentError(
-                f"another process runs the experiment in {self.folder}; wait for it, or stop it"
-            ) from None
+            except filelock.Timeout:
+                why = f"another process runs the experiment in {self.folder}; wait for it, or stop it"
+                raise ExperimentError(why) from None
         try:
             yield
         finally:
@@ -286,12 +289,17 @@ def storable(data: pd.DataFrame) -> tuple[pa.Table, tuple[str, ...]]:
     Raises:
         BadArgumentError: a column has values that can't be kept.
     """
-    nested = tuple(name for name in data.columns if any(isinstance(value, dict | list | tuple) for value in data[name]))
+    nested = tuple(name for name in data.columns if any(isinstance(value, _NESTED) for value in data[name]))
     try:
-        flat = data.assign(**{name: [json.dumps(value, allow_nan=False) for value in data[name]] for name in nested})
+        flat = data.assign(**{name: list(map(_json, data[name])) for name in nested})
         return pa.Table.from_pandas(flat, preserve_index=False), nested
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise BadArgumentError(f"the data has values that can't be kept: {error}") from None
+
+
+def _json(value: Any) -> str:
+    missing = isinstance(value, float) and math.isnan(value)  # as pandas has it in rows that lack it
+    return json.dumps(None if missing else value, allow_nan=False)
 
 
 def restored(table: pa.Table, nested: tuple[str, ...]) -> pd.DataFrame:

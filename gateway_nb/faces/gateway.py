@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
 from ..capture.detached import DetachedCapture
 from ..capture.detached import start as start_capture
@@ -35,6 +35,7 @@ from .records import Records, trace_completion
 
 if TYPE_CHECKING:
     from ..events.widgets import EventTable, Panel
+    from ..schema.methods import Methods
     from ..tools.tool import Decorator
     from .tools import Tools
 
@@ -58,7 +59,7 @@ class Gateway(Agents, Records):
         super().__init__(url, **arguments)
         self.name = name
         self.closed = False
-        self.call = MethodPath(self, "")
+        self.call: Methods = cast("Methods", MethodPath(self, ""))
         self.events = EventLog(redactor=self.redactor)
         self._captures: weakref.WeakSet[Capture] = weakref.WeakSet()
         self.dispatcher = Dispatcher()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from ..errors import BadArgumentError, printable
 from ..protocol.spelling import closest
-from ..schema.facts import method_facts
+from ..schema.facts import Method, method_facts
 
 
 class Caller(Protocol):
@@ -62,6 +63,17 @@ class MethodPath:
     def getdoc(self) -> str:
         """Return what is known of the method: IPython asks for it at ``gw.call.sessions.list?``."""
         return method_facts().describe(self._advertised_name()) if self._name else str(type(self).__doc__)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """Its params by name, for editors and completion."""
+        facts = method_facts().methods.get(self._advertised_name(), Method())
+        arguments = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=inspect.Parameter.empty if needed else ...)
+            for name, _, needed in facts.arguments
+        ]
+        rest = [] if facts.closed else [inspect.Parameter("params", inspect.Parameter.VAR_KEYWORD)]
+        return inspect.Signature([*arguments, *rest])
 
     def __dir__(self) -> Iterable[str]:
         prefix = f"{self._name}." if self._name else ""

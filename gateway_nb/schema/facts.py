@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,17 +61,28 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
         since: the release that brought it.
         params: by name; ``None`` if they are not documented.
         closed: it takes no other params.
+        result: what it answers; ``None`` if that is not documented.
     """
 
     scope: str = ""
     since: str = ""
     params: dict[str, Param] | None = None
     closed: bool = False
+    result: Param | None = None
 
     @property
     def ordered(self) -> list[tuple[str, Param]]:
         """What is known of its params, those that it needs first."""
         return sorted((self.params or {}).items(), key=lambda item: (not item[1].required, item[0]))
+
+    @property
+    def arguments(self) -> list[tuple[str, Param, bool]]:
+        """Its params that can be arguments in Python, each with whether a call has to give it; those come first."""
+        return [
+            (name, param, param.required and name != "idempotencyKey")  # the client adds that
+            for name, param in self.ordered
+            if is_name(name)
+        ]
 
     def describe(self, name: str) -> str:
         """Return all of it, under its name, as a text for people."""
@@ -82,6 +94,8 @@ class Method(msgspec.Struct, frozen=True, omit_defaults=True):
         for param, facts in self.ordered:
             choices = f", one of {', '.join(map(repr, facts.choices))}" if facts.choices else ""
             lines.append(f"  {param}: {facts.type}{choices}{' (required)' if facts.required else ''}")
+        if self.result is not None and self.result.fields:
+            lines.append(f"  answers {', '.join(self.result.fields)}")
         return "\n".join(lines)
 
 
@@ -174,6 +188,11 @@ def _fits(value: Any, kinds: str) -> bool:
     if isinstance(value, bool):  # Python's True is an int, JSON's is not
         return "any" in allowed or "boolean" in allowed
     return any(kind == "any" or isinstance(value, JSON_TYPES.get(kind, ())) for kind in allowed)
+
+
+def is_name(text: str) -> bool:
+    """Return whether a method's part or a param can be written in Python as it is."""
+    return text.isascii() and text.isidentifier() and not keyword.iskeyword(text) and not text.startswith("_")
 
 
 def cached() -> Path:

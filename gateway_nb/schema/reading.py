@@ -65,15 +65,16 @@ def _source(path: Path) -> str:
 
 
 def _method(name: str, about: dict[str, Any], definitions: dict[str, Any]) -> Method:
-    words = re.split(r"[.\-_]", name)
-    shape = definitions.get("".join(word[:1].upper() + word[1:] for word in words) + "Params")
-    scope, since = str(about.get("scope") or ""), str(about.get("since") or "")
-    if shape is None:
-        return Method(scope, since)
-    shape = _resolved(shape, definitions)
-    if shape.get("type") != "object":
-        return Method(scope, since)
-    return Method(scope, since, _fields(shape, definitions, _DEPTH), shape.get("additionalProperties") is False)
+    title = "".join(word[:1].upper() + word[1:] for word in re.split(r"[.\-_]", name))
+    shape = _resolved(definitions.get(f"{title}Params", {}), definitions)
+    documented = shape.get("type") == "object"
+    return Method(
+        str(about.get("scope") or ""),
+        str(about.get("since") or ""),
+        _fields(shape, definitions, _DEPTH) if documented else None,
+        documented and shape.get("additionalProperties") is False,
+        _param(result, definitions, True, 2) if (result := definitions.get(f"{title}Result")) else None,
+    )
 
 
 def _fields(shape: dict[str, Any], definitions: dict[str, Any], depth: int) -> dict[str, Param]:

@@ -35,7 +35,7 @@ def shown(browser: Any, log: EventLog, tmp_path: Path) -> Iterator[Stub]:
 
 
 def selected(shown: Stub) -> str:
-    (row,) = shown.page.locator("[aria-selected=true] .gnb-name").all_inner_texts()
+    (row,) = shown.page.locator("[aria-selected=true] .gnb-step").all_inner_texts()
     tree = shown.page.get_by_role("tree")
     assert tree.get_attribute("aria-activedescendant") == shown.page.locator("[aria-selected=true]").get_attribute("id")
     return str(row)
@@ -75,6 +75,11 @@ def test_a_click(shown: Stub) -> None:
     page.get_by_role("treeitem").first.click()
     shown.until("document.querySelector('.gnb-details h4').textContent === 'agent main'")
     page.get_by_role("button", name="Close the details").click()
+    assert page.locator(".gnb-details").is_hidden()
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "tree"
+    page.keyboard.press("Enter")
+    shown.until("!document.querySelector('.gnb-details').hidden")
+    page.get_by_role("button", name="Close the details").press("Escape")
     assert page.locator(".gnb-details").is_hidden()
     assert page.evaluate("document.activeElement.getAttribute('role')") == "tree"
     assert page.locator("img").count() == 0
@@ -149,7 +154,7 @@ def test_search(shown: Stub) -> None:
     find.fill("onerror")
     shown.until("document.querySelectorAll('[role=treeitem]').length === 3")
     assert "1 of 8 spans contain it" in shown.text(".gnb-note")
-    assert page.locator(".gnb-faint .gnb-name").all_inner_texts() == ["… ⚠ agent main", "mock-1"]
+    assert page.locator(".gnb-faint .gnb-step").all_inner_texts() == ["… ⚠ agent main", "mock-1"]
     find.press("Escape")
     shown.until("document.querySelectorAll('[role=treeitem]').length === 8")
 

@@ -116,17 +116,20 @@ def test_a_panel(page: Page, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_contrast(page: Page, theme: str) -> None:
-    """Every text of the form and the table stands out from its background by 4.5 : 1, in either theme."""
+    """Every text of the form, the table and a trace stands out from its background by 4.5 : 1, in either theme."""
     page.open_cells(
         START + "gw = gnb.connect(local.url, token=local.token)\nfor name in 'abcdefgh': local.emit(name, {'x': name})",
         "gnb.connect_form()",
         "gw.table()",
+        "run = gw.run('hello')\ntext = run.result().text\nrun.trace()",
     )
     page.command("apputils:change-theme", theme=theme)
     page.page.wait_for_function(f"document.body.dataset.jpThemeName === {theme!r}")
     page.run_all()
     page.cell(2).locator(".gnb-rows .gnb-row").nth(7).wait_for()
     page.cell(1).get_by_text("More", exact=True).click()
+    page.cell(3).get_by_role("treeitem").first.click()
+    page.cell(3).locator(".gnb-details dd").first.wait_for()
     weak = page.page.evaluate(_CONTRAST)
     assert weak == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -52,6 +53,17 @@ def test_methods_complete_in_jedi(code: str, names: set[str]) -> None:
     with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, device_identity=None) as gw:
         completions = jedi.Interpreter(code, [{"gw": gw, "gnb": gnb}]).complete()
         assert names <= {completion.name for completion in completions}
+
+
+@pytest.mark.xdist_group("jedi")
+def test_params_complete_in_jedi() -> None:
+    """The params of a method complete, and its signature has those of the table."""
+    import jedi
+
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token, device_identity=None) as gw:
+        interpreter = jedi.Interpreter("gw.call.sessions.list(lim", [{"gw": gw}])
+        assert "limit=" in {completion.name_with_symbols for completion in interpreter.complete()}
+        assert "limit" in inspect.signature(gw.call.sessions.list).parameters
 
 
 @pytest.mark.xdist_group("jedi")

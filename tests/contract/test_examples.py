@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
+from tests.helpers.lakes_to_read import lake
 
 PACKAGE = Path(gnb.__file__).parent
 MODULES = [
@@ -32,6 +33,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         monkeypatch.setenv("OPENCLAW_GATEWAY_TOKEN", local.token)
         with gnb.connect(name="example") as gw, gw.capture("run.jsonl"):
             gw.run("hello").result(30)
+        lake("lake", {"c1": Path("run.jsonl").read_bytes().splitlines(keepends=True)})
         monkeypatch.setenv("NORTH_TOKEN", local.token)
         members = [{"name": "north", "url": local.url, "token_env": "NORTH_TOKEN", "labels": {"region": "eu"}}]
         with gnb.connect() as gw, gnb.fleet(members) as fleet:

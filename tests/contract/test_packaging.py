@@ -16,7 +16,7 @@ import gateway_nb as gnb
 from tests.helpers.support import missing
 
 ROOT = Path(__file__).parents[2]
-KINDS = {".py", ".typed", ".json", ".ipynb", ".js", ".css"}
+KINDS = {".py", ".pyi", ".typed", ".json", ".ipynb", ".js", ".css"}
 FOLDERS = {"gateway_nb", "notebooks", "tests", "binder"}
 FILES = {"README.md", "LICENSE", "pyproject.toml", ".gitignore", "PKG-INFO"}
 

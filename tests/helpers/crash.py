@@ -10,7 +10,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway_nb.capture.recording import TornEndWarning, load
+from gateway_nb.capture.loading import load
+from gateway_nb.capture.recording import TornEndWarning
 
 _WRITE = """
 import sys, time

@@ -11,6 +11,10 @@ def calls(url: str) -> dict[str, Any]:
     gw = gnb.connect(url, token=None, timeout=5.0, scopes=["operator.read"], request_timeout=3)
     answer: Any = gw.request("sessions.list", {"limit": 5})
     answer = gw.call.sessions.list(limit=5)
+    gw.call.sessions.list(limit="5")  # wrong: arg-type
+    gw.call.sessions.list(limti=5)  # wrong: call-arg
+    key: int = gw.call.sessions.create(key="main")["key"]  # wrong: assignment
+    gw.call.a_newer.method(of_any=key)
     handle = gw.submit("health", timeout=None)
     handle.result(timeout=1.0)
     gw.request(5)  # wrong: arg-type

@@ -61,20 +61,27 @@ class Lake:
         _deltalake()
         self.folder = _folder(place)
         self.place = str(place) if self.folder is None else str(self.folder)
-        self._options = {**({} if self.folder else _PATIENCE), **(storage_options or {})}
+        self._given = dict(storage_options or {})
+        self._options = {**({} if self.folder else _PATIENCE), **self._given}
         settings = {**os.environ, **self._options}
         self.redactor = Redactor(
             value for name, value in settings.items() if name.upper().startswith("AWS_") and is_secret_name(name)
         )
         self.redactor.keep(value for name, value in self._options.items() if is_secret_name(name))
 
-    def open(self) -> DeltaTable:
+    def open(self, version: int | None = None) -> DeltaTable:
         """Return the table that is there.
 
+        Args:
+            version: of the table; ``None`` for the newest.
+
         Raises:
-            CaptureError: there is none, or it is of another schema or a newer version, or can't be read.
+            CaptureError: there is none, or no such version; or it is of another schema or a newer format, or can't be
+                read.
         """
-        table = self._found("can't be read")
+        table = self._found(
+            "can't be read" if version is None else f"has no version {version} that can be read", version
+        )
         if table is None:
             raise CaptureError(f"there is no lake {self.place}; a capture of a fleet makes one")
         return table
@@ -104,13 +111,13 @@ class Lake:
             self.settle(0)
         return self.open()
 
-    def _found(self, problem: str) -> DeltaTable | None:
+    def _found(self, problem: str, version: int | None = None) -> DeltaTable | None:
         """Return the table, if there is one; `DeltaTable.is_deltatable` would let all threads wait for the store."""
         from deltalake.exceptions import TableNotFoundError
 
         with self.errors(problem):
             try:
-                table: DeltaTable = _deltalake().DeltaTable(self.place, storage_options=self._options)
+                table: DeltaTable = _deltalake().DeltaTable(self.place, version, self._options)
             except TableNotFoundError:
                 return None
         _check(table, self.place)
@@ -175,6 +182,20 @@ class Lake:
     def storage(self) -> dict[str, str]:
         """Return the store's options, secrets among them, for `deltalake`."""
         return dict(self._options)
+
+    def portable(self) -> dict[str, str]:
+        """Return the options that were given, for processes that are told them through a cluster's scheduler.
+
+        Raises:
+            BadArgumentError: a secret is among them.
+        """
+        for name in self._given:
+            if is_secret_name(name):
+                raise BadArgumentError(
+                    f"storage_options: {one_line(name)} would go to the workers through the cluster's scheduler; set "
+                    "it in their environment, and in this one, instead"
+                )
+        return dict(self._given)
 
     @contextlib.contextmanager
     def errors(self, what: str) -> Iterator[None]:

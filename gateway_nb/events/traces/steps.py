@@ -187,10 +187,19 @@ class StepReader:
         Args:
             table: the next rows, with the columns of the event log.
         """
+        self.take(condensed(table), table)
+
+    def take(self, found: pa.Table, table: pa.Table) -> None:
+        """Read on in rows as `condensed` returns them.
+
+        Args:
+            found: these rows.
+            table: of which they are, and in which the marks are.
+        """
         for row, kind in _marks(table):
             if kind in _LOSSES:
                 self._losses.append((self.rows + row, _LOSSES[kind]))
-        rows = redacted(condensed(table), self._redactor)
+        rows = redacted(found, self._redactor)
         columns = (rows[name].to_pylist() for name in ("row", "time", "event", "payload", "count"))
         for row, time, event, text, count in zip(*columns, strict=True):
             self._take(self.rows + row, time, event, text, count)

@@ -255,43 +255,51 @@ def read_traces(table: pa.Table, redactor: Redactor) -> Traces:
     return traces_of(reader)
 
 
-def read_trace(table: pa.Table, run: str, redactor: Redactor) -> Trace:
+def read_trace(rows: Callable[[set[str] | None], pa.Table], run: str, redactor: Redactor) -> Trace:
     """Return the trace that a run is part of.
 
     Args:
-        table: rows with the columns of the event log; only those that name the run or its relatives are decoded.
+        rows: returns the marks and those rows whose payload has one of some texts in it, or with ``None`` all rows,
+            with the columns of the event log; so only those that name the run or its relatives are decoded.
         run: its id.
         redactor: takes the secrets out of it.
 
     Raises:
         BadArgumentError: there is no event of such a run.
     """
-    import pyarrow.compute as compute
-
-    chosen = compute.is_null(table.column("event"))
     wanted: set[str] = set()
     new = {run}
     for _ in range(_GENERATIONS):
-        for name in new:
-            chosen = compute.or_(chosen, compute.match_substring(table.column("payload"), encode(name).decode()[1:-1]))
         wanted |= new
         reader = StepReader(redactor)
-        reader.extend(table.filter(chosen))
+        reader.extend(rows({encode(name).decode()[1:-1] for name in wanted}))
         new = _relatives(reader, wanted) - wanted
         if not new:
             break
     else:  # more generations than anybody has: read everything once
         reader = StepReader(redactor)
-        reader.extend(table)
+        reader.extend(rows(None))
         wanted = set(reader.runs)
     reader.runs = {name: steps for name, steps in reader.runs.items() if name in wanted}
     if run in reader.runs:
         for trace in traces_of(reader):
-            if any(span.kind == "run" and span.attributes["run"] == run for span in trace.tree):
+            if any(span.attributes["run"] == run for span in trace.tree):
                 return trace
     raise BadArgumentError(
         f"trace: there is no event of a run {one_line(run, 80)!r} here; .runs() lists those there are"
     )
+
+
+def naming(table: pa.Table, texts: set[str] | None) -> pa.Table:
+    """Return the marks of a table and the rows whose payload has one of these texts in it; with ``None`` all rows."""
+    import pyarrow.compute as compute
+
+    if texts is None:
+        return table
+    chosen = compute.is_null(table.column("event"))
+    for text in texts:
+        chosen = compute.or_(chosen, compute.match_substring(table.column("payload"), text))
+    return table.filter(chosen)
 
 
 def _relatives(reader: StepReader, runs: set[str]) -> set[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
     from ...events.traces.trace import Trace
+    from ...experiments.experiment import Experiment
+    from ...experiments.marking import Marking
     from ...faces.approvals import Approvals
     from ...faces.gateway import Gateway
     from ...faces.tools import Tools
     from ...records.following import Following
+    from .annotate_view import AnnotateView
     from .approvals_view import ApprovalsView
     from .event_table import EventTable, Source
+    from .experiment_view import ExperimentView
     from .panel import Panel
 
 
@@ -79,3 +84,17 @@ def show_approvals(approvals: Approvals) -> bool:
         return False
     approvals.table()._ipython_display_()
     return True
+
+
+def experiment_view(experiment: Experiment) -> ExperimentView:
+    """Return an experiment's cells, live."""
+    from .experiment_view import ExperimentView
+
+    return ExperimentView(experiment)
+
+
+def annotate_view(marking: Marking, clean: Callable[[str], str]) -> AnnotateView:
+    """Return the answers of an experiment, to be marked."""
+    from .annotate_view import AnnotateView
+
+    return AnnotateView(marking, clean)

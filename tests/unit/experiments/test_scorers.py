@@ -12,6 +12,8 @@ import pytest
 from gateway_nb.errors import BadArgumentError
 from gateway_nb.events.traces.trace import Trace
 from gateway_nb.experiments import scorers
+from gateway_nb.experiments.listening import with_usage
+from gateway_nb.experiments.store import Record
 from tests.helpers.runs import log_of, whole_run
 
 ROW = {"city": "Paris", "pattern": "^P", "json": '{"a": [1, true]}', "number": 3}
@@ -74,24 +76,18 @@ def test_a_column_that_is_not_there() -> None:
 
 
 def trace() -> Trace:
-    found = log_of(whole_run()).traces()[0]
-    for number, span in enumerate(span for span in found.tree if span.kind == "model"):
-        span.input_tokens, span.output_tokens, span.cost = 10 + number, 5, 0.25
-    return found
+    record = Record(0, "ok", input_tokens=10, output_tokens=5, cost=0.25)
+    return with_usage(log_of(whole_run()).traces()[0], record)
 
 
 def test_time_tokens_and_cost() -> None:
-    """They come from the run's trace: of the whole, and of its model calls together."""
+    """They are those of the run; what the gateway does not tell is missing."""
     run = trace()
-    models = sum(span.kind == "model" for span in run.tree)
-    assert models > 0
     assert scorers.run_seconds({}, "", run) == run.tree[0].seconds
-    assert scorers.run_cost({}, "", run) == 0.25 * models
-    assert scorers.run_tokens({}, "", run) == sum(15 + number for number in range(models))
-    for span in run.tree:
-        span.input_tokens = span.output_tokens = span.cost = None
-    assert str(scorers.run_cost({}, "", run)) == str(scorers.run_tokens({}, "", run)) == "nan"
-    with pytest.raises(ValueError, match="no trace"):
+    assert (scorers.run_cost({}, "", run), scorers.run_tokens({}, "", run)) == (0.25, 15)
+    unknown = with_usage(run, Record(0, "ok"))
+    assert str(scorers.run_cost({}, "", unknown)) == str(scorers.run_tokens({}, "", unknown)) == "nan"
+    with pytest.raises(ValueError, match="were not seen"):
         scorers.run_cost({}, "", None)
 
 

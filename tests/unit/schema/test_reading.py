@@ -28,6 +28,11 @@ def test_reading_a_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
                 },
             },
             "OddParams": {"type": "string"},
+            "ABCResult": {
+                "type": "object",
+                "required": ["ok"],
+                "properties": {"ok": {"type": "boolean", "const": True}},
+            },
             "Choice": {"anyOf": [{"type": "string", "const": "p"}, {"type": "string", "const": "q"}]},
         },
     }
@@ -47,6 +52,7 @@ def test_reading_a_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             "w": Param("any"),
         },
         closed=True,
+        result=Param("object", True, fields={"ok": Param("boolean", True, (True,))}),
     )
     monkeypatch.setattr(facts, "cached", lambda: tmp_path / "cache" / "methods.json")
     monkeypatch.setattr(reading, "cached", facts.cached)

@@ -31,13 +31,13 @@ function render({ model, el: root }) {
     el("div", { className: "gnb-grid gnb-line", "aria-hidden": "true" }, el("span"), lines, el("span")), rows);
   const about = el("h4");
   const facts = el("dl");
-  const pane = el("section", { className: "gnb-details", hidden: true, "aria-label": "Details", "aria-live": "polite" },
+  const pane = el("section", { className: "gnb-details", hidden: true, "aria-label": "Details", "aria-live": "polite", onkeydown: leaveDetails },
     el("div", { className: "gnb-bar" }, about, el("span", { className: "gnb-push" }), button("×", close, { "aria-label": "Close the details" })), facts);
   const prefix = `gnb-${Math.random().toString(36).slice(2)}-`;
   root.append(el("div", { className: "gnb-bar" }, title), el("div", { className: "gnb-bar" }, legend, find, ...zooms, whole, note), problem, tree, pane);
 
   const place = () => trace.rows.findIndex((row) => row.id === selected);
-  const ends = () => Math.max(trace.end, 1e-9);
+  const ends = () => Math.max(trace.end, 1e-9) * 1.005; // an instant at the very end is seen, too
   const inSight = () => range ?? [0, ends()];
 
   function search() {
@@ -127,6 +127,12 @@ function render({ model, el: root }) {
     line.ask("details", { span: id });
   }
 
+  function leaveDetails(event) {
+    if (event.key !== "Escape") return;
+    close();
+    event.stopPropagation();
+  }
+
   function close() {
     if (pane.contains(document.activeElement)) tree.focus();
     shown = null;
@@ -140,7 +146,7 @@ function render({ model, el: root }) {
       open(id);
     };
     return el("div", { id: prefix + id, className: "gnb-line", role: "treeitem", onclick: choose },
-      el("span", { className: "gnb-name" }), el("span", { className: "gnb-lane" }, el("span")), el("span", { className: "gnb-figure" }));
+      el("span", { className: "gnb-step" }), el("span", { className: "gnb-lane" }, el("span")), el("span", { className: "gnb-figure" }));
   };
 
   function update(element, row) {
@@ -176,7 +182,7 @@ function render({ model, el: root }) {
   }
 
   function draw() {
-    root.classList.toggle("gnb-empty", !trace);
+    root.classList.toggle("gnb-without", !trace);
     if (!trace) return;
     put(title, trace.title);
     tree.setAttribute("aria-label", `Spans of ${trace.title}`);
