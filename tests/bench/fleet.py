@@ -1,6 +1,6 @@
 """Many gateways: what connecting, asking, capturing and reading cost. ``python -m tests.bench fleet [PART ...]``.
 
-Parts: ``requests``. ``--gateways N``, default 200.
+Parts: ``requests`` (``--gateways N``, default 200), ``lake`` (``--events N``, default 10,000,000).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
 import gateway_nb as gnb
+from tests.bench import lakes
 from tests.bench.common import TOKEN, p50
 
 GATEWAYS = 200
@@ -133,7 +134,7 @@ def requests() -> dict[str, Any]:
     }
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"requests": requests}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {"requests": requests, "lake": lakes.measure}
 
 
 def measure() -> dict[str, Any]:

@@ -61,9 +61,8 @@ def rows_of(day: int, events: int, gateways: int) -> pa.Table:
     time = int(begin.timestamp() * 1e6) + run * (80_000_000_000 * OF_A_RUN // count) + step * 1000
     numbers = compute.cast(pa.array(run), pa.string())
     ids = compute.binary_join_element_wise(f"run-{day}", numbers, "-")
-    head = compute.binary_join_element_wise(
-        '{"runId":"', ids, '","seq":', compute.cast(pa.array(step), pa.string()), ""
-    )
+    places = compute.cast(pa.array(step), pa.string())
+    head = compute.binary_join_element_wise('{"runId":"', ids, '","seq":', places, "")
     ends = pa.array(_ENDS).take(pa.array(step))
     same = pa.array(np.zeros(count, "int8"))
     columns = {

@@ -1,4 +1,4 @@
-"""A process that has read a lake ends by itself, with the code it should: delta-rs under Arrow's threads once did not."""
+"""A process that has read a lake ends by itself, with the right code: below Arrow's threads delta-rs may not."""
 
 from __future__ import annotations
 
