@@ -120,7 +120,7 @@ def measure() -> dict[str, Any]:
                 spent["floor"].append(_seconds(lambda: floor.execute(_DAY).df()))
                 spent["lake"].append(_seconds(lambda: recording.query(_DAY)))
         alone = float(subprocess.check_output([sys.executable, "-c", _ON_ONE_CORE, str(lake)]))
-        settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+        settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
         with LocalCluster(**settings) as cluster, Client(cluster) as client:
             client.run(lambda: __import__("gateway_nb.capture.lake.recording"))
             both = _seconds(gnb.load(lake, client=client).runs)

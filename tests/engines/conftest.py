@@ -56,7 +56,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def cluster() -> Iterator[LocalCluster]:
     """Two workers, processes of one thread each."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as made:
         yield made
 
 
@@ -70,7 +70,10 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 @pytest.fixture(scope="session", autouse=True)
 def _for_ever() -> None:
     """What multiprocessing and Dask keep as long as the process: begun before the first test, no test leaks it."""
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as made, Client(made) as client:
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as made,
+        Client(made) as client,
+    ):
         client.submit(bytes, 10_000_000).result()
     SESSION_PROCESSES.update(child.pid for child in psutil.Process().children())
 

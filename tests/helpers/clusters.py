@@ -155,7 +155,7 @@ def until(condition: Any, seconds: float = PATIENCE) -> float:
 def cluster_of(workers: int) -> Iterator[tuple[LocalCluster, Client]]:
     """Run a cluster of processes with one thread each."""
     os.environ[VARIABLE] = TOKEN
-    settings = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    settings = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": 50}
     with LocalCluster(n_workers=workers, **settings) as cluster, Client(cluster) as client:
         yield cluster, client
 
