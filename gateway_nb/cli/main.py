@@ -17,6 +17,7 @@ _MODULES = {
     "demo": "demo",
     "docs": "docs",
     "doctor": "doctor",
+    "experiment": "experiment",
     "export": "export",
     "fingerprint": "doctor",
     "lab": "lab",

@@ -32,8 +32,6 @@ STARTED = ("accepted", "started", "in_flight")
 _WAIT_SLICE = 5.0
 MAX_EVENTS_BYTES = 64 * 1024 * 1024
 _LARGEST_DETAILS = 1024 * 1024  # bytes; an error's are searched for secrets, on the loop
-RUN_LOST = "RUN_LOST"
-"""The code of the error of a run that the gateway does not know any more, since it restarted."""
 ABORT_SECONDS = 2.0  # for who was interrupted: a gateway that is stuck must not hold Ctrl-C
 _COMES_BACK = ("connected", "reconnecting", "restarting")
 
@@ -191,7 +189,7 @@ async def _result_after_reconnect(core: Core, run_id: str, session: str) -> dict
                 return answer
             if lost:
                 why = f"run {run_id} is lost: the gateway restarted during it; start it again"
-                raise _run_error(RunFailedError, run_id, why, None, RUN_LOST)
+                raise _run_error(RunFailedError, run_id, why, None)
             # A gateway that restarted knows nothing of the run, and would answer "timeout" for ever.
             history = await _ask(
                 core, "chat.history", {"sessionKey": session, "limit": 1}, core.settings.request_timeout
@@ -391,13 +389,10 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else encode(value)[:UNREDACTED].decode("utf-8", "replace")
 
 
-def _run_error(
-    kind: type[RunFailedError], run_id: str, message: str, details: Any, code: str | None = None
-) -> RunFailedError:
+def _run_error(kind: type[RunFailedError], run_id: str, message: str, details: Any) -> RunFailedError:
     size = len(encode(details))
     if size > _LARGEST_DETAILS:
         details = f"{size:,} bytes, left out"
-    code = code or ("RUN_ABORTED" if kind is RunAbortedError else "RUN_FAILED")
-    error = kind(message, code=code, details=details)
+    error = kind(message, code="RUN_ABORTED" if kind is RunAbortedError else "RUN_FAILED", details=details)
     error.run_id = run_id
     return error

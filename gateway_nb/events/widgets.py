@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..notebook.widgets.annotate_view import AnnotateView as AnnotateView
     from ..notebook.widgets.approvals_view import ApprovalsView as ApprovalsView
     from ..notebook.widgets.event_table import EventTable as EventTable
+    from ..notebook.widgets.experiment_view import ExperimentView as ExperimentView
     from ..notebook.widgets.panel import Panel as Panel
 
 BACKEND = "gateway_nb.notebook.widgets.backend"

@@ -12,6 +12,7 @@ from ..capture.journal import Capture
 from ..capture.recording import Recording
 from ..client.calls import user_facing
 from ..errors import BadArgumentError, ExperimentError
+from ..events import widgets
 from ..faces.gateway import Gateway
 from ..protocol.scopes import ADMIN, allows
 from ..records.reading import Reader
@@ -28,6 +29,8 @@ from .store import Manifest, Store, storable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..events.widgets import ExperimentView
 
 
 @user_facing
@@ -52,7 +55,7 @@ class Experiment(Analysis):
         self._store = store
         self._manifest = manifest
         self._thread = loop_thread()
-        self._stop: Callable[[AtStop], object] = lambda at_stop: None
+        self._runner: Runner | None = None
 
     # Seeing
 
@@ -93,6 +96,17 @@ class Experiment(Analysis):
             CaptureError: there are none yet.
         """
         return Recording([self._store.events])
+
+    def grid(self) -> ExperimentView:
+        """Return a live widget: a square for each cell by its state, and the scores so far, by condition.
+
+        Example:
+            >>> exp = gnb.experiment(gw, {"say": "echo:{text}"}, data=[{"text": "one"}], path="grid")
+            >>> exp.grid()
+            <ExperimentView>
+        """
+        view: ExperimentView = widgets.backend.experiment_view(self)
+        return view
 
     def __repr__(self) -> str:
         return f"<Experiment {self.name!r}: {self.plan}; {summary(list(self.records.values()), len(self.plan.cells))}>"
@@ -139,7 +153,7 @@ class Experiment(Analysis):
                 append=True,
                 redactor=self._gateway.redactor,
                 attach=partial(self._attach, events),
-                on_error=lambda error: self._thread.call(partial(self._stop, "wait")),
+                on_error=lambda error: self.stop("wait"),
             ):
                 interrupted = self._run(events[0], at_stop)
         if interrupted:
@@ -147,13 +161,19 @@ class Experiment(Analysis):
             raise KeyboardInterrupt(f"{done}; run() goes on with the others")
         return self
 
+    @property
+    def running(self) -> bool:
+        """Whether ``run()`` is at work, on another thread."""
+        return self._runner is not None
+
     def stop(self, at_stop: AtStop = "abort") -> None:
         """Pause it, from another thread than that of ``run()``, which returns once nothing is under way.
 
         Args:
             at_stop: abort the runs under way, or wait for them.
         """
-        self._thread.call(partial(self._stop, at_stop))
+        if (runner := self._runner) is not None:
+            self._thread.call(partial(runner.stop, at_stop))
 
     def _settle(self) -> None:
         """Check that the gateway has what is run, and write it down, unless that was done before."""
@@ -194,12 +214,19 @@ class Experiment(Analysis):
             how = partial(runner.stop, at_stop) if number == 1 else runner.cancel
             self._thread.call(how)
 
-        self._stop = runner.stop
-        handle = self._thread.submit(runner.run(), f"experiment {self.name}")
-        interrupted = wait(handle, self.name, len(self.plan.cells), self.records, interrupt)
+        self._runner = runner
+        try:
+            handle = self._thread.submit(runner.run(), f"experiment {self.name}")
+            interrupted = wait(handle, self.name, len(self.plan.cells), self.records, interrupt)
+        finally:
+            self._runner = None
         if runner.limit is not None:
             done = f"{self._done:,} of {len(self.plan.cells):,} cells have run"
-            warnings.warn(f"{runner.limit}={getattr(self.limits, runner.limit):g} is reached: {done}", stacklevel=5)
+            warnings.warn(f"{runner.limit}={getattr(self.limits, runner.limit):g} is reached: {done}", stacklevel=4)
+        asked = ((self.plan.cells[number].model, record) for number, record in self.records.items())
+        if others := [record.model for model, record in asked if model and record.model not in (model, None)]:
+            names = ", ".join(sorted({str(name) for name in others}))
+            warnings.warn(f"{len(others):,} runs were answered by another model than was asked: {names}", stacklevel=4)
         return interrupted
 
     @property

@@ -40,7 +40,7 @@ def frame_of(plan: Plan, records: Mapping[int, Record], scores: Sequence[str]) -
     own = {
         cell.agent: record.model for cell, record in zip(cells, found, strict=True) if record.model and not cell.model
     }
-    models = [record.model or cell.model or own.get(cell.agent) for cell, record in zip(cells, found, strict=True)]
+    models = [cell.model or record.model or own.get(cell.agent) for cell, record in zip(cells, found, strict=True)]
     columns: dict[str, Any] = {
         "template": pd.array([cell.template for cell in cells], dtype="string"),
         "row": pd.array(positions, dtype="Int64"),

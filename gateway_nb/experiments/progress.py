@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from ..sync.handle import RequestHandle
+from .plan import Plan
 from .running import DONE
 from .store import Record
 
@@ -83,7 +86,40 @@ def summary(records: list[Record], cells: int) -> str:
 
 def cost_of(records: list[Record], cells: int) -> str:
     """Return what an experiment cost so far, and, before its end, about how much it will."""
-    cost = sum(record.cost or 0.0 for record in records)
+    cost = _cost(records)
     done = sum(record.status in DONE for record in records)
     estimate = f" of about ${cost / done * cells:,.4g}" if 0 < done < cells else ""
     return f"${cost:,.4g}{estimate}"
+
+
+def standings(plan: Plan, records: Mapping[int, Record]) -> list[tuple[str, ...]]:
+    """Return what there is of each condition so far: a row of names, and a row for each template, agent and model.
+
+    Args:
+        plan: what is run.
+        records: what is known of cells, by number.
+    """
+    ended: dict[tuple[str, ...], list[Record]] = {
+        (template, agent, model or "its own"): []
+        for template, agent, model in itertools.product(plan.templates, plan.agents, plan.models)
+    }
+    for record in list(records.values()):
+        if record.status in DONE:
+            cell = plan.cells[record.cell]
+            ended[cell.template, cell.agent, cell.model or "its own"].append(record)
+    scores = dict.fromkeys(name for group in ended.values() for record in group for name in record.scores or ())
+    rows = [("template", "agent", "model", "ended", "failed", "cost", *scores)]
+    for condition, group in ended.items():
+        failed = sum(record.status != "ok" for record in group)
+        means = [_mean([(record.scores or {}).get(name) for record in group]) for name in scores]
+        rows.append((*condition, f"{len(group):,}", f"{failed:,}", f"${_cost(group):,.4g}", *means))
+    return rows
+
+
+def _mean(values: Iterable[Any]) -> str:
+    numbers = [float(value) for value in values if isinstance(value, bool | int | float)]
+    return f"{math.fsum(numbers) / len(numbers):.3f}" if numbers else "-"
+
+
+def _cost(records: Iterable[Record]) -> float:
+    return math.fsum(record.cost or 0.0 for record in records)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from ..client.core import Core
 from ..client.event import Event
-from ..client.run import RUN_LOST, finish_agent
+from ..client.run import finish_agent
 from ..errors import (
     GatewayClosedError,
     GatewayError,
@@ -38,7 +38,8 @@ T = TypeVar("T")
 AtStop = Literal["abort", "wait"]
 DONE = ("ok", "failed", "timeout")
 """The statuses of a cell that is not run again."""
-_MOST_LOST = 3  # runs of a cell that the gateway lost: it may be the run that ends the gateway
+_PAUSES = (0.0, 2.0, 0.0)  # seconds after each attempt that was lost; no more: the run may be what ends the gateway
+_DRAIN_SECONDS = 330.0  # that a gateway may take to end its runs before it restarts
 _MOST_STALLS = 3
 _ABORT_SECONDS = 10.0
 _ABORT_AGAIN = 0.5
@@ -47,7 +48,7 @@ _RUN_IDS = uuid.UUID("6f1c6a52-8b0f-4c52-9a49-3a1f0f6f7d55")
 
 
 class _LostError(Exception):
-    """The gateway restarted during a run, which will not end."""
+    """The gateway restarted during a run, or was about to: it will not end, or ended before a model was asked."""
 
 
 class Runner:
@@ -173,23 +174,33 @@ class Runner:
 
     async def _ended(self, cell: Cell, record: Record | None) -> Record:
         """Run a cell to its end; return what is known of it then."""
-        for _ in range(_MOST_LOST):
+        why = ""
+        for pause in _PAUSES:
             was_under_way = record is not None and record.status == "running"
             if record is None or not was_under_way:
                 record = self._begun(cell, record)
             self._events.begin(_name(record))
             try:
                 outcome = await self._outcome(cell, record, was_under_way)
-            except _LostError:
+            except _LostError as error:
+                why = str(error)
                 # The gateway goes on with an interrupted session by itself, with a prompt of its own: that is no
                 # answer to the template's, and costs.
                 await self._ask("chat.abort", {"sessionKey": record.session})
                 record = self._put(replace(record, status="lost"))
+                await self._steady(pause)
             else:
                 return record if outcome is None else await self._closed(record, outcome)
         assert record is not None
-        why = f"the gateway restarted during it, {_MOST_LOST} times"
-        return await self._closed(record, Outcome("failed", error=why))
+        return await self._closed(record, Outcome("failed", error=f"{why} ({len(_PAUSES)} attempts)"))
+
+    async def _steady(self, pause: float) -> None:
+        """Wait for a restart that is announced, whose gateway takes no runs any more, or for so many seconds."""
+        if self._core.status.state == "restarting":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._core.lost(self._core.feed.epoch), _DRAIN_SECONDS)
+        else:
+            await asyncio.sleep(pause)
 
     def _begun(self, cell: Cell, before: Record | None) -> Record:
         """Write down what is about to be asked for: whatever comes, it is found again."""
@@ -210,7 +221,7 @@ class Runner:
             if was_under_way:
                 found = await self._read(partial(find_run, str(record.session), str(record.run)))
                 if found.state == "lost":
-                    raise _LostError
+                    raise _LostError(f"run {record.run} is lost: the gateway restarted during it")
                 if found.outcome is not None:
                     return found.outcome
             began = time.monotonic()
@@ -218,9 +229,6 @@ class Runner:
                 return await self._asked(cell, record, began)
             except RunAbortedError as error:
                 return Outcome("aborted", error=str(error))
-            except RunFailedError as error:
-                if error.code != RUN_LOST:
-                    return Outcome("failed", error=str(error))
             except GatewayTimeoutError as error:
                 timeout = self._limits.timeout
                 if timeout is not None and time.monotonic() - began >= timeout:
@@ -232,8 +240,19 @@ class Runner:
             except (GatewayClosedError, MissingScopeError):
                 raise  # nothing that a run can help
             except GatewayError as error:
-                return Outcome("failed", error=str(error))
+                return await self._failed(record, error)
             was_under_way = True
+
+    async def _failed(self, record: Record, error: GatewayError) -> Outcome:
+        """Return the outcome of a run that failed, unless no model was asked: a gateway that is about to restart, or
+        has restarted, has no outcome for it.
+        """
+        found = await self._read(partial(find_run, str(record.session), str(record.run)))
+        if found.outcome is None and (isinstance(error, RunFailedError) or error.code == "UNAVAILABLE"):
+            raise _LostError(str(error))
+        if found.outcome is not None and found.outcome.status == "ok":  # it ended while the gateway did
+            return found.outcome
+        return Outcome("failed", error=str(error))
 
     async def _asked(self, cell: Cell, record: Record, began: float) -> Outcome | None:
         settings = {"model": cell.model, "thinkingLevel": self._plan.thinking}

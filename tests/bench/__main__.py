@@ -6,7 +6,10 @@ import importlib
 import json
 import sys
 
-NAMES = ("roundtrip", "capture", "magic", "large", "soak", "table", "hostile", "tools", "data", "analyse", "fleet")
+NAMES = (
+    *("roundtrip", "capture", "magic", "large", "soak", "table", "hostile", "tools", "data", "analyse", "fleet"),
+    *("experiment", "killed"),
+)
 
 
 def main() -> None:

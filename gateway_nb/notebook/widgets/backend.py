@@ -9,6 +9,7 @@ from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
     from ...events.traces.trace import Trace
+    from ...experiments.experiment import Experiment
     from ...experiments.marking import Marking
     from ...faces.approvals import Approvals
     from ...faces.gateway import Gateway
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .annotate_view import AnnotateView
     from .approvals_view import ApprovalsView
     from .event_table import EventTable, Source
+    from .experiment_view import ExperimentView
     from .panel import Panel
 
 
@@ -82,6 +84,13 @@ def show_approvals(approvals: Approvals) -> bool:
         return False
     approvals.table()._ipython_display_()
     return True
+
+
+def experiment_view(experiment: Experiment) -> ExperimentView:
+    """Return an experiment's cells, live."""
+    from .experiment_view import ExperimentView
+
+    return ExperimentView(experiment)
 
 
 def annotate_view(marking: Marking, clean: Callable[[str], str]) -> AnnotateView:

@@ -12,7 +12,7 @@ function render({ model, el: root }) {
   const later = button("Next", () => show(shown + 1), { title: "key n", "aria-keyshortcuts": "n" });
   const unmarked = button("Next unmarked", () => show(nextUnmarked()), { title: "key u", "aria-keyshortcuts": "u" });
   const problem = el("div", { className: "gnb-warning", role: "alert" });
-  const around = el("dl", { className: "gnb-whole gnb-case", tabIndex: 0, role: "region", "aria-label": "The case" });
+  const around = el("div", { className: "gnb-case", tabIndex: 0, role: "region", "aria-label": "The case" });
   const answers = el("div", { className: "gnb-answers" });
   const hint = el("div", { className: "gnb-note" });
   root.append(el("div", { className: "gnb-bar" }, place, earlier, later, unmarked), problem, around, answers, hint);
@@ -75,7 +75,7 @@ function render({ model, el: root }) {
     },
     page(body) {
       shown = body.number;
-      around.replaceChildren(...body.case.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, el("pre", {}, text))]));
+      around.replaceChildren(...body.case.flatMap(([name, text]) => [el("div", { className: "gnb-note" }, name), el("pre", {}, text)]));
       const inside = answers.contains(document.activeElement);
       keep(answers, body.answers.map((answer, i) => ({ ...answer, i })), card);
       if (inside) answers.firstElementChild.focus(); // what had it is gone

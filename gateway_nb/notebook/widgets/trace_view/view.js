@@ -146,7 +146,7 @@ function render({ model, el: root }) {
       open(id);
     };
     return el("div", { id: prefix + id, className: "gnb-line", role: "treeitem", onclick: choose },
-      el("span", { className: "gnb-name" }), el("span", { className: "gnb-lane" }, el("span")), el("span", { className: "gnb-figure" }));
+      el("span", { className: "gnb-step" }), el("span", { className: "gnb-lane" }, el("span")), el("span", { className: "gnb-figure" }));
   };
 
   function update(element, row) {
