@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def load(
         client: of a Dask cluster whose workers read the lake for `runs`, `tool_calls`, `usage` and `traces`.
 
     Returns:
-        A `Recording`, of a lake a `Lake`; nothing is read until it is asked.
+        A `Recording`, of a lake a `LakeRecording`; nothing is read until it is asked.
 
     Raises:
         CaptureError: there is no such file, lake or version.
@@ -50,7 +51,7 @@ def load(
     if errors not in ("raise", "skip"):
         raise BadArgumentError(f"errors must be 'raise' or 'skip', not {errors!r}")
     address = str(path)
-    if "://" in address or (Path(path) / "_delta_log").is_dir():
+    if "://" in address or os.path.isdir(os.path.join(path, "_delta_log")):
         from .lake.recording import open_lake
 
         return open_lake(address, version, storage_options, client)

@@ -21,6 +21,7 @@ _MODULES = {
     "export": "export",
     "fingerprint": "doctor",
     "lab": "lab",
+    "lake": "lake",
     "replay": "serve",
     "schema": "schema",
     "serve": "serve",

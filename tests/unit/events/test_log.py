@@ -419,6 +419,19 @@ def test_joined_logs(before: int, during: int, after: int) -> None:
     assert (numbers(former.tail(1)), len(former.df)) == ([1000], len(former))
 
 
+def test_one_log_of_many() -> None:
+    """A log that gets a part of the memory keeps its newest rows, packed in chunks that are small beside it."""
+    log = filled(95)
+    log.limit(max_rows=40, max_bytes=1_000_000)
+    log.extend([event(1000)])
+    assert (len(log), log.dropped) == (96, 0)  # what came before it was limited is one chunk, the newest
+    for number in range(1001, 1100):
+        log.extend([event(number)])
+    assert 35 <= len(log) <= 45
+    assert numbers(log.tail(1)) == [1099]
+    assert max(chunk.num_rows for chunk in log.pieces()[0]) == 5
+
+
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
@@ -440,3 +453,28 @@ def test_a_misspelt_event() -> None:
     with pytest.warns(UserWarning, match=r"no event 'evn' so far; did you mean even\?"):
         assert len(log.where("evn")) == 0
     assert [len(log.where(name)) for name in ("chat", "ev*", "x*")] == [0, 1, 0]
+
+
+def test_what_came_since() -> None:
+    """A reader gets each row once, across sealed chunks and a cleared log, and is told of rows it was too late for."""
+    log, place, seen, missed = EventLog(), log_.Place(), [], 0
+    log.limit(16, 10**6)
+    for number in range(10):
+        log.extend([event(number)])
+        if number % 3 == 2:
+            rows, gone, place = log.since(place)
+            seen += rows.column("seq").to_pylist()
+            missed += gone
+    rows, gone, place = log.since(place)
+    assert (seen + rows.column("seq").to_pylist(), missed + gone) == (list(range(10)), 0)
+    log.extend([event(number) for number in range(10, 12)])
+    for number in range(12, 42):
+        log.extend([event(number)])
+    rows, gone, place = log.since(place)
+    assert rows.column("seq").to_pylist() == list(range(10 + gone, 42))
+    assert gone > 0
+    log.clear()
+    log.extend([event(number) for number in range(50)])
+    rows, gone, place = log.since(place)
+    assert (rows.num_rows, gone) == (50, 0)
+    assert log.since(place)[0].num_rows == 0
