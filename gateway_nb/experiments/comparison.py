@@ -163,13 +163,12 @@ def side_by_side(frame: pd.DataFrame, kind: str, a: str, b: str, scores: Array) 
 
 
 def _paired(one: Array, other: Array) -> _Test:
-    import numpy as np
 
     if not len(one):
         return _Test(*[math.nan] * len(_Test._fields))
     differences = one - other
     spread = 0.0 if not varied(differences) else float(differences.std(ddof=1))
-    low, high = map(float, interval(differences, np.ones(len(one))))
+    low, high = map(float, interval(differences))
     p = float(p_value(differences)) if len(one) > 1 else math.nan
     return _test(one, other, low, high, p, spread)
 
