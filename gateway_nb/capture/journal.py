@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ..client.event import Event, size_of
-from ..client.feed import matches
+from ..client.feed import matches, patterns_of
 from ..client.log import LOGGER
 from ..client.redaction.redactor import Redactor
-from ..errors import BadArgumentError, CaptureError, printable
+from ..errors import CaptureError, printable
 from ..protocol.frames import encode
 from ..protocol.lines import torn_end
 from .files import Output, Rotation, parse_rotation
@@ -106,9 +106,7 @@ class Capture:
         on_error: Callable[[CaptureError], object] | None = None,
         waits: Callable[[OSError], bool] | None = None,
     ) -> None:
-        self._patterns = (events,) if isinstance(events, str) else tuple(events)
-        if not self._patterns or not all(isinstance(pattern, str) for pattern in self._patterns):
-            raise BadArgumentError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
+        self._patterns = patterns_of(events)
         rotation = parse_rotation(rotate) if isinstance(rotate, str) else rotate
         self.asked_for = Path(path)
         self._open_output = partial(Output, self.asked_for, append=append, rotation=rotation, waits=waits)

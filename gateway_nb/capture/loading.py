@@ -36,7 +36,7 @@ def load(
         client: of a Dask cluster whose workers read the lake for `runs`, `tool_calls`, `usage` and `traces`.
 
     Returns:
-        A `Recording`, of a lake a `Lake`; nothing is read until it is asked.
+        A `Recording`, of a lake a `LakeRecording`; nothing is read until it is asked.
 
     Raises:
         CaptureError: there is no such file, lake or version.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from ..capture.journal import Capture
 from ..errors import CaptureError
 from ..faces.connections import connect
 from ..faces.gateway import Gateway
+from ..fleets.fleet import fleet
 from .output import password_env, say, secret, stopped_by_signals, token_env
 
 _POLL_SECONDS = 0.5
@@ -31,7 +33,11 @@ _UPDATE_SECONDS = 1.0
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The journal.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The journal.")
+@click.option(
+    "--fleet", "config", type=click.Path(path_type=Path), help="Capture the gateways of this YAML or TOML file."
+)
+@click.option("--to", "lake", metavar="LAKE", help="With --fleet: the lake, a folder or s3://BUCKET/PATH.")
 @click.option("--events", multiple=True, metavar="GLOB", default=("*",), help="Names to keep; may be given again.")
 @click.option("--duration", metavar="TIME", help="End after this long: 90s, 30m, 1h.")
 @click.option("--rotate", metavar="LIMIT", help="Continue in another file after 100MB, 30m or 1h.")
@@ -42,7 +48,9 @@ _UPDATE_SECONDS = 1.0
 @password_env
 def capture(
     url: str | None,
-    output: Path,
+    output: Path | None,
+    config: Path | None,
+    lake: str | None,
     token_env: str | None,
     password_env: str | None,
     duration: str | None,
@@ -50,13 +58,21 @@ def capture(
     detach: bool,
     **options: Any,
 ) -> None:
-    """Write a gateway's events to a file.
+    """Write a gateway's events to a file, or those of many gateways into a lake.
 
     It continues until Ctrl-C or SIGTERM, across reconnects.
 
     Exit codes: 0 ended as asked, 1 could not connect or the disk failed, 2 wrong usage.
     """
     seconds = _checked(duration, options["rotate"])
+    if config is not None or lake is not None:
+        alone = [url, output, token_env, password_env, options["rotate"], options["append"] or None, detach or None]
+        if config is None or lake is None or any(value is not None for value in alone):
+            raise click.UsageError("--fleet FILE and --to LAKE go together, with --events and --duration alone")
+        _write_lake(config, lake, options["events"], seconds)
+        return
+    if output is None:
+        raise click.UsageError("name the journal with -o, or a fleet with --fleet and its lake with --to")
     if piped:
         connection = json.load(sys.stdin)
     else:
@@ -109,6 +125,27 @@ def _write(connection: Mapping[str, Any], output: Path, seconds: float | None, o
     if error is not None:
         raise error
     say(f"{account.events:,} events, {account.bytes:,} bytes, {account.missed:,} missed", err=True)
+
+
+def _write_lake(config: Path, lake: str, events: tuple[str, ...], seconds: float | None) -> None:
+    """Capture the gateways of a file into a lake until a signal, or for a while."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    with fleet(config) as gateways, gateways.capture(lake, events) as writing:
+        stop = stopped_by_signals()
+        say(f"capturing {len(gateways):,} gateways into {writing.stats.lake}; Ctrl-C ends it", err=True)
+        with tqdm(unit=" events", unit_scale=True, disable=None, leave=False) as line:
+            while writing.alive and not stop.wait(min(max(end - time.monotonic(), 0), _POLL_SECONDS)):
+                stats = writing.stats
+                line.set_description_str(stats.problem or f"{stats.rows:,} rows in the lake")
+                line.update(stats.events - line.n)
+                if time.monotonic() >= end:
+                    break
+    stats = writing.stats
+    missed = sum(gateway.status.counters.missed for gateway in gateways)
+    say(
+        f"{stats.events:,} events, {stats.rows:,} rows in the lake, {missed:,} missed, {stats.dropped:,} dropped",
+        err=True,
+    )
 
 
 def _stopped(writing: Capture) -> CaptureError | None:

@@ -8,7 +8,7 @@ import fnmatch
 import functools
 import re
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Any, Protocol
 
 from ..errors import BadArgumentError, GatewayClosedError, GatewayError, GatewayTimeoutError
@@ -25,6 +25,18 @@ _NAMES_KEPT = 1024
 @functools.lru_cache(maxsize=256)
 def _pattern(glob: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(glob))
+
+
+def patterns_of(events: str | Iterable[str]) -> tuple[str, ...]:
+    """Return patterns of event names as a tuple.
+
+    Raises:
+        BadArgumentError: they are not strings, or there is none.
+    """
+    patterns = (events,) if isinstance(events, str) else tuple(events)
+    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+        raise BadArgumentError(f"events must be name patterns like ('agent', 'chat.*'), not {events!r}")
+    return patterns
 
 
 @functools.lru_cache(maxsize=4096)

@@ -153,10 +153,6 @@ def portable(settings: Settings) -> dict[str, Any]:
     Raises:
         ValueError: they hold an object that can't be handed over.
     """
-    identity = settings.device_identity
-    if settings.ssl_context is not None or not (identity is None or isinstance(identity, (str, Path))):
-        raise BadArgumentError("ca_file=, ssl_context= and an identity object can't be handed to another process")
-    client = settings.client
     given: dict[str, Any] = {
         field.name: getattr(settings.credentials, field.name) for field in dataclasses.fields(Credentials)
     }
@@ -165,6 +161,21 @@ def portable(settings: Settings) -> dict[str, Any]:
         "url": settings.endpoint.url,
         "tls_fingerprint": settings.endpoint.pin,
         **(secrets or {"token": ""}),  # none is none there, too, whatever its environment has
+        **without_secrets(settings),
+    }
+
+
+def without_secrets(settings: Settings) -> dict[str, Any]:
+    """Return the options that another process needs to connect likewise: what `portable` does beside the endpoint.
+
+    Raises:
+        ValueError: they hold an object that can't be handed over.
+    """
+    identity = settings.device_identity
+    if settings.ssl_context is not None or not (identity is None or isinstance(identity, (str, Path))):
+        raise BadArgumentError("ca_file=, ssl_context= and an identity object can't be handed to another process")
+    client = settings.client
+    return {
         "device_identity": None if identity is None else str(identity),
         "scopes": settings.scopes,
         "client_name": client.id,

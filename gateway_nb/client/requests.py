@@ -52,6 +52,14 @@ class Requests:
         self.subscriptions = Subscriptions(timeout, log)
         self._connection = connection
 
+    def check_connected(self, method: str) -> None:
+        """Check that a call of a method could be sent now.
+
+        Raises:
+            GatewayClosedError: it could not; says why.
+        """
+        self._connection(method)
+
     def record(self, recorder: Recorder) -> Callable[[], None]:
         """Give every request and its answer to a recorder; return the function that ends that. From any thread."""
         return self._recorders.add(recorder)

@@ -36,6 +36,7 @@ CHUNK_ROWS = 8192
 _CHUNK_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 1_000_000
 MAX_BYTES = 512 * 1024 * 1024
+_CHUNKS = 8  # at least, of what a log may hold: rows are dropped by chunks
 _SHOWN_ROWS = 5
 _SHOWN_NAMES = 6
 _SHOWN_TEXT = 120
@@ -84,8 +85,8 @@ class EventLog(EventView):
         self, max_rows: int = MAX_ROWS, max_bytes: int = MAX_BYTES, *, redactor: Redactor | None = None
     ) -> None:
         self.redactor = redactor or Redactor()
-        self._max_rows = max_rows
-        self._max_bytes = max_bytes
+        self._max_rows, self._chunk_rows = max_rows, CHUNK_ROWS
+        self._max_bytes, self._chunk_bytes = max_bytes, _CHUNK_BYTES
         # One attribute, replaced as a whole: a reader always sees what belongs together.
         self._state = _State((), [], 0)
         self._sealing = threading.Lock()
@@ -96,6 +97,14 @@ class EventLog(EventView):
         self._reading_runs = threading.Lock()
         self._runs = RunReader()
 
+    def limit(self, max_rows: int, max_bytes: int) -> None:
+        """Keep no more than this from now on: one log of many has a part of the memory.
+
+        It packs its rows in small chunks, since what is not packed yet takes several times the memory.
+        """
+        self._max_rows, self._chunk_rows = max_rows, min(CHUNK_ROWS, max(max_rows // _CHUNKS, 1))
+        self._max_bytes, self._chunk_bytes = max_bytes, min(_CHUNK_BYTES, max_bytes // _CHUNKS)
+
     # Written by the loop thread
 
     def extend(self, events: list[Event]) -> None:
@@ -103,7 +112,7 @@ class EventLog(EventView):
         tail = self._state.tail
         tail += events
         self._tail_bytes += sum([len(event.raw) for event in events])
-        if len(tail) >= CHUNK_ROWS or self._tail_bytes >= _CHUNK_BYTES:
+        if len(tail) >= self._chunk_rows or self._tail_bytes >= self._chunk_bytes:
             self._seal()
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
@@ -215,9 +224,14 @@ class EventLog(EventView):
         Args:
             n: how many.
         """
-        return frame_of(self._newest(n))
+        return frame_of(self.newest(n))
 
-    def _newest(self, count: int) -> pa.Table:
+    def newest(self, count: int) -> pa.Table:
+        """Return the newest rows as an Arrow table.
+
+        Args:
+            count: how many.
+        """
         chunks, tail = self.pieces()
         parts = [table_of(tail[max(len(tail) - count, 0) :])]
         missing = count - len(tail)
@@ -263,7 +277,7 @@ class EventLog(EventView):
         return printable(f"<EventLog {len(self):,} rows{older}{' · ' if names else ''}{', '.join(names)}>")
 
     def _repr_html_(self) -> str:
-        shown = frame_of(redacted(self._newest(_SHOWN_ROWS), self.redactor))
+        shown = frame_of(redacted(self.newest(_SHOWN_ROWS), self.redactor))
         shown["payload"] = shown["payload"].str.slice(0, _SHOWN_TEXT)
         caption = html.escape(repr(self).strip("<>"))
         return f"<div>{caption}</div>" + shown.to_html(escape=True, index=False, border=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import uuid
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from ..client.options import timeout as seconds
 from ..errors import BadArgumentError, ExperimentError
 from ..faces.gateway import Gateway
 from ..records.reading import Reader
@@ -158,15 +158,20 @@ def _manifest(folder: Path, plan: Plan, nested: tuple[str, ...]) -> Manifest:
 
 
 def _limits(before: Limits, **given: Any) -> Limits:
+    """Return limits with those that are given; numbers of NumPy become plain ones."""
+    parallel, cleanup = given.pop("parallel"), given.pop("cleanup")
+    if parallel is not None and (type(parallel) is not int or not 0 < parallel <= _MOST_PARALLEL):
+        raise BadArgumentError(f"parallel must be a whole number from 1 to {_MOST_PARALLEL}, not {parallel!r}")
+    if not isinstance(cleanup, bool | None):
+        raise BadArgumentError(f"cleanup must be True or False, not {cleanup!r}")
+    changes: dict[str, Any] = {"parallel": parallel, "cleanup": cleanup}
     for name, value in given.items():
-        if name == "parallel" and value is not None and (type(value) is not int or not 0 < value <= _MOST_PARALLEL):
-            raise BadArgumentError(f"parallel must be a whole number from 1 to {_MOST_PARALLEL}, not {value!r}")
-        if name in ("timeout", "max_seconds") and seconds(value, name) == 0:
-            raise BadArgumentError(f"{name} must be more than 0 seconds")
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if name in ("max_cost", "max_run_cost") and value is not None and not (number and 0 <= value < float("inf")):
-            raise BadArgumentError(f"{name} must be an amount in USD, not {value!r}")
-    return replace(before, **{name: value for name, value in given.items() if value is not None})
+        if value is not None and not (number and 0 < value < math.inf):
+            unit = "an amount in USD" if name.endswith("cost") else "a number of seconds"
+            raise BadArgumentError(f"{name} must be {unit}, more than 0, not {value!r}")
+        changes[name] = None if value is None else float(value)
+    return replace(before, **{name: value for name, value in changes.items() if value is not None})
 
 
 def _check_same(folder: Path, plan: Plan, given: dict[str, Any], data: pd.DataFrame | None) -> None:

@@ -144,7 +144,8 @@ class Plan:
             "repeat": self.repeats,
         }
         factors = " x ".join(f"{count:,} {name}{'s' * (count > 1)}" for name, count in counts.items())
-        return f"{factors} = {math.prod(counts.values()):,} cells"
+        cells = math.prod(counts.values())
+        return f"{factors} = {cells:,} cell{'s' * (cells > 1)}"
 
 
 def _check_names(what: str, names: Iterable[Any]) -> None:

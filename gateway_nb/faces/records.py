@@ -51,7 +51,7 @@ class Records(Face):
         """The gateway's own records as DataFrames: ``gw.data.sessions()``; see `Data`."""
         from ..records.data import Data
 
-        return Data(self._read)
+        return Data(lambda steps, title: self._read(steps(), title))
 
     @property
     def plot(self) -> RecordPlots[Plot]:
@@ -110,7 +110,7 @@ class AsyncRecords(Face):
         """The gateway's own records as DataFrames: ``await agw.data.sessions()``; see `Data`."""
         from ..records.data import Data
 
-        return Data(self._read)
+        return Data(lambda steps, title: self._read(steps(), title))
 
     @property
     def plot(self) -> RecordPlots[Coroutine[Any, Any, Plot]]:

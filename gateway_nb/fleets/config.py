@@ -21,7 +21,8 @@ from ..protocol.spelling import closest
 _NAME = re.compile(r"\w[\w.@-]{0,63}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _LONGEST_TEXT = 200
-_LABEL_COLUMN = "labels."
+LABEL_COLUMN = "labels."
+"""What the columns of labels are called like in a DataFrame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +195,9 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
     for row in frame.to_dict("records"):
         present = {str(key): value for key, value in row.items() if isinstance(value, Mapping) or not pd.isna(value)}
         labels = {
-            key.removeprefix(_LABEL_COLUMN): f"{value:g}" if isinstance(value, float) else value
+            key.removeprefix(LABEL_COLUMN): f"{value:g}" if isinstance(value, float) else value
             for key in list(present)
-            if key.startswith(_LABEL_COLUMN) and (value := present.pop(key)) is not None
+            if key.startswith(LABEL_COLUMN) and (value := present.pop(key)) is not None
         }
         items.append({**present, "labels": {**present.get("labels", {}), **labels}})
     return items

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fnmatch
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
+from ..capture.lake.delta import Lake
+from ..capture.lake.writing import LakeCapture
 from ..client import options as options_
 from ..client.calls import user_facing
-from ..client.options import ConnectOptions
+from ..client.feed import patterns_of
+from ..client.options import ConnectOptions, without_secrets
+from ..client.run import AsyncRun
 from ..errors import BadArgumentError, GatewayError
+from ..events.log import MAX_BYTES, MAX_ROWS
 from ..faces import connections as connecting
 from ..faces.gateway import Gateway
 from ..protocol.spelling import closest
+from ..records.data import Data
+from ..records.steps import Steps
 from ..sync.loop_thread import LoopThread, loop_thread
+from .asking import answers, ask_each, frame_of_records, frame_of_runs, read_each, run_each
+from .capturing import capture_all
+from .cluster import ClusterCapture, capture_on
+from .collecting import Plan
 from .config import Member, read_members
+from .events import FleetEvents
+from .status import FleetStatus
 
 if TYPE_CHECKING:
+    import distributed
     import pandas as pd
 
-AT_ONCE = 64
-"""Gateways that are connected to, or asked, at the same time."""
 _NAMED = 5
 _in_fleets: weakref.WeakSet[Gateway] = weakref.WeakSet()
 """Connections that belong to a fleet: running its cell again replaces them."""
@@ -49,6 +62,7 @@ class Fleet:
         self.members = tuple(gateways)
         self._thread = thread
         self._gateways = {member.name: gateway for member, gateway in gateways.items()}
+        self._captures: weakref.WeakSet[LakeCapture | ClusterCapture] = weakref.WeakSet()
 
     def __len__(self) -> int:
         return len(self._gateways)
@@ -91,6 +105,75 @@ class Fleet:
             raise BadArgumentError(f"no gateway of this fleet matches; {self._near(patterns[0] if patterns else '')}")
         return Fleet(self._thread, {member: self._gateways[member.name] for member in chosen})
 
+    # Capturing
+
+    @overload
+    def capture(
+        self,
+        lake: str | Path,
+        events: str | Iterable[str] = ("*",),
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        client: None = None,
+    ) -> LakeCapture: ...
+
+    @overload
+    def capture(
+        self,
+        lake: str | Path,
+        events: str | Iterable[str] = ("*",),
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        client: distributed.Client | Literal[True],
+    ) -> ClusterCapture: ...
+
+    def capture(
+        self,
+        lake: str | Path,
+        events: str | Iterable[str] = ("*",),
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        client: distributed.Client | Literal[True] | None = None,
+    ) -> LakeCapture | ClusterCapture:
+        """Write the events of all gateways into a lake, from now on: a Delta table, which `gateway_nb.load` opens.
+
+        Events go to a journal on this computer at once, and into the lake every 10 s or 32 MiB. `LakeCapture.stop`, the
+        end of the process and Ctrl-C commit the rest within 30 s. What a killed process left is committed by the next
+        capture into the same lake, each event once. While a store can't be reached, or a disk is full, ``stats`` says
+        so, and the journals stay.
+
+        Args:
+            lake: a folder, or the URL of a store, ``s3://bucket/lake``; made where there is none.
+            events: patterns of the event names to keep.
+            storage_options: of the store, as Delta Lake names them; the others and the secrets come from the
+                environment: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``.
+            client: of a Dask cluster whose workers capture, each some of the gateways, over connections of their own
+                with the secrets of their own environment; ``True`` makes a cluster of processes on this computer. What
+                a worker had that dies or is drained goes to the others within seconds; what came in between is nowhere,
+                and a mark says where that was.
+
+        Raises:
+            BadArgumentError: `client` is none; or an option of the connections or of the store is a secret, or can't be
+                handed over.
+            CaptureError: the lake is of another schema or a newer version, or can't be reached or written.
+            ImportError: Delta Lake is not installed: ``pip install 'gateway-nb[fleet]'``.
+
+        Example:
+            >>> with fleet.capture("lake/") as capture:
+            ...     result = fleet["north"].run("hello").result(30)
+            >>> capture.stats.events > 0
+            True
+        """
+        store = Lake(lake, storage_options)
+        capture = capture_all(self, store, events) if client is None else capture_on(client, self._plan(store, events))
+        self._captures.add(capture)
+        return capture
+
+    def _plan(self, lake: Lake, events: str | Iterable[str]) -> Plan:
+        """Return what the workers of a cluster need to capture this fleet."""
+        gateways = {name: without_secrets(gateway.core.settings) for name, gateway in self._gateways.items()}
+        return Plan(self.members, gateways, lake.place, lake.portable(), patterns_of(events))
+
     # Connecting
 
     def connect(self, timeout: float | None = 15.0) -> Fleet:
@@ -102,16 +185,23 @@ class Fleet:
             timeout: seconds for each.
         """
         limit = options_.timeout(timeout)
-        self._thread.run(lambda: _connect_all(self._gateways.values(), limit), "connect")
+        start = lambda gateway: gateway.core.start(limit, persists=True)  # noqa: E731 - its errors are in its status
+        self._thread.run(lambda: ask_each(self, start), "connect")
         for gateway in self:
             gateway.closed = False
         return self
 
     def close(self) -> None:
-        """Close every connection; their events stay. Calling it again does nothing."""
+        """End the captures and close every connection; their events stay. Calling it again does nothing.
+
+        Raises:
+            CaptureError: a capture could not commit the rest; says where it is.
+        """
         with contextlib.ExitStack() as ends:  # each, whatever becomes of the others
             for gateway in self:
                 ends.callback(gateway.close)
+            for capture in list(self._captures):
+                ends.callback(capture.stop)
 
     def __enter__(self) -> Fleet:
         return self
@@ -119,10 +209,96 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    # Asking
+
+    def request(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> pd.DataFrame:
+        """Call a method of every gateway at the same time.
+
+        Args:
+            method: e.g. ``"sessions.list"``.
+            params: as for `Gateway.request`.
+            timeout: seconds for each, ``None`` for no limit; default: 30.
+
+        Returns:
+            One row per gateway: `gateway` (its name), `ok`, `error` (missing where it answered), `payload` (decoded;
+            secrets of the connection are replaced).
+
+        Raises:
+            BadArgumentError, BadParamsError: it is no method, or the params are not JSON; nothing was sent.
+
+        Example:
+            >>> answers = fleet.request("sessions.list", {"limit": 5})
+            >>> failed = answers[~answers["ok"]]
+        """
+        return answers(tuple(self), method, params, timeout)
+
+    @property
+    def data(self) -> Data[pd.DataFrame]:
+        """The records of every gateway, each as one DataFrame with a column ``gateway`` first; see `Data`.
+
+        A gateway that fails is named in a warning, and in ``frame.attrs["errors"]``; if all fail, that is an error.
+
+        Example:
+            >>> costs = fleet.data.usage(by="model", since="7d").groupby("gateway")["cost"].sum()
+        """
+        return Data(self._read)
+
+    def _read(self, steps: Callable[[], Steps[pd.DataFrame]], title: str) -> pd.DataFrame:
+        gateways = tuple(self)
+        outcomes = self._thread.run(lambda: read_each(gateways, steps), title)
+        return frame_of_records(gateways, outcomes)
+
+    def run(
+        self, message: str, *, agent: str = "main", session: str | None = None, timeout: float | None = None
+    ) -> pd.DataFrame:
+        """Start a turn of an agent at every gateway, and wait for their ends. Ctrl-C aborts those that go on.
+
+        Args:
+            message: what to say to it.
+            agent: agent id.
+            session: session key; default: the agent's main session.
+            timeout: seconds for each run, ``None`` for no limit.
+
+        Returns:
+            One row per gateway: `gateway`, `ok`, `error`, `answer`, and `run` and `session`, also of those that failed.
+
+        Example:
+            >>> answers = fleet.run("hello")[["gateway", "answer"]]
+        """
+        limit, gateways = options_.timeout(timeout), tuple(self)
+        runs = [AsyncRun(each.core, message, agent=agent, session=session, timeout=limit) for each in gateways]
+        return frame_of_runs(gateways, runs, self._thread.run(lambda: run_each(gateways, runs), "run"))
+
+    # Seeing
+
+    @property
+    def events(self) -> FleetEvents:
+        """What arrived of every gateway, with a column ``gateway``; see `FleetEvents`.
+
+        Each connection keeps its newest events; together they keep as many as one connection alone would.
+        """
+        return FleetEvents(tuple(self))
+
+    @property
+    def status(self) -> FleetStatus:
+        """A snapshot of every connection: a grid of states where it is shown, and ``.df``. No I/O.
+
+        Example:
+            >>> missing = fleet.status.df.query("state != 'connected'")
+        """
+        return FleetStatus(self.members, [gateway.status for gateway in self])
+
     def __repr__(self) -> str:
-        states = [gateway.status.state for gateway in self]
-        counts = ", ".join(f"{states.count(state):,} {state}" for state in sorted(set(states)))
-        return f"<Fleet of {len(self):,}: {counts}>"
+        return f"<Fleet of {self.status}>"
+
+    def _repr_html_(self) -> str:
+        return self.status._repr_html_()
 
 
 def _matches(member: Member, patterns: Iterable[str], labels: Mapping[str, object]) -> bool:
@@ -130,17 +306,6 @@ def _matches(member: Member, patterns: Iterable[str], labels: Mapping[str, objec
     return any(fnmatch.fnmatchcase(member.name, pattern) for pattern in patterns) and all(
         key in member.labels and fnmatch.fnmatchcase(member.labels[key], str(value)) for key, value in labels.items()
     )
-
-
-async def _connect_all(gateways: Iterable[Gateway], limit: float | None) -> None:
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def start(gateway: Gateway) -> None:
-        async with places:
-            with contextlib.suppress(GatewayError):  # its status says what and why
-                await gateway.core.start(limit, persists=True)
-
-    await asyncio.gather(*map(start, gateways))
 
 
 def fleet(
@@ -153,7 +318,7 @@ def fleet(
 
     A gateway that can't be reached is a row of `Fleet.status` with its error, and is tried again in the background.
     Each connection has a name, which the magics take, too: ``-c north``. Running the cell again connects anew, and
-    continues the event logs.
+    continues the event logs. Together these keep the newest 1,000,000 events, at most 512 MB, an equal part each.
 
     Args:
         config: a list of ``{"name", "url", "token_env" or "password_env", "tls_fingerprint", "labels": {...}}``; a dict
@@ -170,7 +335,7 @@ def fleet(
     Example:
         >>> os.environ["NORTH_TOKEN"] = token
         >>> with gnb.fleet([{"name": "north", "url": url, "token_env": "NORTH_TOKEN"}]) as fleet:
-        ...     versions = [gateway.status.server_version for gateway in fleet]
+        ...     answers = fleet.request("health")
     """
     limit = options_.timeout(timeout)
     members = read_members(config)
@@ -185,6 +350,7 @@ def fleet(
         made.connect(limit)
         for gateway in made:
             names.replace(gateway, lambda: None)
+            gateway.events.limit(MAX_ROWS // len(made), MAX_BYTES // len(made))  # it may go on with another's log
             _in_fleets.add(gateway)
     except BaseException:
         made.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import one_line
@@ -13,6 +14,7 @@ from ..sync.loop_thread import stop_loop_thread
 if TYPE_CHECKING:
     from ..server.local_gateway import LocalGateway
 
+_NAMED = 3
 name = "default"
 """The connection that a magic or a form opened last, or that ``%gateway use`` named."""
 
@@ -32,6 +34,13 @@ def adopt(gateway: Gateway) -> None:
     """Use a connection that a magic or a form has opened; it is closed when the extension is unloaded."""
     _opened.add(gateway)
     use(gateway)
+
+
+def adopt_beside(gateways: Iterable[Gateway]) -> None:
+    """Close connections when the extension is unloaded, too, and go on using the one that was used before."""
+    opened = list(gateways)
+    _opened.update(opened)
+    _noted.update(opened)
 
 
 def close_all() -> None:
@@ -83,8 +92,10 @@ def changes(gateway: Gateway) -> list[str]:
     since = [other for other in connecting.connections().values() if other not in _noted and other is not gateway]
     lines += [
         f"sent to {where(gateway)}, not to {where(other)}, connected since; %gateway use {other.name} changes that"
-        for other in since
+        for other in since[:_NAMED]
     ]
+    if len(since) > _NAMED:
+        lines.append(f"{len(since) - _NAMED:,} more were connected since; %gateway lists them")
     use(gateway)
     return lines
 

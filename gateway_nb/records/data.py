@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from .activity import AUDIT, CRON_RUNS, LOGS, TASKS, read_audit, read_cron_runs, read_logs, read_tasks
@@ -42,7 +43,7 @@ class Data(Generic[F]):
     replaced. Reading that is interrupted, or fails, returns nothing.
 
     Args:
-        read: goes through steps, under a name.
+        read: makes steps and goes through them, under a name.
 
     Raises:
         MissingScopeError: of each method: the connection has not the scope it needs.
@@ -54,7 +55,7 @@ class Data(Generic[F]):
         >>> calls = gw.data.tool_calls().merge(gw.data.sessions(), on="session")
     """
 
-    def __init__(self, read: Callable[[Steps[pd.DataFrame], str], F]) -> None:
+    def __init__(self, read: Callable[[Callable[[], Steps[pd.DataFrame]], str], F]) -> None:
         self._read = read
 
     def __repr__(self) -> str:
@@ -68,7 +69,7 @@ class Data(Generic[F]):
         Args:
             limit: rows that are enough.
         """
-        return self._read(read_sessions(limit), "sessions")
+        return self._read(partial(read_sessions, limit), "sessions")
 
     @documented(MESSAGES)
     def messages(self, session: str | None = None, limit: int | None = None) -> F:
@@ -83,7 +84,7 @@ class Data(Generic[F]):
         Raises:
             GatewayRequestError: there is no session of that key.
         """
-        return self._read(read_messages(session, limit), "messages")
+        return self._read(partial(read_messages, session, limit), "messages")
 
     @documented(TOOL_CALLS)
     def tool_calls(self, session: str | None = None, limit: int | None = None) -> F:
@@ -96,7 +97,7 @@ class Data(Generic[F]):
         Raises:
             GatewayRequestError: there is no session of that key.
         """
-        return self._read(read_tool_calls(session, limit), "tool calls")
+        return self._read(partial(read_tool_calls, session, limit), "tool calls")
 
     @documented(USAGE["model"])
     def usage(self, by: By = "model", since: When = "30d", until: When = None) -> F:
@@ -116,7 +117,7 @@ class Data(Generic[F]):
         Raises:
             BadArgumentError: `by` is none of these, or these are no times.
         """
-        return self._read(read_usage(by, since, until), f"usage by {by}")
+        return self._read(partial(read_usage, by, since, until), f"usage by {by}")
 
     @documented(CRON_RUNS)
     def cron_runs(self, job: str | None = None, limit: int | None = None) -> F:
@@ -126,7 +127,7 @@ class Data(Generic[F]):
             job: a job's id; default: all jobs.
             limit: rows that are enough.
         """
-        return self._read(read_cron_runs(job, limit), "runs of jobs")
+        return self._read(partial(read_cron_runs, job, limit), "runs of jobs")
 
     @documented(TASKS)
     def tasks(self, limit: int | None = None) -> F:
@@ -135,7 +136,7 @@ class Data(Generic[F]):
         Args:
             limit: rows that are enough.
         """
-        return self._read(read_tasks(limit), "tasks")
+        return self._read(partial(read_tasks, limit), "tasks")
 
     @documented(AUDIT)
     def audit(
@@ -164,7 +165,7 @@ class Data(Generic[F]):
             until: the latest.
             limit: rows that are enough.
         """
-        steps = read_audit(session, run, agent, kind, status, since, until, limit)
+        steps = partial(read_audit, session, run, agent, kind, status, since, until, limit)
         return self._read(steps, "audit rows")
 
     @documented(LOGS)
@@ -176,7 +177,7 @@ class Data(Generic[F]):
         Args:
             n: lines, at most 5,000.
         """
-        return self._read(read_logs(n), "log lines")
+        return self._read(partial(read_logs, n), "log lines")
 
     @documented(APPROVALS)
     def approvals(self, limit: int | None = None) -> F:
@@ -185,17 +186,17 @@ class Data(Generic[F]):
         Args:
             limit: rows that are enough.
         """
-        return self._read(read_approvals(limit), "approvals")
+        return self._read(partial(read_approvals, limit), "approvals")
 
     @documented(NODES)
     def nodes(self) -> F:
         """Return the nodes that are connected or paired."""
-        return self._read(read_nodes(), "nodes")
+        return self._read(read_nodes, "nodes")
 
     @documented(MODELS)
     def models(self) -> F:
         """Return the models, with the prices of the gateway's configuration."""
-        return self._read(read_models(), "models")
+        return self._read(read_models, "models")
 
     @documented(TOOLS)
     def tools(self, session: str | None = None) -> F:
@@ -204,9 +205,9 @@ class Data(Generic[F]):
         Args:
             session: a session's key.
         """
-        return self._read(read_tools(session), "tools")
+        return self._read(partial(read_tools, session), "tools")
 
     @documented(DEVICES)
     def devices(self) -> F:
         """Return the devices that wait for approval, and those that have it."""
-        return self._read(read_devices(), "devices")
+        return self._read(read_devices, "devices")

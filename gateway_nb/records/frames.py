@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def documented(book: Book) -> Callable[[_FUNCTION], _FUNCTION]:
     """Add a book's columns to the docstring of the method that reads it."""
 
     def add(function: _FUNCTION) -> _FUNCTION:
-        function.__doc__ = f"{function.__doc__}\n\n{book.documentation}"
+        function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{book.documentation}"
         return function
 
     return add

@@ -7,18 +7,8 @@ import json
 import sys
 
 NAMES = (
-    "roundtrip",
-    "capture",
-    "magic",
-    "large",
-    "soak",
-    "table",
-    "hostile",
-    "tools",
-    "data",
-    "analyse",
-    "experiment",
-    "killed",
+    *("roundtrip", "capture", "magic", "large", "soak", "table", "hostile", "tools", "data", "analyse", "fleet"),
+    *("experiment", "killed"),
 )
 
 

@@ -29,7 +29,7 @@ EVENTS = 200_000
 FRAME_BYTES = 509
 ROUNDS = 5
 
-_SERVER = """
+SERVER = """
 import asyncio, json, sys
 from websockets.asyncio.server import serve
 
@@ -75,10 +75,11 @@ async def _bare(url: str) -> float:
         return EVENTS / (time.perf_counter() - began)
 
 
-class _Until:
+class Until:
     """A sink that tells when the last event came."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: int = EVENTS) -> None:
+        self.events = events
         self.count = 0
         self.began = 0.0
         self.done = asyncio.Event()
@@ -87,7 +88,7 @@ class _Until:
         if self.count == 0:
             self.began = time.perf_counter()
         self.count += len(events)
-        if self.count == EVENTS:
+        if self.count == self.events:
             self.done.set()
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
@@ -97,7 +98,7 @@ class _Until:
 
 async def _ours(url: str, *, log: bool, journal: Path | None) -> tuple[float, float]:
     """Return events per second, and processor seconds per million events."""
-    kept, until = gnb.EventLog(), _Until()
+    kept, until = gnb.EventLog(), Until()
     async with gnb.AsyncGateway(url, device_identity=None) as agw:
         if log:
             agw.core.feed.keep(kept)
@@ -157,7 +158,7 @@ def _load(folder: Path) -> float:
 
 def measure() -> dict[str, Any]:
     """Return rates in events per second (best of the rounds), their ratios to their peers, and what frames cost."""
-    command = [sys.executable, "-c", _SERVER, str(EVENTS), str(FRAME_BYTES)]
+    command = [sys.executable, "-c", SERVER, str(EVENTS), str(FRAME_BYTES)]
     rates: dict[str, float] = {}
     spent: dict[str, float] = {}
     with (

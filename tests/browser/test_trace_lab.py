@@ -30,6 +30,7 @@ RUN = """
 run = gw.run('Look.\\ntool:sales:{"month": 3}\\ntool:sales:{"month": 13}')
 text = run.result(60).text
 """
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "11-traces.ipynb"
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 
 
@@ -103,3 +104,14 @@ def test_in_the_panel(page: Page, tmp_path: Path) -> None:
     panel.get_by_role("treeitem").nth(5).wait_for()
     assert panel.get_by_role("treeitem").filter(has_text="✕ sales").count() == 1
     picture(page, 2, tmp_path, "panel")
+
+
+def test_a_notebook_of_somebody_else(page: Page, tmp_path: Path) -> None:
+    """JupyterLab shows no SVG of a notebook that it does not trust: there a trace is text."""
+    page.open(NOTEBOOK)
+    cell = page.page.locator(".jp-CodeCell", has_text="run.trace()").first
+    text = cell.locator(".jp-OutputArea-child pre", has_text="✕ sales")
+    text.wait_for()
+    assert "█" in text.inner_text()
+    assert cell.locator(".jp-RenderedSVG img, .gnb").count() == 0
+    (tmp_path / "untrusted.png").write_bytes(cell.screenshot())

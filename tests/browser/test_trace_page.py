@@ -77,6 +77,11 @@ def test_a_click(shown: Stub) -> None:
     page.get_by_role("button", name="Close the details").click()
     assert page.locator(".gnb-details").is_hidden()
     assert page.evaluate("document.activeElement.getAttribute('role')") == "tree"
+    page.keyboard.press("Enter")
+    shown.until("!document.querySelector('.gnb-details').hidden")
+    page.get_by_role("button", name="Close the details").press("Escape")
+    assert page.locator(".gnb-details").is_hidden()
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "tree"
     assert page.locator("img").count() == 0
 
 

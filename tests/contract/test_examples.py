@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
-from tests.helpers.lakes import lake
+from tests.helpers.lakes_to_read import lake
 
 PACKAGE = Path(gnb.__file__).parent
 MODULES = [

@@ -170,3 +170,86 @@ def test_two_processes_on_one_path(gateway: AnyGateway, tmp_path: Path) -> None:
     first.send_signal(signal.SIGINT)
     _, errors = first.communicate(timeout=60)
     assert errors.rstrip().endswith("KeyboardInterrupt: 0 of 3 cells have run; run() goes on with the others")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[tuple[gnb.Gateway, Path]]:
+    """An experiment of two rows that has run, and its connection."""
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw:
+        data = [{"text": "one", "n": 1.5}, {"text": "two", "n": None}]
+        gnb.experiment(gw, {"say": "echo:{text}"}, data=data, path=tmp_path / "there").run()
+        yield gw, tmp_path / "there"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"templates": {"say": "echo:{n}"}}, "other templates: 'say' was 'echo:{text}', is 'echo:{n}'"),
+        ({"templates": {"say": "echo:{text}", "b": "x"}}, "other templates: 'b' was None, is 'x'"),
+        ({"models": ["local-1"]}, "other models: (None,), not ('local/local-1',)"),
+        ({"agents": ["other"]}, "other agents: ('main',), not ('other',)"),
+        ({"repeats": 2}, "other repeats: 1, not 2"),
+        ({"seed": 5}, "other seed: 0, not 5"),
+        ({"data": [{"text": "one", "n": 1.5}]}, "other data: it has 2 rows, not 1"),
+        ({"data": [{"text": "one"}, {"text": "two"}]}, "other data: its columns are text, n, not text"),
+        ({"data": [{"text": "one", "n": 1.5}, {"text": "2", "n": None}]}, "column 'text', row 1 was 'two', is '2'"),
+        ({"data": [{"text": "one", "n": 1.5}, {"text": "two", "n": 2}]}, "column 'n', row 1 was nan, is 2.0"),
+    ],
+)
+def test_other_plans_under_the_same_path_are_refused(
+    folder: tuple[gnb.Gateway, Path], changes: dict[str, Any], error: str
+) -> None:
+    """What differs from the experiment that a folder has is named, and nothing in it changes."""
+    gw, path = folder
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    with pytest.raises(gnb.ExperimentError) as caught:
+        gnb.experiment(gw, path=path, **changes)
+    assert error in str(caught.value)
+    assert "choose another path" in str(caught.value)
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+
+
+def test_the_same_plan_goes_on(folder: tuple[gnb.Gateway, Path]) -> None:
+    """A cell that is run again, with all its arguments, goes on with the experiment; limits may be others."""
+    gw, path = folder
+    data = [{"text": "one", "n": 1.5}, {"text": "two", "n": None}]
+    again = gnb.experiment(gw, {"say": "echo:{text}"}, data=data, path=path, parallel=2, max_cost=3)
+    assert list(again.run().df["status"]) == ["ok", "ok"]
+    limits = gnb.experiment(gw, path=path).limits
+    assert (limits.parallel, limits.max_cost, limits.timeout) == (2, 3.0, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"templates": {"t": "x"}}, "there is no experiment in new yet: templates and data say what to run"),
+        ({"data": ROWS}, "there is no experiment in new yet"),
+        ({"templates": {"t": "{txt}"}, "data": ROWS}, "the data has no column 'txt'; did you mean text?"),
+        ({"templates": {"t": "x"}, "data": []}, "the data is empty"),
+        ({"templates": {"t": "x"}, "data": 5}, "data must be a DataFrame, or a list of dicts"),
+        ({"templates": {"t": "x"}, "data": [{"answer": 1}]}, "columns answer have the names of results"),
+        ({"agents": "main"}, "agents must be a list of names: ['main']"),
+        ({"parallel": 0}, "parallel must be a whole number from 1 to 128, not 0"),
+        ({"timeout": 0}, "timeout must be a number of seconds, more than 0, not 0"),
+        ({"max_seconds": "1h"}, "max_seconds must be a number of seconds, more than 0, not '1h'"),
+        ({"max_cost": -1}, "max_cost must be an amount in USD, more than 0, not -1"),
+        ({"max_run_cost": True}, "max_run_cost must be an amount in USD, more than 0, not True"),
+        ({"cleanup": "yes"}, "cleanup must be True or False, not 'yes'"),
+        ({"scorers": {"text": len}}, "scorer 'text': there is a column 'text' already"),
+    ],
+)
+def test_bad_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], error: str) -> None:
+    """What can't be used is refused with what it should be; nothing is asked or written."""
+    monkeypatch.chdir(tmp_path)
+    plan = {} if {"templates", "data"} & options.keys() else {"templates": {"t": "{text}"}, "data": ROWS}
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw:
+        with pytest.raises(gnb.BadArgumentError) as caught:
+            gnb.experiment(gw, path="new", **plan, **options)
+        assert error in str(caught.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_connection() -> None:
+    """An experiment needs a connection, not just its address."""
+    with pytest.raises(gnb.BadArgumentError, match=r"needs a connection of gateway_nb.connect\(\), not 'ws://x'"):
+        gnb.experiment("ws://x", {"t": "x"}, data=ROWS)  # type: ignore[arg-type]

@@ -13,7 +13,6 @@ import pytest
 import gateway_nb as gnb
 from gateway_nb.client.options import ConnectOptions
 from tests.helpers.rooms import MODULES, ROOMS, own_imports, room_of
-from tests.readme_tables import with_tables
 
 README = Path(__file__).parents[2] / "README.md"
 CONTRIBUTING = README.parent / ".github" / "CONTRIBUTING.md"
@@ -44,11 +43,6 @@ def test_the_errors() -> None:
     kinds = [getattr(gnb, name) for name in gnb.__all__ if name.endswith("Error")]
     assert len(kinds) > 15
     assert not [kind for kind in kinds if not kind.__doc__]
-
-
-def test_the_tables() -> None:
-    """The README has the table of magics as the code has it."""
-    assert README.read_text() == with_tables(README.read_text()), "run: python -m tests.readme_tables"
 
 
 def test_the_options() -> None:

@@ -27,7 +27,10 @@ class Collector(HTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Keeps each connection, and answers no other meanwhile: who does not end the first is not heard again."""
+
     server: Collector
+    protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -1,47 +1,82 @@
-"""Lakes to read, and the journals of the same events."""
+"""What tests of lakes share: journals as a dead owner leaves them, a feed, and what is in a lake."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deltalake import write_deltalake
+import msgspec
+from deltalake import DeltaTable, QueryBuilder
 
-from gateway_nb.capture.lake.columns import PARTITION, table_of
-from gateway_nb.protocol.frames import encode
-from gateway_nb.protocol.lines import Line, read_line
-from tests.helpers.runs import BEGIN
-
-
-def journal(payloads: Iterable[dict[str, Any] | str], gateway: str | None = "north", at: float = 0.0) -> list[bytes]:
-    """Return the lines of a capture: ``agent`` and ``chat`` events, 1 ms apart; a text among them is a mark's kind.
-
-    Args:
-        payloads: of the events, or kinds of marks.
-        gateway: whose.
-        at: seconds after `BEGIN`, of the first.
-    """
-    lines = []
-    for number, payload in enumerate(payloads):
-        fields: dict[str, Any] = {"t": round(BEGIN / 1000 + at + number / 1000, 6), "epoch": 1}
-        if isinstance(payload, str):
-            holds = {"expected": 5, "received": 8} if payload in ("gap", "jump") else {"events": 4}
-            fields |= {"kind": payload, "payload": holds}
-        else:
-            fields |= {"event": "chat" if "state" in payload else "agent", "seq": number, "payload": payload}
-        lines.append(encode(fields if gateway is None else {**fields, "gateway": gateway}) + b"\n")
-    return lines
+from gateway_nb.capture.lake.delta import Lake
+from gateway_nb.capture.lake.spool import Spool, new_capture, spools
+from gateway_nb.client.event import Event
+from gateway_nb.client.feed import Keeper
 
 
-def append(address: str | Path, lines: Sequence[bytes], capture: str = "c1", first: int = 1, **options: Any) -> None:
-    """Append a segment to a lake, as one commit."""
-    read: list[Line] = [read_line(line) for line in lines]
-    write_deltalake(str(address), table_of(read, capture, first), mode="append", partition_by=[PARTITION], **options)
+def events(first: int, count: int = 1, *, received: float = 1.5, payload: bytes = b"{}") -> list[Event]:
+    """Events with numbers that follow each other."""
+    return [Event(received, 1, "tick", first + more, msgspec.Raw(payload)) for more in range(count)]
 
 
-def lake(address: str | Path, captures: Mapping[str, Sequence[bytes]], segment: int = 25, **options: Any) -> None:
-    """Make a lake of captures by their id, in segments of so many lines."""
-    for capture, lines in captures.items():
-        for at in range(0, len(lines), segment):
-            append(address, lines[at : at + segment], capture, at + 1, **options)
+class Feed:
+    """Where events come from in a test: whoever keeps them gets what the test gives."""
+
+    def __init__(self) -> None:
+        self.keepers: list[Keeper] = []
+
+    def keep(self, keeper: Keeper) -> Callable[[], None]:
+        self.keepers.append(keeper)
+        return lambda: self.keepers.remove(keeper)
+
+    def give(self, given: list[Event]) -> None:
+        for keeper in self.keepers:
+            keeper.extend(given)
+
+
+def line(number: int, gateway: str = "north", received: float = 1.5) -> bytes:
+    """A line of a journal."""
+    text = b'{"t":%.6f,"epoch":1,"gateway":"%s","event":"tick","seq":%d,"payload":{"n":%d}}\n'
+    return text % (received, gateway.encode(), number, number)
+
+
+def head(number: int, first: int) -> bytes:
+    """The first line of a file of a journal."""
+    detail = b"{}" if number == 1 else b'{"number":%d,"line":%d}' % (number, first)
+    return b'{"t":1.5,"epoch":0,"kind":"start","payload":%s}\n' % detail
+
+
+def journal(lake: Lake, *files: int, torn: bytes = b"") -> Spool:
+    """Make the journal of a capture, with files of so many events each; events are numbered from 1."""
+    spool, event, row = Spool(spools(lake), new_capture()), 1, 1
+    for number, count in enumerate(files, 1):
+        text = head(number, row) + b"".join(line(event + more) for more in range(count))
+        path = spool.folder / f"journal-{number:05}.jsonl"
+        path.write_bytes(text + (torn if number == len(files) else b""))
+        event, row = event + count, row + count + 1
+    return spool
+
+
+def rows(lake: Lake, columns: str = "*") -> list[dict[str, Any]]:
+    """What is in a lake."""
+    table = DeltaTable(lake.place, storage_options=lake.storage())
+    found = QueryBuilder().register("lake", table).execute(f"select {columns} from lake")
+    return [row for batch in found for row in _dicts(batch)]
+
+
+def _dicts(batch: Any) -> list[dict[str, Any]]:
+    import pyarrow as pa
+
+    return pa.table(batch).to_pylist() if hasattr(batch, "__arrow_c_stream__") else pa.record_batch(batch).to_pylist()
+
+
+def numbers(lake: Lake) -> Counter[int]:
+    """How often each number of an event is in a lake."""
+    return Counter(row["seq"] for row in rows(lake, "seq") if row["seq"] is not None)
+
+
+def modes(folder: Path) -> set[tuple[bool, str]]:
+    """The modes of all folders and files."""
+    return {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in [folder, *folder.rglob("*")]}

@@ -53,7 +53,7 @@ _PROOFS = {
         "gateway_nb/events/frame.py FrameBuilder.extend: 0 -> (1)",
         "gateway_nb/events/rows.py _numbers: 0 -> (1)",
     ),
-    "No rows are added to rows.": ("gateway_nb/events/log.py EventLog._newest: missing <= 0 -> (missing < 0)",),
+    "No rows are added to rows.": ("gateway_nb/events/log.py EventLog.newest: missing <= 0 -> (missing < 0)",),
     "No record has a level above CRITICAL.": ("gateway_nb/client/transport/picows.py : 1 -> (2)",),
     "Pings are told apart by their numbers, wherever these begin.": (
         "gateway_nb/client/transport/messages.py Pings.__init__: 1 -> (2)",

@@ -51,8 +51,10 @@ def table_of(lines: Sequence[Line], capture: str, first: int) -> pa.Table:
         "date": time.cast(pa.date32()),
         "gateway": names_array([line.gateway for line in lines]).dictionary_decode(),
         "time": time,
-        "capture": pa.repeat(capture, len(lines)),
-        "line": pa.array(np.arange(first, first + len(lines), dtype="int64")),
+        "capture": names_array([capture] * len(lines)).dictionary_decode(),
+        "line": pa.Array.from_buffers(  # pa.array and pa.repeat would import pandas first
+            pa.int64(), len(lines), [None, pa.py_buffer(np.arange(first, first + len(lines), dtype="int64"))]
+        ),
         **{name: rows.column(name) for name in ("seq", "event", "kind", "payload")},
         "epoch": rows.column("epoch").cast(pa.int64()),
     }

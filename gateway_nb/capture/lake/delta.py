@@ -59,23 +59,28 @@ class Lake:
         _deltalake()
         self.folder = _folder(place)
         self.place = str(place) if self.folder is None else str(self.folder)
-        self._options = {**({} if self.folder else _PATIENCE), **(storage_options or {})}
+        self._given = dict(storage_options or {})
+        self._options = {**({} if self.folder else _PATIENCE), **self._given}
         settings = {**os.environ, **self._options}
         self.redactor = Redactor(
             value for name, value in settings.items() if name.upper().startswith("AWS_") and is_secret_name(name)
         )
         self.redactor.keep(value for name, value in self._options.items() if is_secret_name(name))
 
-    def open(self) -> DeltaTable:
+    def open(self, version: int | None = None) -> DeltaTable:
         """Return the table that is there.
 
+        Args:
+            version: of the table; ``None`` for the newest.
+
         Raises:
-            CaptureError: there is none, or it is of another schema or a newer version, or can't be read.
+            CaptureError: there is none, or no such version; or it is of another schema or a newer format, or can't be
+                read.
         """
-        with self._errors("can't be read"):
+        with self.errors("can't be read" if version is None else f"has no version {version} that can be read"):
             if not _deltalake().DeltaTable.is_deltatable(self.place, self._options):
                 raise CaptureError(f"there is no lake {self.place}; a capture of a fleet makes one")
-            table: DeltaTable = _deltalake().DeltaTable(self.place, storage_options=self._options)
+            table: DeltaTable = _deltalake().DeltaTable(self.place, version, self._options)
         _check(table, self.place)
         return table
 
@@ -85,7 +90,7 @@ class Lake:
         Raises:
             CaptureError: as for `open`; or the folder holds something else, or can't be written.
         """
-        with self._errors("can't be written"):
+        with self.errors("can't be written"):
             delta = _deltalake()
             if self.folder is not None:
                 _make_folder(self.folder)
@@ -108,7 +113,7 @@ class Lake:
         Raises:
             CaptureError: the store can't be reached.
         """
-        with self._errors("can't be read"):
+        with self.errors("can't be read"):
             table.update_incremental()
             return table.transaction_version(capture) or 0
 
@@ -138,7 +143,7 @@ class Lake:
         for _ in range(_ATTEMPTS):
             if (committed := self.committed(table, capture)) != after:
                 return committed >= segment
-            with self._errors("can't be written"), contextlib.suppress(CommitFailedError):  # another's came first
+            with self.errors("can't be written"), contextlib.suppress(CommitFailedError):  # another's came first
                 delta.write_deltalake(
                     table,
                     rows,
@@ -162,8 +167,22 @@ class Lake:
         """Return the store's options, secrets among them, for `deltalake`."""
         return dict(self._options)
 
+    def portable(self) -> dict[str, str]:
+        """Return the options that were given, for processes that are told them through a cluster's scheduler.
+
+        Raises:
+            BadArgumentError: a secret is among them.
+        """
+        for name in self._given:
+            if is_secret_name(name):
+                raise BadArgumentError(
+                    f"storage_options: {one_line(name)} would go to the workers through the cluster's scheduler; set "
+                    "it in their environment, and in this one, instead"
+                )
+        return dict(self._given)
+
     @contextlib.contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
+    def errors(self, what: str) -> Iterator[None]:
         """Say what a store says, in one line and without its secrets."""
         from deltalake.exceptions import CommitFailedError, DeltaError
 

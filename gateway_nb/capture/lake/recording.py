@@ -1,4 +1,4 @@
-"""`Lake`: the captures of many gateways in a Delta table, as a recording."""
+"""`LakeRecording`: the captures of many gateways in a Delta table, as a recording."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import pyarrow as pa
 
-from ...client.redaction.shapes import is_secret_name
 from ...errors import BadArgumentError, CaptureError, one_line, printable
 from ...events import widgets
 from ...events.log import MAX_ROWS
@@ -26,6 +25,7 @@ from ...protocol.units import size
 from ..recording import BATCH_ROWS, Held, Recording, RecordingStats
 from . import tracing
 from .columns import SCHEMA
+from .delta import Lake
 from .shuffle import shuffled
 from .table import LakeTable, Part, batches
 
@@ -45,34 +45,21 @@ _Result = TypeVar("_Result")
 
 def open_lake(
     address: str, version: int | None, storage_options: Mapping[str, str] | None, client: distributed.Client | None
-) -> Lake:
+) -> LakeRecording:
     """Open a lake; see `gateway_nb.load`."""
     if version is not None and (not isinstance(version, int) or version < 0):
         raise BadArgumentError(f"version must be the number of a version, from 0, not {version!r}")
-    options = dict(storage_options or {})
+    lake = Lake(address, storage_options)
     if client is not None:
-        _check_client(client, options)
-    return Lake(LakeTable(address, version, options), client)
+        from distributed import Client
+
+        if not isinstance(client, Client):
+            raise BadArgumentError(f"client must be a distributed.Client, not {type(client).__name__}")
+        lake.portable()
+    return LakeRecording(LakeTable(lake, version), client)
 
 
-def _check_client(client: object, options: Mapping[str, str]) -> None:
-    from distributed import Client
-
-    if not isinstance(client, Client):
-        raise BadArgumentError(f"client must be a distributed.Client, not {type(client).__name__}")
-    _check_no_secret(options)
-
-
-def _check_no_secret(options: Mapping[str, str]) -> None:
-    for name in options:
-        if is_secret_name(name):
-            raise BadArgumentError(
-                f"storage_options: {one_line(name)} would go to the workers through the cluster's scheduler; set it in "
-                "their environment, and in this one, instead"
-            )
-
-
-class Lake(Recording):
+class LakeRecording(Recording):
     """The events of many gateways in a Delta table, as one recording. Made by `gateway_nb.load`.
 
     Its DataFrames have the column `gateway` first. `query`, `runs`, `tool_calls`, `usage`, `trace`, `replay`, `stats`,
@@ -108,13 +95,13 @@ class Lake(Recording):
 
     def __init__(self, table: LakeTable, client: distributed.Client | None) -> None:
         super().__init__([])
-        self._lake = table
+        self._version = table
         self._client = client
 
     @property
     def version(self) -> int:
         """The number of the version that is read."""
-        return self._lake.version
+        return self._version.version
 
     def batches(self) -> Iterator[pa.Table]:
         """Yield the events by the time they were received, as Arrow tables of at most 65,536 rows.
@@ -137,8 +124,8 @@ class Lake(Recording):
 
     def in_order(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield some columns of the rows by the time they were received, a batch at a time."""
-        with database(self._lake.rows) as connection:
-            for day in self._lake.dates:
+        with database(self._version.rows) as connection:
+            for day in self._version.dates:
                 sql = f"select {', '.join(columns)} from events where date = ? {_IN_ORDER}"
                 for batch in connection.sql(sql, params=[day]).to_arrow_reader(BATCH_ROWS):
                     yield pa.Table.from_batches([batch])
@@ -148,7 +135,7 @@ class Lake(Recording):
         return pa.concat_tables([_ROWS.empty_table(), *self.batches()]).unify_dictionaries()
 
     def _table(self) -> Any:
-        return self._lake.rows
+        return self._version.rows
 
     # What is computed of parts, here or on the workers
 
@@ -199,11 +186,11 @@ class Lake(Recording):
         """
         if complete:
             raise BadArgumentError("complete=True asks the gateway, which only gw.events can, not a recording")
-        with database(self._lake.rows) as connection:
+        with database(self._version.rows) as connection:
             return tracing.trace(connection, getattr(run, "run_id", run), gateway, self.redactor)
 
     def _shuffled(self, by: tuple[str, ...], joined: Callable[[pa.Table], _Result]) -> list[_Result]:
-        return shuffled(self._lake, self._client, by, joined)
+        return shuffled(self._version, self._client, by, joined)
 
     @staticmethod
     def _sorted(frames: list[pd.DataFrame], *then: str) -> pd.DataFrame:
@@ -222,10 +209,9 @@ class Lake(Recording):
         """
         import dask.dataframe
 
-        _check_no_secret(self._lake.options)
-        read = partial(_part_frame, self._lake.address, self._lake.options)
+        read = partial(_part_frame, self._version.lake.place, self._version.lake.portable())
         rows: dask.dataframe.DataFrame = dask.dataframe.from_map(
-            read, self._lake.parts(), meta=_frame(SCHEMA.empty_table())
+            read, self._version.parts(), meta=_frame(SCHEMA.empty_table())
         )
         return rows
 
@@ -242,7 +228,7 @@ class Lake(Recording):
                 rows -= newest.popleft().num_rows
         whole = pa.concat_tables([EVENTS.empty_table(), *newest]).unify_dictionaries()
         dropped = self._rows_stored - rows
-        return widgets.backend.event_table(Held(whole, partial(frame_of, whole), dropped), self._lake.address)
+        return widgets.backend.event_table(Held(whole, partial(frame_of, whole), dropped), self._version.lake.place)
 
     @property
     def plot(self) -> Plots:
@@ -254,7 +240,7 @@ class Lake(Recording):
         """Span, rates, gaps and missed events, counts by event."""
         import pandas as pd
 
-        with database(self._lake.rows) as connection:
+        with database(self._version.rows) as connection:
             sql = (
                 "select event, count(*), min(epoch_us(time)), max(epoch_us(time)) from events "
                 "group by event order by count(*) desc"
@@ -294,18 +280,18 @@ class Lake(Recording):
                     case Dropped() as lost:
                         dropped += lost.events
             except ValueError as error:
-                raise CaptureError(f"{self._lake.address}: a mark is damaged: {one_line(error)}") from None
+                raise CaptureError(f"{self._version.lake.place}: a mark is damaged: {one_line(error)}") from None
         return gaps, missed, dropped
 
     @property
     def _rows_stored(self) -> int:
-        return int(self._lake.files["num_records"].sum())
+        return int(self._version.files["num_records"].sum())
 
     def __repr__(self) -> str:
         """Address, version, files and rows, as Delta's log tells them."""
-        held, files = size(int(self._lake.files["size_bytes"].sum())), len(self._lake.files)
+        held, files = size(int(self._version.files["size_bytes"].sum())), len(self._version.files)
         return printable(
-            f"<Recording {one_line(self._lake.address)} version {self.version}: {held} in {files:,} files, "
+            f"<Recording {one_line(self._version.lake.place)} version {self.version}: {held} in {files:,} files, "
             f"{self._rows_stored:,} rows>"
         )
 
@@ -313,7 +299,7 @@ class Lake(Recording):
 class _WithoutPayloads:
     """What pictures are made of; the payloads would need the memory."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: LakeRecording) -> None:
         self.runs, self.tool_calls = lake.runs, lake.tool_calls
         self._lake = lake
 
@@ -335,10 +321,10 @@ def _text(line: Line) -> bytes:
     return encode({**fields, "payload": line.raw})
 
 
-def _part_frame(address: str, options: Mapping[str, str], part: Part, columns: list[str] | None = None) -> pd.DataFrame:
+def _part_frame(place: str, options: Mapping[str, str], part: Part, columns: list[str] | None = None) -> pd.DataFrame:
     names = SCHEMA.names if columns is None else columns
     schema = pa.schema([SCHEMA.field(name) for name in names])
-    return _frame(pa.Table.from_batches(batches(address, options, part, names), schema))
+    return _frame(pa.Table.from_batches(batches(Lake(place, options), part, names), schema))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

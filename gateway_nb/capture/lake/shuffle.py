@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ...events.rows import SCHEMA as EVENTS
 from ...events.runs import RUN_EVENTS, condensed
+from .delta import Lake
 from .table import PART_BYTES, LakeTable, Part, batches
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ def shuffled(
     count = -(-weight // PART_BYTES) or 1
     if client is not None:
         count = max(count, 2 * sum(client.nthreads().values()))
-    read = partial(_shares, table.address, table.options, by=tuple(by), count=count)
     join = partial(_joined, joined)
     if client is None:
+        read = partial(_shares, table.lake, by=tuple(by), count=count)
         with tempfile.TemporaryDirectory(prefix="gateway-nb-") as folder:
             return [join([share]) for share in _on_disk(map(read, parts), Path(folder), count)]
+    read = partial(_shares_there, table.lake.place, table.lake.portable(), by=tuple(by), count=count)
     return _on_dask(client, read, join, parts, count)
 
 
@@ -101,13 +103,20 @@ def _on_disk(read: Iterable[list[pa.Table]], folder: Path, count: int) -> Iterat
         path.unlink()
 
 
-def _shares(address: str, options: Mapping[str, str], part: Part, *, by: tuple[str, ...], count: int) -> list[pa.Table]:
+def _shares_there(
+    place: str, options: Mapping[str, str], part: Part, *, by: tuple[str, ...], count: int
+) -> list[pa.Table]:
+    """Do `_shares` on a worker, with the secrets of its own environment."""
+    return _shares(Lake(place, options), part, by=by, count=count)
+
+
+def _shares(lake: Lake, part: Part, *, by: tuple[str, ...], count: int) -> list[pa.Table]:
     """Return what is kept of a part, one table for each share."""
     from pyarrow import dataset
 
     event, with_marks = dataset.field("event"), "run" not in by
     where = event.isin(RUN_EVENTS) | event.is_null() if with_marks else event.isin(RUN_EVENTS)
-    kept = [_kept(batch) for batch in batches(address, options, part, _READ, where)]
+    kept = [_kept(batch) for batch in batches(lake, part, _READ, where)]
     table = pa.concat_tables([_KEPT.empty_table(), *kept])
     if count == 1:
         return [table]

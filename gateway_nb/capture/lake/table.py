@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from ...errors import CaptureError, one_line
+from ...errors import CaptureError
 from ...events.sql import Doubled, database
 from .columns import PARTITION, SCHEMA
+from .delta import Lake
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,26 +57,22 @@ class LakeTable:
     """One version of a lake.
 
     Args:
-        address: its folder, or its address in a store.
+        lake: which.
         version: ``None`` for the newest.
-        options: how to reach the store.
 
     Raises:
-        CaptureError: there is no such lake or version, it is another table, or files of that version are gone.
-        ImportError: the extra ``fleet`` is not installed.
+        CaptureError: as for `Lake.open`; or files of that version are gone.
 
     Attributes:
-        address: as it was given.
-        options: likewise.
+        lake: which.
         version: the number.
     """
 
-    def __init__(self, address: str, version: int | None, options: Mapping[str, str]) -> None:
-        self.address, self.options = address, dict(options)
-        newest = _opened(address, self.options)
-        self._delta = newest if version in (None, newest.version()) else _opened(address, self.options, version)
+    def __init__(self, lake: Lake, version: int | None = None) -> None:
+        self.lake = lake
+        newest = lake.open()
+        self._delta = newest if version in (None, newest.version()) else lake.open(version)
         self.version: int = self._delta.version()
-        _check_columns(self._delta, address)
         if self._delta is not newest:
             self._check_files(set(_files(newest)["path"]))
 
@@ -84,11 +81,12 @@ class LakeTable:
         from pyarrow.fs import FileType
 
         older = [path for path in self.files["path"] if path not in kept]
-        found = filesystem(self.address, self.options).get_file_info(older) if older else []
+        found = self._filesystem.get_file_info(older) if older else []
         if gone := sum(info.type == FileType.NotFound for info in found):
             raise CaptureError(
-                f"version {self.version} of {self.address} can't be read any more: {gone:,} of its {len(self.files):,} "
-                "files were removed by vacuum, which keeps seven days of versions; load it without version="
+                f"version {self.version} of the lake {self.lake.place} can't be read any more: {gone:,} of its "
+                f"{len(self.files):,} files were removed by vacuum, which keeps seven days of versions; "
+                "load it without version="
             )
 
     @functools.cached_property
@@ -103,15 +101,15 @@ class LakeTable:
         if not suspected:
             return []
         sql = f"select distinct {PARTITION} from events group by {PARTITION}, {', '.join(KEY)} having count(*) > 1"
-        with database(self._dataset(suspected)) as connection:
+        with database(self._rows_of(suspected)) as connection:
             return sorted(row[0] for row in connection.execute(sql).fetchall())
 
     @functools.cached_property
     def rows(self) -> Any:
         """The rows, each once, as `gateway_nb.events.sql.database` takes them."""
         if not self.doubled:
-            return self._dataset(None)
-        return Doubled(self._dataset(self.doubled, others=True), self._dataset(self.doubled), (PARTITION, *KEY))
+            return self._rows_of(None)
+        return Doubled(self._rows_of(self.doubled, others=True), self._rows_of(self.doubled), (PARTITION, *KEY))
 
     @property
     def dates(self) -> list[dt.date]:
@@ -141,29 +139,28 @@ class LakeTable:
         return parts
 
     def _groups(self, path: str, day: dt.date) -> int:
-        return int(next(_part_dataset(self.address, self.options, [File(path, day)]).get_fragments()).num_row_groups)
+        return int(next(_dataset(self._filesystem, [File(path, day)]).get_fragments()).num_row_groups)
 
-    def _dataset(self, dates: Sequence[dt.date] | None, *, others: bool = False) -> Any:
+    @functools.cached_property
+    def _filesystem(self) -> Any:
+        return filesystem(self.lake)
+
+    def _rows_of(self, dates: Sequence[dt.date] | None, *, others: bool = False) -> Any:
         """Return an Arrow dataset of the rows, of all or some dates, or of all others."""
         chosen = None if dates is None else [(PARTITION, "not in" if others else "in", [str(day) for day in dates])]
-        return self._delta.to_pyarrow_dataset(
-            filesystem=filesystem(self.address, self.options), file_pruning_predicate=chosen
-        )
+        return self._delta.to_pyarrow_dataset(filesystem=self._filesystem, file_pruning_predicate=chosen)
 
 
-def batches(
-    address: str, options: Mapping[str, str], part: Part, columns: Sequence[str], where: Any = None
-) -> Iterator[pa.RecordBatch]:
+def batches(lake: Lake, part: Part, columns: Sequence[str], where: Any = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a part, in no order.
 
     Args:
-        address: the lake's.
-        options: how to reach its store.
+        lake: of which it is.
         part: which.
         columns: their names.
         where: an Arrow expression that they fulfil.
     """
-    dataset = _part_dataset(address, options, part.files)
+    dataset = _dataset(filesystem(lake), part.files)
     if not part.doubled:
         yield from dataset.scanner(columns=list(columns), filter=where, batch_size=_BATCH_ROWS, **_AHEAD).to_batches()
         return
@@ -174,11 +171,10 @@ def batches(
             yield from (table if where is None else table.filter(where)).select(list(columns)).to_batches()
 
 
-def _part_dataset(address: str, options: Mapping[str, str], files: Sequence[File]) -> Any:
+def _dataset(place: Any, files: Sequence[File]) -> Any:
     from pyarrow import dataset
 
-    place, parquet = filesystem(address, options), dataset.ParquetFileFormat()
-    fragments = []
+    parquet, fragments = dataset.ParquetFileFormat(), []
     for path, day, group in files:
         is_of_day = dataset.field(PARTITION) == pa.scalar(day, pa.date32())
         fragment = parquet.make_fragment(path, filesystem=place, partition_expression=is_of_day)
@@ -186,31 +182,15 @@ def _part_dataset(address: str, options: Mapping[str, str], files: Sequence[File
     return dataset.FileSystemDataset(fragments, SCHEMA, parquet, place)
 
 
-def filesystem(address: str, options: Mapping[str, str]) -> Any:
-    """Return where a lake's files are, by paths below its address: a folder, or a store as delta-rs reads it."""
+def filesystem(lake: Lake) -> Any:
+    """Return where a lake's files are, by paths below its place: a folder, or a store as delta-rs reads it."""
     from pyarrow import fs
 
-    if "://" not in address:
-        return fs.SubTreeFileSystem(address, fs.LocalFileSystem())
+    if lake.folder is not None:
+        return fs.SubTreeFileSystem(str(lake.folder), fs.LocalFileSystem())
     from deltalake.fs import DeltaStorageHandler
 
-    return fs.PyFileSystem(DeltaStorageHandler(address, dict(options)))
-
-
-def _opened(address: str, options: Mapping[str, str], version: int | None = None) -> DeltaTable:
-    try:
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError, TableNotFoundError
-    except ImportError:
-        raise ImportError("a lake needs deltalake; run: pip install 'gateway-nb[fleet]'") from None
-    try:
-        return DeltaTable(address, version=version, storage_options=dict(options) or None)
-    except TableNotFoundError:
-        raise CaptureError(f"there is no lake {address}; fleet.capture({address!r}) makes one") from None
-    except (DeltaError, OSError, OverflowError) as error:
-        what = address if version is None else f"version {version} of {address}"
-        reasons = [one_line(line) for line in str(error).splitlines() if line.strip()]
-        raise CaptureError(f"{what} can't be read: {reasons[-1].removeprefix('↳').strip()}") from None
+    return fs.PyFileSystem(DeltaStorageHandler(lake.place, lake.storage()))
 
 
 def _files(table: DeltaTable) -> pd.DataFrame:
@@ -221,15 +201,6 @@ def _files(table: DeltaTable) -> pd.DataFrame:
     missing = [name for name in _RANGES if name not in adds]  # where no file has statistics
     files: pd.DataFrame = adds.assign(**dict.fromkeys(missing, pd.NA))
     return files.sort_values([PARTITION, "path"], ignore_index=True)
-
-
-def _check_columns(table: DeltaTable, address: str) -> None:
-    there = pa.schema(table.schema().to_arrow())
-    for field in SCHEMA:
-        if field.name not in there.names or there.field(field.name).type != field.type:
-            raise CaptureError(
-                f"{address} is a Delta table, but no lake of events: it has no column {field.name} of type {field.type}"
-            )
 
 
 def _overlap(files: pd.DataFrame) -> bool:

@@ -27,6 +27,8 @@ _IN_ORDER = [("time", "ascending"), ("capture", "ascending"), ("line", "ascendin
 _OF_RUNS = f"(event is null or event in {RUN_EVENTS})"
 _ROWS = f"select gateway, capture, line, {', '.join(EVENTS.names)} from events"
 _SHOWN_NAME = 80
+_NEXT = '{"next":true}'
+"""What the mark holds with which a file of a capture ends that another one follows."""
 USAGE_BY = ("model", "day", "session", "agent", "gateway")
 
 
@@ -51,9 +53,7 @@ def traces(rows: pa.Table) -> list[Trace]:
     marks = rows.filter(compute.is_null(rows["gateway"]))
     found: list[Trace] = []
     for gateway, own in _by_gateway(rows):
-        captures = compute.unique(own["capture"])
-        whole = pa.concat_tables([own, marks.filter(compute.is_in(marks["capture"], captures))])
-        whole = whole.sort_by(_IN_ORDER)
+        whole = _with_losses(own, marks)
         whole = whole.set_column(whole.schema.names.index("row"), "row", pa.array(np.arange(whole.num_rows)))
         reader = StepReader(Redactor())  # what is in a lake was cleaned when it was written
         reader.take(whole.filter(compute.is_valid(whole["event"])), whole)
@@ -82,13 +82,12 @@ def trace(connection: duckdb.DuckDBPyConnection, run: str, gateway: str | None, 
             names = ", ".join(one_line(name, _SHOWN_NAME) for name in sorted(found))
             raise BadArgumentError(f"trace: several gateways have a run of this id ({names}); say gateway=")
         gateway = found[0] if found else ""
-    where = f"gateway is null and capture in (select capture from events where gateway = ? and {_OF_RUNS})"
-    marks = connection.sql(f"{_ROWS} where {where}", params=[gateway]).to_arrow_table()
+    marks = connection.sql(f"{_ROWS} where gateway is null").to_arrow_table()
 
     def rows(texts: set[str] | None) -> pa.Table:
         named = first if texts == {text[1:-1]} else _naming(connection, texts, gateway)
         own = named.filter(compute.equal(named["gateway"], gateway))
-        return pa.concat_tables([own, marks]).sort_by(_IN_ORDER).select(EVENTS.names).cast(EVENTS)
+        return _with_losses(own, marks).select(EVENTS.names).cast(EVENTS)
 
     return of_gateway(read_trace(rows, run, redactor), gateway)
 
@@ -100,6 +99,22 @@ def _naming(connection: duckdb.DuckDBPyConnection, texts: set[str] | None, gatew
     where = f"({' or '.join(chosen)}) and gateway {'is not null' if gateway is None else '= ?'}"
     values = wanted if gateway is None else [*wanted, gateway]
     return connection.sql(f"{_ROWS} where {where}", params=values).to_arrow_table()
+
+
+def _with_losses(own: pa.Table, marks: pa.Table) -> pa.Table:
+    """Return a gateway's rows in their order, with the marks of its captures that tell of losses.
+
+    A connection that begins is one that took the place of another, whose end nobody saw: of a process that was killed.
+    A capture's end is the end of a gateway's rows in it, unless these ended before it: the gateway went to another.
+    """
+    begins = compute.and_(compute.is_null(own["event"]), compute.equal(own["kind"], "start"))
+    kind = compute.if_else(begins, "reconnect", own["kind"])
+    ended = own.filter(compute.equal(own["kind"], "stop"))["capture"]
+    there, over = (compute.is_in(marks["capture"], compute.unique(ids)) for ids in (own["capture"], ended))
+    is_end = compute.and_(compute.equal(marks["kind"], "stop"), compute.invert(compute.equal(marks["payload"], _NEXT)))
+    lost = compute.or_(compute.equal(marks["kind"], "dropped"), compute.and_(is_end, compute.invert(over)))
+    own = own.set_column(own.schema.names.index("kind"), "kind", kind)
+    return pa.concat_tables([own, marks.filter(compute.and_(there, lost))]).sort_by(_IN_ORDER)
 
 
 def of_gateway(trace: Trace, gateway: str) -> Trace:

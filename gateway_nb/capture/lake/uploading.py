@@ -20,7 +20,7 @@ from .spool import Rows, Segment, Spool, left_over, read_segment, sorted_rows, s
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-COMMIT_BYTES = 64 * 1024 * 1024
+COMMIT_BYTES = 128 * 1024 * 1024
 """Of journals that one commit takes, and that are in memory for it; one segment is always taken."""
 
 

@@ -110,6 +110,11 @@ class LakeCapture:
         """The id, the column ``capture`` of its rows."""
         return self._spool.capture
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still takes events: until `stop`, or until its disk fails."""
+        return self._journal.alive
+
     def add(self, gateway: str, feed: Feed, redactor: Redactor) -> Callable[[], object]:
         """Take a gateway's events from now on; return the function that ends that.
 
@@ -203,6 +208,7 @@ class LakeCapture:
         try:
             mine += left_over(spools(self._lake))
             while not self._over.is_set():
+                began = time.monotonic()
                 last = self._ending.is_set()  # all that the journal holds is sealed by now
                 try:
                     more = self._upload_next(mine, None if last else self._journal.path)
@@ -218,7 +224,7 @@ class LakeCapture:
                 self._note_upload(None)
                 if last and not any(spool.segments() for spool in mine):
                     break
-                (self._over if more else self._ending).wait(COMMIT_SECONDS)
+                (self._over if more else self._ending).wait(max(began + COMMIT_SECONDS - time.monotonic(), 0))
         finally:
             for spool in mine:
                 spool.release()

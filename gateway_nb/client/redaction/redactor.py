@@ -50,6 +50,16 @@ class Redactor:
         self.keep(values)
         _live[id(self)] = self
 
+    @classmethod
+    def of(cls, others: Iterable[Redactor]) -> Redactor:
+        """Return one that hides what each of several hides now."""
+        joined = cls()
+        for other in others:
+            with other._lock:
+                joined._own |= other._own | other._recent
+        joined._renew()
+        return joined
+
     def keep(self, values: Iterable[str]) -> None:
         """Hide the user's own secrets from now on, and never forget them."""
         with self._lock:

@@ -283,7 +283,7 @@ def read_trace(rows: Callable[[set[str] | None], pa.Table], run: str, redactor: 
     reader.runs = {name: steps for name, steps in reader.runs.items() if name in wanted}
     if run in reader.runs:
         for trace in traces_of(reader):
-            if any(span.kind == "run" and span.attributes["run"] == run for span in trace.tree):
+            if any(span.attributes["run"] == run for span in trace.tree):
                 return trace
     raise BadArgumentError(
         f"trace: there is no event of a run {one_line(run, 80)!r} here; .runs() lists those there are"

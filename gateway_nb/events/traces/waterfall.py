@@ -128,7 +128,7 @@ def svg(title: str, lines: Sequence[Row]) -> str:
         title: over it.
         lines: of a trace, or of a comparison.
     """
-    last = max((each.end for line in lines for each in line.bars), default=0.0)
+    last = max(each.end for line in lines for each in line.bars)
     scale = _BARS / last if last > 0 else 0.0
     parts: list[str] = []
     size = 0
@@ -218,7 +218,7 @@ def _escaped(text: str, longest: int) -> str:
 
 def text(title: str, lines: Sequence[Row]) -> str:
     """Return rows as text, at most 200 lines; of more the first, which is said."""
-    last = max((each.end for line in lines for each in line.bars), default=0.0)
+    last = max(each.end for line in lines for each in line.bars)
     shown = [printable(title)]
     for line in lines[:_MAX_LINES]:
         name = cut("  " * min(line.depth, _DEEPEST) + line.label.replace("\n", " "), 40)

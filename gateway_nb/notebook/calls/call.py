@@ -306,7 +306,7 @@ def _leave(running: Running, shown: DisplayHandle | None) -> None:
 
 def _finish(running: Running, result: object, shown: DisplayHandle | None) -> None:
     """Leave in the notebook what is to stay: the run as it ended, or the result; nothing of the waiting."""
-    warn(running)
+    warn(running.call.method, running.params)
     if running.call.quiet:
         if shown is not None:
             clear_output()
@@ -314,10 +314,10 @@ def _finish(running: Running, result: object, shown: DisplayHandle | None) -> No
         _show(shown, result if running.view is None else running.view)
 
 
-def warn(running: Running) -> None:
+def warn(method: str, params: dict[str, Any] | None) -> None:
     """Print what looks wrong in a call's params; of a call that was refused the error says it."""
-    for finding in method_facts().findings(running.call.method, running.params):
-        print(printable(hidden(f"{running.call.method}: {finding}", EXAMINED)), file=sys.stderr)
+    for finding in method_facts().findings(method, params):
+        print(printable(hidden(f"{method}: {finding}", EXAMINED)), file=sys.stderr)
 
 
 def outcome(running: Running, payload: Any) -> tuple[Any, object]:

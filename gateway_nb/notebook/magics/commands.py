@@ -74,7 +74,7 @@ CALL = Syntax(
         Option("--bg", "background", "", "returns at once"),
         Option("--dry-run", "dry_run", "", "shows what would be sent, and sends nothing"),
         Option("--timeout", "timeout", "S", "waits for so many seconds"),
-        _CONNECTION,
+        Option("-c", "connection", "NAME", "uses the connection of that name, or all that match `'prod-*'`"),
         Option("--quiet", "quiet", "", "shows nothing; so does a `;` at the end"),
     ),
 )
@@ -111,6 +111,11 @@ COMMANDS = {
             *_CONNECTING,
             Option("--wait", "wait", "S", "waits for the gateway's owner to approve this device"),
         ),
+    ),
+    "fleet": Syntax(
+        (("FILE", "connect to the gateways of a YAML or TOML file"),),
+        1,
+        (Option("-o", "output", "NAME", "names the variable for the fleet; otherwise `fleet`"),),
     ),
     "use": Syntax((("NAME", "let the magics use another connection"),), 1),
     "disconnect": Syntax((("", "close a connection; its events stay in `gw.events`"),), 0, (_CONNECTION,)),

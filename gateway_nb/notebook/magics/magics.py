@@ -23,6 +23,8 @@ from ...diagnosis.doctor import doctor
 from ...errors import CaptureError, GatewayClosedError, GatewayError, PairingRequiredError, printable, with_options
 from ...faces import connections as connecting
 from ...faces.gateway import Gateway
+from ...fleets.asking import answers
+from ...fleets.fleet import fleet
 from ...schema.facts import method_facts
 from .. import current
 from ..calls import call as calls
@@ -30,6 +32,7 @@ from ..calls.agent import AgentRunning
 from ..calls.call import Running
 from ..display.cards import Connections, Listing
 from ..display.pairing import PairingCard
+from ..display.table import line
 from . import grammar
 from .binding import bind, bind_text
 from .body import CommandError
@@ -112,12 +115,38 @@ class GatewayMagics(Magics):
     def _call(self, call: Call, *, in_cell: bool = False) -> Running | None:
         call = replace(call, format=call.format or self.default_format)
         params = bind(call.body, self._variables, suggest=self.own_variables())
+        if call.connection is not None and any(sign in call.connection for sign in "*?["):
+            self._call_each(call, params, call.connection)
+            return None
         gateway = self._gateway(call.connection)
         if call.dry_run:
             print(calls.dry_run(call, params, gateway.status.scopes, gateway.redactor))
             return None
         running = calls.Running(gateway, call, params, self.default_timeout if call.timeout is None else call.timeout)
         return self._run(running, lambda value: self._keep(call.output, value), in_cell=in_cell)
+
+    def _call_each(self, call: Call, params: dict[str, Any] | None, pattern: str) -> None:
+        """Call a method of every connection whose name matches; the result is a DataFrame."""
+        for name, given in {"--bg": call.background, "--final": call.final, "--path": call.path}.items():
+            if given:
+                raise CommandError(f"{name} is for one connection, and {pattern!r} is a pattern of names")
+        found = connecting.connections()
+        gateways = [gateway for name, gateway in found.items() if fnmatch.fnmatchcase(name, pattern)]
+        if not gateways:
+            names = line(found, 60) if found else "none; %gateway fleet FILE connects to many"
+            raise GatewayClosedError(f"no connection's name matches {pattern!r}; there are: {names}")
+        if call.dry_run:
+            print(f"would ask {len(gateways)} connections: {line(gateway.name for gateway in gateways)}")
+            print(calls.dry_run(call, params, gateways[0].status.scopes, gateways[0].redactor))
+            return
+        timeout = self.default_timeout if call.timeout is None else call.timeout
+        frame = answers(gateways, call.method, params, ... if timeout is None else timeout)
+        calls.warn(call.method, params)
+        for payload in frame["payload"]:
+            self.seen.take(payload)
+        self._keep(call.output, frame)
+        if not call.quiet:
+            display(frame)
 
     def _run(self, running: Running, keep: Callable[[Any], object], *, in_cell: bool = True) -> Running | None:
         if running.call.background:
@@ -126,7 +155,7 @@ class GatewayMagics(Magics):
             self._background[running.number] = running
             self._background.pop(running.number - _BACKGROUND_KEPT, None)
             keep(running)
-            calls.warn(running)
+            calls.warn(running.call.method, running.params)
             running.show()
             return running
         payload = calls.wait(running, can_redraw=in_cell and hasattr(self.shell, "kernel"), keep=keep)
@@ -172,6 +201,14 @@ class GatewayMagics(Magics):
         if name == "default":
             self._variables["gw"] = gateway
         display(gateway)
+
+    def _fleet(self, command: Command) -> None:
+        if not command.words:
+            raise CommandError("%gateway fleet needs a file: %gateway fleet fleet.yaml")
+        connected = fleet(command.words[0])
+        current.adopt_beside(connected)
+        self._variables[command.options.get("output", "fleet")] = connected
+        display(connected.status)
 
     def _show_pairing(self, error: PairingRequiredError) -> None:
         # Called on the loop's thread while the cell waits: what is shown lands in this cell, which is its place.

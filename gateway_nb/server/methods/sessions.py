@@ -2,7 +2,8 @@
 
 - ``sessions.list {limit?, offset?, search?, label?, agentId?, archived?: true | all}`` -> ``{ts, path, count,
   totalCount, limitApplied, nextOffset|null, hasMore, defaults, sessions[row]}``, the latest first.
-- ``sessions.create {key?, agentId?, label?, model?}`` -> ``{ok, key, sessionId, entry, runStarted, resolved}``.
+- ``sessions.create {key?, agentId?, label?, model?, thinkingLevel?}`` -> ``{ok, key, sessionId, entry, runStarted,
+  resolved}``.
 - ``sessions.patch {key, agentId?, label?, model?, permissionMode?: guarded | full, archived? with expectedSessionId}``
   -> ``{ok, path, key, entry, resolved}``.
 - ``sessions.delete {key}`` -> ``{ok, key, deleted, archived[]}``.
@@ -45,7 +46,7 @@ _LIST = Params(
         "archived": one_of(boolean, choice("all")),
     }
 )
-_CREATE = Params({"key": text, "agentId": text, "label": text, "model": text})
+_CREATE = Params({"key": text, "agentId": text, "label": text, "model": text, "thinkingLevel": text})
 _PATCH = Params(
     {
         "key": text,

@@ -419,6 +419,19 @@ def test_joined_logs(before: int, during: int, after: int) -> None:
     assert (numbers(former.tail(1)), len(former.df)) == ([1000], len(former))
 
 
+def test_one_log_of_many() -> None:
+    """A log that gets a part of the memory keeps its newest rows, packed in chunks that are small beside it."""
+    log = filled(95)
+    log.limit(max_rows=40, max_bytes=1_000_000)
+    log.extend([event(1000)])
+    assert (len(log), log.dropped) == (96, 0)  # what came before it was limited is one chunk, the newest
+    for number in range(1001, 1100):
+        log.extend([event(number)])
+    assert 35 <= len(log) <= 45
+    assert numbers(log.tail(1)) == [1099]
+    assert max(chunk.num_rows for chunk in log.pieces()[0]) == 5
+
+
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import datetime as dt
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,8 +85,8 @@ class DataView(LiveWidget):
         def show(step: Any) -> None:
             self.post("progress", step.why if isinstance(step, Pause) else f"reading: {step.rows:,}")
 
-        def submitted(steps: Any, title: str) -> RequestHandle[pd.DataFrame]:
-            return loop_thread().submit(Reader(core).read_silently(steps, show), title)
+        def submitted(make: Callable[[], Any], title: str) -> RequestHandle[pd.DataFrame]:
+            return loop_thread().submit(Reader(core).read_silently(make(), show), title)
 
         if self._reading is not None:
             self._reading.cancel()

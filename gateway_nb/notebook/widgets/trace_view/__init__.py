@@ -20,8 +20,7 @@ from ..live import LiveWidget, bundle
 MAX_ROWS = 1000
 _NAME, _LINE, _DETAIL = 200, 400, 20_000  # characters
 _PERIOD = 0.5
-_REST = 10.0  # as long as it took to read a trace again, so often nothing is read
-_BYTES_PER_SECOND = 500_000  # of pictures
+_REST = 10.0  # times as long as it took to read and draw a trace, it is left alone
 _OWN = ("kind", "name", "status", "model", "start", "end", "seconds", "input_tokens", "output_tokens", "cost")
 
 
@@ -69,16 +68,14 @@ class TraceView(LiveWidget):
                 self._again = None
                 self.post("problem", printable(str(error)))
                 return
-            drawn = 0
-            if trace is not None and trace.tree != before.tree:
+            if trace is not None:
                 self._trace, self._again = trace, trace.again
-                self.post("trace", self._describe())
-                if self._picture is not None:
-                    picture = trace._repr_mimebundle_()
-                    self._picture.update(picture, raw=True)
-                    drawn = len(picture["image/svg+xml"])
+                if trace.tree != before.tree:
+                    self.post("trace", self._describe())
+                    if self._picture is not None:
+                        self._picture.update(trace._repr_mimebundle_(), raw=True)
             now = time.monotonic()
-            self._next = now + _PERIOD + _REST * (now - began) + drawn / _BYTES_PER_SECOND
+            self._next = now + _PERIOD + _REST * (now - began)
 
     def _ipython_display_(self) -> None:
         bundle: Any = self._repr_mimebundle_()

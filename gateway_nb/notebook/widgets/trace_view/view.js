@@ -31,7 +31,7 @@ function render({ model, el: root }) {
     el("div", { className: "gnb-grid gnb-line", "aria-hidden": "true" }, el("span"), lines, el("span")), rows);
   const about = el("h4");
   const facts = el("dl");
-  const pane = el("section", { className: "gnb-details", hidden: true, "aria-label": "Details", "aria-live": "polite" },
+  const pane = el("section", { className: "gnb-details", hidden: true, "aria-label": "Details", "aria-live": "polite", onkeydown: leaveDetails },
     el("div", { className: "gnb-bar" }, about, el("span", { className: "gnb-push" }), button("×", close, { "aria-label": "Close the details" })), facts);
   const prefix = `gnb-${Math.random().toString(36).slice(2)}-`;
   root.append(el("div", { className: "gnb-bar" }, title), el("div", { className: "gnb-bar" }, legend, find, ...zooms, whole, note), problem, tree, pane);
@@ -125,6 +125,12 @@ function render({ model, el: root }) {
   function open(id) {
     shown = id;
     line.ask("details", { span: id });
+  }
+
+  function leaveDetails(event) {
+    if (event.key !== "Escape") return;
+    close();
+    event.stopPropagation();
   }
 
   function close() {

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
-from gateway_nb.capture.lake.recording import Lake
+from gateway_nb.capture.lake.recording import LakeRecording
 from gateway_nb.capture.loading import load
 from gateway_nb.errors import BadArgumentError, CaptureError
-from tests.helpers.lakes import append, journal, lake
+from tests.helpers.lakes_to_read import append, journal, lake
 from tests.helpers.runs import BEGIN, agent, spawning, tool, whole_run
 
 pytestmark = pytest.mark.long
@@ -45,10 +45,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def recorded(folder: Path) -> Lake:
+def recorded(folder: Path) -> LakeRecording:
     """The lake."""
     found = load(folder / "lake")
-    assert isinstance(found, Lake)
+    assert isinstance(found, LakeRecording)
     return found
 
 
@@ -61,14 +61,14 @@ def of_gateway(frame: pd.DataFrame, gateway: str) -> pd.DataFrame:
     "answer", [lambda recording: recording.runs(), lambda recording: recording.tool_calls()], ids=["runs", "tool_calls"]
 )
 def test_runs_are_those_of_the_journals(
-    folder: Path, recorded: Lake, gateway: str, answer: Callable[[Any], pd.DataFrame]
+    folder: Path, recorded: LakeRecording, gateway: str, answer: Callable[[Any], pd.DataFrame]
 ) -> None:
     """Runs and tool calls of each gateway are what its own journal gives, also where two have a run of one id."""
     alone = answer(load(folder / f"{gateway}.jsonl")).sort_values(["start", "run"], ignore_index=True)
     pd.testing.assert_frame_equal(of_gateway(answer(recorded), gateway), alone)
 
 
-def test_traces_are_those_of_the_journals(folder: Path, recorded: Lake) -> None:
+def test_traces_are_those_of_the_journals(folder: Path, recorded: LakeRecording) -> None:
     """Traces of each gateway are what its own journal gives: spans, places and what was missed."""
     for gateway in ("north", "south"):
         alone = {trace.run: trace for trace in load(folder / f"{gateway}.jsonl").traces()}
@@ -81,7 +81,7 @@ def test_traces_are_those_of_the_journals(folder: Path, recorded: Lake) -> None:
 
 
 @pytest.mark.parametrize(("run", "gateway"), [("child", None), ("three", None), ("one", "north"), ("one", "south")])
-def test_one_trace_is_that_of_all_traces(recorded: Lake, run: str, gateway: str | None) -> None:
+def test_one_trace_is_that_of_all_traces(recorded: LakeRecording, run: str, gateway: str | None) -> None:
     """A run's trace is the same, whether it is asked for alone or is one of all."""
     trace = recorded.trace(run, gateway=gateway)
     (same,) = [
@@ -92,19 +92,41 @@ def test_one_trace_is_that_of_all_traces(recorded: Lake, run: str, gateway: str 
     pd.testing.assert_frame_equal(trace.spans, same.spans)
 
 
-def test_a_run_on_two_gateways_asks_which(recorded: Lake) -> None:
+@pytest.mark.parametrize(
+    ("ends", "begins", "problem"),
+    [
+        (["stop"], ["start"], "the capture or the connection ended"),
+        ([], ["start"], "the connection was lost"),
+        ([], [], None),
+    ],
+    ids=["drained", "killed", "none"],
+)
+def test_a_run_that_changed_hands(tmp_path: Path, ends: list[str], begins: list[str], problem: str | None) -> None:
+    """A run during which another process took over its gateway says so, and one during which none did does not."""
+    steps = list(whole_run("one", calls=2))
+    first = journal(["start", *steps[:8], *ends])
+    rotated = [b'{"t":%.3f,"epoch":0,"kind":"stop","payload":{"next":true}}\n' % (BEGIN / 1000 + 0.05)]
+    second = journal([*begins, *steps[8:], "stop"], at=0.1)
+    lake(tmp_path / "lake", {"c1": first + rotated, "c2": second})
+    recorded = load(tmp_path / "lake")
+    found = recorded.trace("one").problems
+    assert found == recorded.traces()[0].problems
+    assert (problem in found) if problem else not found
+
+
+def test_a_run_on_two_gateways_asks_which(recorded: LakeRecording) -> None:
     """A run's id that two gateways have is an error that names both."""
     with pytest.raises(BadArgumentError, match=r"several gateways .*north, south.*gateway="):
         recorded.trace("one")
 
 
-def test_no_such_run(recorded: Lake) -> None:
+def test_no_such_run(recorded: LakeRecording) -> None:
     """A run that is not in the lake is an error."""
     with pytest.raises(BadArgumentError, match="no event of a run 'nobody'"):
         recorded.trace("nobody")
 
 
-def test_rows_are_those_of_the_journals(folder: Path, recorded: Lake) -> None:
+def test_rows_are_those_of_the_journals(folder: Path, recorded: LakeRecording) -> None:
     """The DataFrame has every row of the journals, in the order in which they were received, with the gateway first."""
     for gateway in ("north", "south"):
         alone = load(folder / f"{gateway}.jsonl").df
@@ -116,7 +138,7 @@ def test_rows_are_those_of_the_journals(folder: Path, recorded: Lake) -> None:
     assert recorded.df["time"].is_monotonic_increasing
 
 
-def test_a_query_reads_the_day_it_names(recorded: Lake) -> None:
+def test_a_query_reads_the_day_it_names(recorded: LakeRecording) -> None:
     """A query sees the lake's columns, each row once."""
     sql = "select date, gateway, count(*) n from events where event is not null group by all order by all"
     frame = recorded.query(sql)
@@ -138,7 +160,7 @@ def test_a_query_reads_the_day_it_names(recorded: Lake) -> None:
         "install httpfs",
     ],
 )
-def test_a_query_reaches_nothing_else(folder: Path, recorded: Lake, sql: str) -> None:
+def test_a_query_reaches_nothing_else(folder: Path, recorded: LakeRecording, sql: str) -> None:
     """A query reads and writes no file, not even the lake's own."""
     before = sorted(folder.rglob("*"))
     with pytest.raises(CaptureError, match="query:"):
@@ -146,7 +168,7 @@ def test_a_query_reaches_nothing_else(folder: Path, recorded: Lake, sql: str) ->
     assert sorted(folder.rglob("*")) == before
 
 
-def test_stats(folder: Path, recorded: Lake) -> None:
+def test_stats(folder: Path, recorded: LakeRecording) -> None:
     """The figures are those of the journals together, with each capture's connection for itself."""
     stats, north, south = recorded.stats, load(folder / "north.jsonl").stats, load(folder / "south.jsonl").stats
     assert stats.rows == north.rows + south.rows + 1
@@ -156,7 +178,7 @@ def test_stats(folder: Path, recorded: Lake) -> None:
     assert stats.connections == 3
 
 
-def test_lines_are_the_journals_own(folder: Path, recorded: Lake, tmp_path: Path) -> None:
+def test_lines_are_the_journals_own(folder: Path, recorded: LakeRecording, tmp_path: Path) -> None:
     """Written as one journal, the lake has each line of its gateways' journals, as it was."""
     recorded.to_jsonl(tmp_path / "all.jsonl")
     written = [json.loads(line) for line in (tmp_path / "all.jsonl").read_bytes().splitlines()]
@@ -166,7 +188,7 @@ def test_lines_are_the_journals_own(folder: Path, recorded: Lake, tmp_path: Path
         assert [line for line in written if line.get("gateway") == gateway] == [json.loads(line) for line in lines]
 
 
-def test_usage_adds_up(recorded: Lake) -> None:
+def test_usage_adds_up(recorded: LakeRecording) -> None:
     """Output tokens by model, day and gateway are those of the runs."""
     tokens = recorded.runs()["tokens"].sum()
     for by in ("model", "day", "gateway", "session", "agent"):
@@ -176,12 +198,12 @@ def test_usage_adds_up(recorded: Lake) -> None:
         recorded.usage("month")
 
 
-def test_it_is_replayed(recorded: Lake) -> None:
+def test_it_is_replayed(recorded: LakeRecording) -> None:
     """A lake can be replayed: its events' names are those of the gateway that does it."""
     assert recorded.replay(speed=None).event_names == ["agent", "chat"]
 
 
-def test_it_is_exported_and_drawn(recorded: Lake, tmp_path: Path) -> None:
+def test_it_is_exported_and_drawn(recorded: LakeRecording, tmp_path: Path) -> None:
     """Parquet has a row for each, with the gateway; pictures are drawn of it."""
     recorded.to_parquet(tmp_path / "parquet")
     frame = pd.read_parquet(tmp_path / "parquet")
@@ -191,7 +213,7 @@ def test_it_is_exported_and_drawn(recorded: Lake, tmp_path: Path) -> None:
     assert "<svg" in recorded.plot.timeline().svg
 
 
-def test_the_table_has_the_newest_rows(recorded: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_has_the_newest_rows(recorded: LakeRecording, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table shows the newest rows, and says how many older ones it leaves out."""
     monkeypatch.setattr("gateway_nb.capture.lake.recording.MAX_ROWS", 10)
     monkeypatch.setattr("gateway_nb.capture.lake.recording.BATCH_ROWS", 4)
@@ -203,7 +225,7 @@ def test_the_table_has_the_newest_rows(recorded: Lake, monkeypatch: pytest.Monke
     assert rows + shown[0].dropped == recorded.stats.rows
 
 
-def test_its_own_line(recorded: Lake) -> None:
+def test_its_own_line(recorded: LakeRecording) -> None:
     """It says where it is, its version, files and rows, without reading them."""
     assert repr(recorded).startswith("<Recording ")
     assert f"/lake version {recorded.version}: " in repr(recorded)
@@ -227,11 +249,11 @@ def test_an_older_version(folder: Path, tmp_path: Path) -> None:
     """An older version is read as it was, until vacuum removed its files: then the error says so."""
     shutil.copytree(folder / "lake", tmp_path / "lake")
     before = load(tmp_path / "lake")
-    assert isinstance(before, Lake)
+    assert isinstance(before, LakeRecording)
     stats, table = before.stats, DeltaTable(str(tmp_path / "lake"))
     table.optimize.compact()
     older = load(tmp_path / "lake", version=before.version)
-    assert isinstance(older, Lake)
+    assert isinstance(older, LakeRecording)
     assert (older.version, older.stats) == (before.version, stats)
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     assert load(tmp_path / "lake").stats == stats
@@ -242,7 +264,7 @@ def test_an_older_version(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"version": 99}, CaptureError, "version 99 of .*lake can't be read: "),
+        ({"version": 99}, CaptureError, "the lake .* has no version 99 that can be read: "),
         ({"version": -1}, BadArgumentError, "version must be the number of a version, from 0, not -1"),
         ({"version": "yesterday"}, BadArgumentError, "version must be the number"),
         ({"client": "tcp://127.0.0.1:8786"}, BadArgumentError, "client must be a distributed.Client, not str"),
@@ -267,13 +289,13 @@ def test_another_table_is_no_lake(tmp_path: Path) -> None:
     from deltalake import write_deltalake
 
     write_deltalake(str(tmp_path / "other"), pd.DataFrame({"date": ["x"], "a": [1]}))
-    with pytest.raises(CaptureError, match="no lake of events: it has no column date of type date32"):
+    with pytest.raises(CaptureError, match="a Delta table of another schema: date is"):
         load(tmp_path / "other")
 
 
 def test_there_is_no_lake(tmp_path: Path) -> None:
     """An address without a lake is an error that says how one is made."""
-    with pytest.raises(CaptureError, match=r"there is no lake file://.*; fleet.capture\("):
+    with pytest.raises(CaptureError, match=r"there is no lake .*nothing; a capture of a fleet makes one"):
         load(f"file://{tmp_path}/nothing")
 
 

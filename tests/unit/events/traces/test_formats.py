@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from gateway_nb.client.redaction.redactor import Redactor
 from gateway_nb.errors import BadArgumentError, GatewayError
 from gateway_nb.events.traces import export
+from gateway_nb.events.traces.atif import figure
 from gateway_nb.events.traces.spans import Span
 from gateway_nb.events.traces.trace import Trace
 from tests.helpers.runs import agent, log_of, spawning, tool, whole_run
@@ -73,11 +74,31 @@ def test_otlp(tmp_path: Path, suffix: str) -> None:
         (span.start, span.end) for span in whole.tree
     ]
     assert [span.name for span in spans[:3]] == ["invoke_agent main", "chat mock-1", "execute_tool read"]
+    assert [span.kind for span in spans[:3]] == [1, 3, 1]  # internal, client, internal
     model = {each.key: each.value for each in spans[1].attributes}
     assert model["gen_ai.usage.output_tokens"].int_value == 5
     assert model["openinference.span.kind"].string_value == "LLM"
     assert model["openclaw.sessionKey"].string_value == "agent:main:s"
     assert all(span.status.code == 1 for span in spans)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".pb"])
+def test_the_status_in_otlp(tmp_path: Path, suffix: str) -> None:
+    """A failed span has the code of an error and says why; one that went well has no message, an open one neither."""
+    failing = [
+        agent("r", 0, "lifecycle", phase="start"),
+        *tool("r", 10, 20, "bad", isError=True),
+        *tool("r", 30, 40, "good"),
+        agent("r", 50, "tool", phase="start", toolCallId="open", name="read"),
+        agent("r", 60, "lifecycle", phase="error", error="HTTP 500"),
+    ]
+    spans = otlp(log_of(failing).trace("r").to_otlp(tmp_path / f"trace{suffix}"))
+    assert [(span.status.code, span.status.message) for span in spans] == [
+        (2, "HTTP 500"),
+        (2, "error"),
+        (1, ""),
+        (0, ""),
+    ]
 
 
 WRITERS: dict[str, Callable[..., Any]] = {
@@ -132,6 +153,7 @@ def check_perfetto(document: dict[str, Any], spans: list[Span]) -> None:
         assert isinstance(event["name"], str)
         assert {"ph", "pid", "tid"} <= set(event)
         assert event["ph"] in "MXBi"
+        assert event["pid"] == 1
         if event["ph"] != "M":
             assert isinstance(event["ts"], int | float)
             assert isinstance(event["cat"], str)
@@ -158,9 +180,21 @@ def test_atif(tmp_path: Path) -> None:
     assert [step.source for step in trajectory.steps] == ["user", "agent", "agent"]
     (call,) = trajectory.steps[1].tool_calls or []
     assert (call.function_name, call.arguments) == ("read", {"path": "a"})
+    metrics = trajectory.steps[1].metrics
+    assert metrics is not None
+    assert (metrics.prompt_tokens, metrics.completion_tokens, metrics.cached_tokens, metrics.cost_usd) == (0, 5, 0, 0)
     assert trajectory.final_metrics is not None
     assert trajectory.final_metrics.total_completion_tokens == 10
     assert len(trajectory.subagent_trajectories or []) == 2
+
+
+def test_atif_of_calls_alone(tmp_path: Path) -> None:
+    """Tool calls of which nobody knows the model call are a step of their own, which counts none."""
+    calls = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c"), *tool("r", 6, 9, "d", "write")])
+    path = calls.trace("r").to_atif(tmp_path / "trace.json")
+    _, step = atif.Trajectory.model_validate_json(path.read_text()).steps
+    assert [call.function_name for call in step.tool_calls or []] == ["read", "write"]
+    assert step.llm_call_count == 0
 
 
 STREAMS: dict[str, Any] = {
@@ -184,6 +218,24 @@ def test_streamed_traces_are_the_same(rows: int) -> None:
         key: (span.trace, span.parent, span.start, span.end) for key, span in wanted.items()
     }
     assert stream.late == 0
+
+
+def test_a_run_is_written_when_nothing_came_of_it() -> None:
+    """A run that ends in the first row of a piece is held for the next piece, where its last event may be."""
+    *most, end, final = whole_run()
+    stream = export.TraceStream(Redactor())
+    tables = [log_of(payloads).to_arrow() for payloads in (most, [end], [final], whole_run("other"))]
+    assert [spans[0].attributes["run"] for spans in stream.read(tables)] == ["r", "other"]
+    assert stream.late == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3, 3), (0.5, 0.5), (True, 0), (None, 0), ("3", 0), (float("nan"), 0), (float("inf"), 0), ([3], 0)],
+)
+def test_figures(value: Any, expected: float) -> None:
+    """Only finite numbers are added up."""
+    assert figure(value) == expected
 
 
 @pytest.mark.parametrize("form", STREAMS)

@@ -69,6 +69,7 @@ def test_a_run() -> None:
     assert (root.output_tokens, first.output_tokens, last.output_tokens) == (15, 5, 5)
     assert (called.attributes["argument_bytes"], called.attributes["tool_call"]) == (len('{"path":"a"}'), "call_1")
     assert (root.attributes["pieces"], root.attributes["first_token_s"]) == (2, 2.15)
+    assert "attempts" not in root.attributes
     assert not trace.problems
 
 
@@ -222,15 +223,18 @@ def test_a_status(end: list[dict[str, Any]], status: str) -> None:
 
 
 def test_retries() -> None:
-    """A run's attempts are counted, and its start is that of the first."""
+    """A run's attempts and the gateway's retries are counted, and its start is that of the first."""
     payloads = [
         agent("r", 0, "lifecycle", phase="start", startedAt=BEGIN),
+        agent("r", 5, "run_status", retrying=True, retryAttempt=1),
+        agent("r", 6, "run_status", retrying=True, retryAttempt=2),
+        agent("r", 7, "run_status", retrying=False),
         agent("r", 10, "lifecycle", phase="finishing", error="HTTP 429"),
         agent("r", 20, "lifecycle", phase="start", startedAt=BEGIN + 20),
         agent("r", 30, "lifecycle", phase="end", endedAt=BEGIN + 30),
     ]
     root = log_of(payloads).trace("r").tree[0]
-    assert (root.attributes["attempts"], times(root)) == (2, (0, 30))
+    assert (root.attributes["attempts"], root.attributes["retries"], times(root)) == (2, 2, (0, 30))
 
 
 HOSTILE = [
@@ -254,6 +258,25 @@ def test_hostile_events() -> None:
         assert all(len(span.name) <= MAX_NAME for span in trace.tree)
     names = [span.name for span in log.trace("r").tree]
     assert sorted(names) == ["agent", "m" * MAX_NAME, "n" * MAX_NAME]
+
+
+@pytest.mark.parametrize(
+    ("count", "tokens"), [(0, 0), (7, 7), (2**63 - 1, 2**63 - 1), (2**63, None), (-1, None), (1.5, None), (True, None)]
+)
+def test_tokens(count: Any, tokens: int | None) -> None:
+    """Tokens are whole numbers that a column of a DataFrame can hold; others are as good as none."""
+    trace = log_of([agent("r", 0, "lifecycle", phase="start"), agent("r", 1, "usage", outputTokens=count)]).trace("r")
+    assert trace.tree[0].output_tokens == tokens
+    assert trace.spans["output_tokens"].isna().iloc[0] == (tokens is None)
+
+
+@pytest.mark.parametrize("length", [1024, 1025, 10_000])
+def test_long_ids(length: int) -> None:
+    """Ids of tool calls are cut at 1,024 characters; what begins the same is one call."""
+    log = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c" * length)])
+    (_, call) = log.trace("r").tree
+    assert len(call.attributes["tool_call"]) == 1024
+    assert call.status == "ok"
 
 
 @pytest.mark.parametrize(

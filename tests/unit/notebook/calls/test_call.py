@@ -86,7 +86,7 @@ def test_what_a_terminal_is_shown_of_params(capsys: pytest.CaptureFixture[str]) 
     names = {"given": {"limit": "\x1b[2J\u202e\x9b", "\x1b]0;x\u202e\x07": 1}}
     call = parse_cell("sessions.list", "$given")
     params = bind(call.body, names)
-    calls.warn(calls.Running(FakeGateway({}), call, params, None))  # type: ignore[arg-type]
+    calls.warn(call.method, params)
     shown = capsys.readouterr().err + calls.dry_run(call, params, (), Redactor())
     assert "sessions.list" in shown
     assert printable(shown) == shown

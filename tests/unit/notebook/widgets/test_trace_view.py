@@ -17,7 +17,7 @@ from gateway_nb.notebook.widgets import trace_view
 from gateway_nb.notebook.widgets.trace_view import MAX_ROWS, TraceView, details, matching
 from gateway_nb.protocol.frames import encode
 from tests.helpers.heard import Heard
-from tests.helpers.runs import agent, events_of, log_of, spawning, tool, whole_run
+from tests.helpers.runs import BEGIN, agent, events_of, log_of, spawning, tool, whole_run
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\x1b[31m"
 
@@ -128,6 +128,37 @@ def test_hostile_texts(heard: Heard) -> None:
     assert result.endswith("… 10,011 more characters; to_otlp(path, content=True) has all")
 
 
+def backwards() -> list[dict[str, Any]]:
+    return [{**payload, "ts": BEGIN - payload["seq"]} if "ts" in payload else payload for payload in whole_run()]
+
+
+BAD: dict[str, tuple[list[Any], int, str]] = {
+    "out of order": (list(whole_run())[::-1], 4, "its events came out of order"),
+    "no starts": ([*whole_run()][5:8], 3, "its start was not seen"),
+    "no ends": ([*whole_run()][:5], 3, "its end was not seen"),
+    "an id twice": ([*whole_run(), *tool("r", 1400, 1500, "call_1")], 5, "its id was used before in this run"),
+    "times going backwards": (backwards(), 4, "it ends before it starts"),
+    "a name of 10 KB": ([next(whole_run()), *tool("r", 1, 5, "c", "n" * 10_000)], 2, "its end was not seen"),
+    "a year long": ([agent("r", 0, "usage", outputTokens=1), agent("r", 10**11, "lifecycle", phase="end")], 2, "start"),
+    "no times": ([agent("r", 0, "thinking", text="x")], 1, "its start was not seen"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(heard: Heard, case: str) -> None:
+    """Whatever came, every span is a row with a bar in sight, and what is wrong with it is said where it is."""
+    payloads, count, problem = BAD[case]
+    body = shown(heard, log_of(payloads).trace("r"))
+    assert len(body["rows"]) == count
+    assert all(0 <= row["start"] <= row["end"] <= body["end"] for row in body["rows"])
+    assert any(problem in row["title"] and "⚠" in row["label"] for row in body["rows"])
+    assert problem in body["title"]
+    assert len(encode(body)) < 5000
+    for row in body["rows"]:
+        heard.say("details", span=row["id"])
+    assert len(heard.of("details")) == count
+
+
 def test_nothing_is_saved(heard: Heard) -> None:
     """Nothing of a trace is in a trait: traits are saved into the notebook."""
     shown(heard, log_of(whole_run("a-run-of-mine")).trace("a-run-of-mine"))
@@ -150,6 +181,9 @@ def test_it_grows(heard: Heard) -> None:
     body = shown(heard, trace)
     assert (body["open"], len(body["rows"])) == (True, 3)
     assert refreshed(heard) == []
+    log.extend(events_of(whole_run("another")))
+    assert refreshed(heard) == []
+    assert heard.widget._again() is None  # nothing came since: nothing is read
     log.extend(events_of(payloads[4:8]))
     ((kind, body),) = refreshed(heard)
     assert (kind, body["open"], len(body["rows"])) == ("trace", True, 4)
