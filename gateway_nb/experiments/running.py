@@ -318,12 +318,14 @@ class Runner:
             if cost > most and not too_dear.done():
                 too_dear.set_result(f"it cost ${cost:.4g}, more than max_run_cost={most:g}, and was aborted")
 
+        limit = self._core.settings.request_timeout
         with self._core.feed.subscribe("session.message", add):
             await self._ask("sessions.messages.subscribe", {"key": record.session})
             try:
                 yield too_dear
             finally:
-                await self._ask("sessions.messages.unsubscribe", {"key": record.session})
+                with contextlib.suppress(GatewayError):  # the connection is gone, and its subscriptions with it
+                    await self._core.requests.ask("sessions.messages.unsubscribe", {"key": record.session}, limit)
 
     async def _closed(self, record: Record, outcome: Outcome) -> Record:
         """Write down how a run ended, and what it used with those before it."""
