@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..capture.lake.writing import LakeStats
 from ..client.log import LOGGER
 from ..errors import BadArgumentError, CaptureError, one_line, printable
-from .collecting import Plan, Told, collect
+from .collecting import GatewayState, Plan, collect
 from .leases import BEAT, LEASE, Leases, Report
 
 if TYPE_CHECKING:
@@ -85,14 +86,14 @@ class ClusterCapture:
 
         with self._lock:
             owners = dict(self._leases.owners)
-            said = {address: worker.report for address, worker in self._workers.items()}
+            reports = {address: worker.report for address, worker in self._workers.items()}
         rows = []
         for member in self._plan.members:
             owner = owners.get(member.name)
-            report = said.get(owner or "") or {"gateways": {}}
+            report = reports.get(owner or "") or {"gateways": {}}
             found = report["gateways"].get(member.name)
-            told = Told(*found) if found else Told("waiting" if owner is None else "connecting", 0, 0, 0, None)
-            rows.append((member.name, owner, told.state, told.epoch, told.events, told.missed, told.reason))
+            row = GatewayState(*found) if found else GatewayState("connecting" if owner else "waiting", 0, 0, 0, None)
+            rows.append((member.name, owner, *dataclasses.astuple(row)))
         text = pd.StringDtype("pyarrow")
         frame = pd.DataFrame(rows, columns=["gateway", "worker", "state", "epoch", "events", "missed", "reason"])
         kinds = {**dict.fromkeys(("gateway", "worker", "state", "reason"), text)}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...client.event import Event
 from ...client.feed import Feed
 from ...client.log import LOGGER
 from ...client.redaction.redactor import Redactor
@@ -57,6 +58,19 @@ class LakeStats:
     waiting: int
     damaged: int
     problem: str | None
+
+
+class _Taking(Source):
+    """A gateway whose events are this capture's for a time; its marks always are."""
+
+    def __init__(self, capture: Capture, gateway: str, redactor: Redactor, takes: Callable[[], bool]) -> None:
+        super().__init__(capture, gateway, redactor)
+        self._takes = takes
+
+    def extend(self, events: list[Event]) -> None:
+        """Take events, if they are to be taken."""
+        if self._takes():
+            super().extend(events)
 
 
 class LakeCapture:
@@ -115,15 +129,18 @@ class LakeCapture:
         """Whether it still takes events: until `stop`, or until its disk fails."""
         return self._journal.alive
 
-    def add(self, gateway: str, feed: Feed, redactor: Redactor) -> Callable[[], object]:
+    def add(
+        self, gateway: str, feed: Feed, redactor: Redactor, takes: Callable[[], bool] = lambda: True
+    ) -> Callable[[], object]:
         """Take a gateway's events from now on; return the function that ends that.
 
         Args:
             gateway: the name, the column ``gateway`` of its rows.
             feed: its events.
             redactor: takes its secrets out of them.
+            takes: called for some events at a time; where it returns ``False``, they are another capture's.
         """
-        remove = feed.keep(Source(self._journal, gateway, redactor))
+        remove = feed.keep(_Taking(self._journal, gateway, redactor, takes))
         self._removals.append(remove)
         return remove
 

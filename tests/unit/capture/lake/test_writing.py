@@ -61,6 +61,20 @@ def test_what_is_given_is_there(lake: Lake) -> None:
     assert (north.keepers, south.keepers) == ([], [])
 
 
+def test_what_is_another_captures(lake: Lake) -> None:
+    """Events that are not to be taken are not in the lake; marks, which say that something is missing, are."""
+    capture, feed, takes = LakeCapture(lake), Feed(), [True]
+    capture.add("north", feed, Redactor(), lambda: takes[0])  # type: ignore[arg-type]
+    feed.give(events(0, 3))
+    takes[0] = False
+    feed.give(events(3, 3))
+    for keeper in feed.keepers:
+        keeper.mark("stop", 1, {})
+    capture.stop()
+    assert numbers(lake) == Counter(range(3))
+    assert [row["kind"] for row in rows(lake) if row["gateway"] == "north" and not row["event"]] == ["stop"]
+
+
 def test_it_commits_while_it_runs(lake: Lake) -> None:
     """Rows are in the lake soon after they came, and more follow; nothing follows where nothing comes."""
     capture, (north,) = start(lake, "north")
