@@ -1,6 +1,6 @@
 """Many gateways: what connecting, asking, capturing and reading cost. ``python -m tests.bench fleet [PART ...]``.
 
-Parts: ``requests``. ``--gateways N``, default 200.
+Parts: ``requests`` (``--gateways N``, default 200) and ``ingest``. ``--simulate``: what larger fleets need.
 """
 
 from __future__ import annotations
@@ -133,10 +133,21 @@ def requests() -> dict[str, Any]:
     }
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"requests": requests}
+def ingest() -> dict[str, Any]:
+    """Capturing into a lake; see `tests.bench.fleet_ingest`."""
+    from tests.bench import fleet_ingest
+
+    return fleet_ingest.measure()
+
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {"requests": requests, "ingest": ingest}
 
 
 def measure() -> dict[str, Any]:
-    """Return the figures of the parts that the command line names, or of all."""
+    """Return the figures of the parts that the command line names, or of all; or the plan for larger fleets."""
+    if "--simulate" in sys.argv:
+        from tests.bench import fleet_plan
+
+        return fleet_plan.simulate()
     chosen = [name for name in PARTS if name in sys.argv[2:]] or list(PARTS)
     return {f"{name} {figure}": value for name in chosen for figure, value in PARTS[name]().items()}
