@@ -99,6 +99,17 @@ class ClusterCapture:
         return frame.astype({**kinds, **dict.fromkeys(("epoch", "events", "missed"), "Int64")})
 
     @property
+    def shares(self) -> dict[str, str]:
+        """For each gateway how its capture goes, and where: what the fleet's grid shows."""
+        rows = self.collectors[["gateway", "state", "worker"]].itertuples(index=False)
+        return {name: state if state == "waiting" else f"{state} on {worker}" for name, state, worker in rows}
+
+    @property
+    def alive(self) -> bool:
+        """Whether it captures: until `stop`."""
+        return not self._stopping.is_set()
+
+    @property
     def stats(self) -> LakeStats:
         """What all collectors have done, those that are gone as they last said; `waiting` is of those that are there.
 

@@ -292,7 +292,9 @@ class Fleet:
         Example:
             >>> missing = fleet.status.df.query("state != 'connected'")
         """
-        return FleetStatus(self.members, [gateway.status for gateway in self])
+        captures = (capture for capture in self._captures if isinstance(capture, ClusterCapture))
+        collectors = next((capture.shares for capture in captures if capture.alive), {})
+        return FleetStatus(self.members, [gateway.status for gateway in self], collectors)
 
     def __repr__(self) -> str:
         return f"<Fleet of {self.status}>"

@@ -105,6 +105,7 @@ def test_a_cluster_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         fleet.capture(tmp_path / "lake", client=True) as capture,
     ):
         until(lambda: connected(capture))
+        assert fleet.status.df["collector"].str.startswith("connected on tcp://127.0.0.1:").all()
     assert outcome(tmp_path / "lake", counting.sent).twice == 0
 
 
