@@ -137,3 +137,16 @@ def test_a_lake_that_can_not_be(tmp_path: Path, client: Client) -> None:
         assert "lake can't be written: Not a directory" in str(capture.stats.problem)
         with pytest.raises(CaptureError, match="some events may not be in the lake"):
             fleet.close()
+
+
+def test_a_client_that_is_closed(tmp_path: Path) -> None:
+    """Where the client is closed before the capture, its end is an error soon, and the workers end by themselves."""
+    with Counting(1, 0.02) as counting, cluster_of(1) as (cluster, _):
+        client = Client(cluster)
+        fleet = gnb.fleet(counting.members(), device_identity=None)
+        capture = fleet.capture(tmp_path / "lake", client=client)
+        until(lambda: connected(capture))
+        client.close()
+        until(lambda: capture.stats.problem is not None)
+        with pytest.raises(CaptureError, match="some events may not be in the lake"):
+            fleet.close()
