@@ -163,13 +163,12 @@ def side_by_side(frame: pd.DataFrame, kind: str, a: str, b: str, scores: Array) 
 
 
 def _paired(one: Array, other: Array) -> _Test:
-    import numpy as np
 
     if not len(one):
         return _Test(*[math.nan] * len(_Test._fields))
     differences = one - other
     spread = 0.0 if not varied(differences) else float(differences.std(ddof=1))
-    low, high = map(float, interval(differences, np.ones(len(one))))
+    low, high = map(float, interval(differences))
     p = float(p_value(differences)) if len(one) > 1 else math.nan
     return _test(one, other, low, high, p, spread)
 
@@ -248,6 +247,6 @@ def _needed(found: _Found, comparisons: int) -> str:
     least = math.log2(2 * comparisons / _ALPHA)  # fewer pairs have no sign patterns rare enough
     needed = math.ceil(max(needed, least))
     if needed <= (found.pairs if found.pairs is not None else min(found.rows_a, found.rows_b)):
-        return f"; one of {found.unit:g} would most likely have been"
+        return f"; one of {found.unit:g} would most likely have been shown"
     number = needed if needed < 20 else int(float(f"{needed:.1e}"))
     return f"; about {number:,} {'pairs' if sides == 1 else 'rows each'} would show one of {found.unit:g}"

@@ -22,6 +22,7 @@ _LARGEST_WHOLE = 2**63
 _LONGEST_TEXT = 10_000
 _LONGEST_ERROR = 300
 _MOST_KEYS = 100
+_RAISED = (Exception, SystemExit, KeyboardInterrupt)  # the last two would end the loop, which is every connection's
 
 
 def columns(scorers: Mapping[str, Scorer] | Sequence[Scorer], taken: Iterable[str] = ()) -> dict[str, Scorer]:
@@ -94,10 +95,10 @@ async def score(
     errors = []
     for name, outcome in zip(scorers, outcomes, strict=True):
         try:
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, BaseException):
                 raise outcome
             values |= _values(name, outcome)
-        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+        except _RAISED as error:
             problem = hidden(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST_ERROR)
             errors.append(one_line(f"{name}: {problem}"))
     return values, errors
@@ -109,14 +110,14 @@ async def _outcome(scorer: Scorer, row: dict[str, Any], answer: str, trace: Trac
     def call() -> Any:
         try:
             return scorer(row, answer, trace)
-        except Exception as error:  # noqa: BLE001
+        except _RAISED as error:
             return error
 
     asynchronous = inspect.iscoroutinefunction(scorer) or inspect.iscoroutinefunction(getattr(scorer, "__call__", None))  # noqa: B004
     result = call() if asynchronous else await asyncio.to_thread(call)
     try:
         return await result if inspect.isawaitable(result) else result
-    except Exception as error:  # noqa: BLE001
+    except _RAISED as error:
         return error
 
 

@@ -134,6 +134,8 @@ def test_zoom(shown: Stub) -> None:
     at = bar(shown, 2)["left"]
     page.keyboard.press("Shift+ArrowRight")
     assert bar(shown, 2)["left"] == pytest.approx(at - 0.25, abs=0.01)
+    page.keyboard.press("End")  # what is selected comes in sight
+    assert 0 <= bar(shown, 7)["left"] < 1
     page.keyboard.press("-")
     page.keyboard.press("0")
     assert bar(shown, 2) == pytest.approx(before, abs=0.01)
