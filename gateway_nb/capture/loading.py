@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def load(
     if errors not in ("raise", "skip"):
         raise BadArgumentError(f"errors must be 'raise' or 'skip', not {errors!r}")
     address = str(path)
-    if "://" in address or (Path(path) / "_delta_log").is_dir():
+    if "://" in address or os.path.isdir(os.path.join(path, "_delta_log")):
         from .lake.recording import open_lake
 
         return open_lake(address, version, storage_options, client)

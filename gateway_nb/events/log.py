@@ -59,6 +59,18 @@ class LogStats:
     events: dict[str, int]
 
 
+class Place(NamedTuple):
+    """Where a reader of a log has come to.
+
+    Attributes:
+        clearings: how often the log had been cleared by then.
+        rows: that the log had held by then since it was cleared, dropped ones included.
+    """
+
+    clearings: int = 0
+    rows: int = 0
+
+
 class _State(NamedTuple):
     chunks: tuple[pa.Table, ...]
     tail: list[Row]
@@ -89,6 +101,7 @@ class EventLog(EventView):
         self._max_bytes, self._chunk_bytes = max_bytes, _CHUNK_BYTES
         # One attribute, replaced as a whole: a reader always sees what belongs together.
         self._state = _State((), [], 0)
+        self._clearings = 0
         self._sealing = threading.Lock()
         self._framing = threading.Lock()
         self._tail_bytes = self._builder_start = self._runs_start = 0
@@ -173,6 +186,27 @@ class EventLog(EventView):
         chunks, tail = self.pieces()
         return joined([*chunks, table_of(tail)])
 
+    def since(self, place: Place) -> tuple[pa.Table, int, Place]:
+        """Return what came since another read.
+
+        Args:
+            place: what that one returned; ``Place()`` for the beginning.
+
+        Returns:
+            The rows, as `to_arrow` returns them; how many more there were that are dropped by now; and the new place.
+        """
+        clearings, (chunks, tail, dropped) = self._clearings, self._state
+        tail = tail[:]
+        seen = place.rows if place.clearings == clearings else 0
+        end = dropped + sum(chunk.num_rows for chunk in chunks) + len(tail)
+        parts, first = [], dropped
+        for chunk in chunks:
+            if first + chunk.num_rows > seen:
+                parts.append(chunk.slice(max(seen - first, 0)))
+            first += chunk.num_rows
+        parts.append(table_of(tail[max(seen - first, 0) :]))
+        return joined(parts), max(dropped - seen, 0), Place(clearings, end)
+
     @property
     def df(self) -> pd.DataFrame:
         """A snapshot as a DataFrame; the next one costs what came since.
@@ -245,6 +279,7 @@ class EventLog(EventView):
     def clear(self) -> None:
         """Forget every row."""
         with self._sealing, self._framing, self._reading_runs:
+            self._clearings += 1
             self._state = _State((), [], 0)
             self._builder = FrameBuilder()
             self._payloads = PayloadReader()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +19,7 @@ from ..events import widgets
 from ..faces.gateway import Gateway
 from ..protocol.scopes import ADMIN, allows
 from ..records.reading import Reader
-from ..sync.loop_thread import loop_thread
+from ..sync.loop_thread import INTERRUPT_SECONDS, loop_thread
 from .analysis import Analysis
 from .conditions import check_conditions
 from .frame import frame_of
@@ -143,22 +146,32 @@ class Experiment(Analysis):
         """
         if at_stop not in ("abort", "wait"):
             raise BadArgumentError(f"at_stop must be 'abort' or 'wait', not {at_stop!r}")
-        with self._store.locked():
-            self._settle()
-            left = len(self.plan.cells) - self._done
-            print(f"{self.plan}; {left:,} to run, {self.limits.parallel} at a time")
-            events: list[RunEvents] = []
-            with Capture(
-                self._store.events,
-                append=True,
-                redactor=self._gateway.redactor,
-                attach=partial(self._attach, events),
-                on_error=lambda error: self.stop("wait"),
-            ):
-                interrupted = self._run(events[0], at_stop)
+        if self._runner is not None:
+            raise ExperimentError(f"{self.name} runs already")
+        print(f"{self.plan}; {len(self.plan.cells) - self._done:,} to run, {self.limits.parallel} at a time")
+        events = RunEvents(f"experiment-{self.name}-{self._manifest.id}-")
+        runner = Runner(self._gateway.core, self.plan, self._store, self.limits, self.records, events, self.scorers)
+
+        def interrupt(number: int) -> None:
+            self._thread.call(partial(runner.stop, at_stop) if number == 1 else runner.cancel)
+
+        self._runner = runner
+        ended = threading.Event()
+        try:
+            handle = self._thread.submit(self._to_the_end(runner, events, ended), f"experiment {self.name}")
+            interrupted = wait(handle, ended, self.name, len(self.plan.cells), self.records, interrupt)
+        except BaseException:  # Ctrl-C, where nothing waited for it, or what ended the experiment
+            self._thread.call(runner.cancel)
+            ended.wait(INTERRUPT_SECONDS)
+            raise
+        finally:
+            self._runner = None
+        done = f"{self._done:,} of {len(self.plan.cells):,} cells have run"
         if interrupted:
-            done = f"{self._done:,} of {len(self.plan.cells):,} cells have run"
             raise KeyboardInterrupt(f"{done}; run() goes on with the others")
+        if runner.limit is not None:
+            warnings.warn(f"{runner.limit}={getattr(self.limits, runner.limit):g} is reached: {done}", stacklevel=3)
+        self._warn_of_other_models()
         return self
 
     @property
@@ -175,7 +188,26 @@ class Experiment(Analysis):
         if (runner := self._runner) is not None:
             self._thread.call(partial(runner.stop, at_stop))
 
-    def _settle(self) -> None:
+    async def _to_the_end(self, runner: Runner, events: RunEvents, ended: threading.Event) -> None:
+        """Run it. All of it on the loop's thread, since no Ctrl-C comes between two steps there."""
+        runner.task = asyncio.current_task()
+        with contextlib.ExitStack() as ends:
+            ends.callback(ended.set)
+            ends.enter_context(self._store.locked())
+            await self._settle()
+            capture = Capture(
+                self._store.events,
+                append=True,
+                redactor=self._gateway.redactor,
+                attach=lambda capture: self._gateway.core.feed.keep(events.into(capture)),
+                on_error=lambda error: self.stop("wait"),
+            )
+            try:
+                await runner.run()
+            finally:
+                await asyncio.to_thread(capture.stop)
+
+    async def _settle(self) -> None:
         """Check that the gateway has what is run, and write it down, unless that was done before."""
         there = self._store.read_manifest()
         if there is not None and there.id != self._manifest.id:
@@ -183,51 +215,16 @@ class Experiment(Analysis):
         self.records.update(self._store.read_records())
         if self.limits.cleanup and not allows(self._gateway.status.scopes, ADMIN):
             raise BadArgumentError(f"cleanup=True deletes sessions, which needs scopes=[..., {ADMIN!r}] of connect()")
-        check = check_conditions(self.plan, self.limits.parallel)
-        Reader(self._gateway.core).read(check, "agents and models", self._thread)
+        await Reader(self._gateway.core).read_silently(check_conditions(self.plan, self.limits.parallel))
         if there != self._manifest:
             self._store.write(self._manifest, storable(self.plan.data)[0])
 
-    def _attach(self, found: list[RunEvents], capture: Capture) -> Callable[[], None]:
-        events = RunEvents(self._prefix, capture)
-        found.append(events)
-        return self._gateway.core.feed.keep(events)
-
-    @property
-    def _prefix(self) -> str:
-        return f"experiment-{self.name}-{self._manifest.id}-"
-
-    def _run(self, events: RunEvents, at_stop: AtStop) -> bool:
-        """Run it on the loop, and show a bar here; return whether it was interrupted."""
-        runner = Runner(
-            self._gateway.core,
-            self.plan,
-            self._store,
-            self.limits,
-            self.records,
-            self._prefix,
-            events,
-            self.scorers,
-        )
-
-        def interrupt(number: int) -> None:
-            how = partial(runner.stop, at_stop) if number == 1 else runner.cancel
-            self._thread.call(how)
-
-        self._runner = runner
-        try:
-            handle = self._thread.submit(runner.run(), f"experiment {self.name}")
-            interrupted = wait(handle, self.name, len(self.plan.cells), self.records, interrupt)
-        finally:
-            self._runner = None
-        if runner.limit is not None:
-            done = f"{self._done:,} of {len(self.plan.cells):,} cells have run"
-            warnings.warn(f"{runner.limit}={getattr(self.limits, runner.limit):g} is reached: {done}", stacklevel=4)
-        asked = ((self.plan.cells[number].model, record) for number, record in self.records.items())
-        if others := [record.model for model, record in asked if model and record.model not in (model, None)]:
-            names = ", ".join(sorted({str(name) for name in others}))
+    def _warn_of_other_models(self) -> None:
+        asked = ((self.plan.cells[number].model, record.model) for number, record in self.records.items())
+        others = [answered for model, answered in asked if model and answered not in (model, None)]
+        if others:
+            names = ", ".join(sorted(set(map(str, others))))
             warnings.warn(f"{len(others):,} runs were answered by another model than was asked: {names}", stacklevel=4)
-        return interrupted
 
     @property
     def _done(self) -> int:

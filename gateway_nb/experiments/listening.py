@@ -20,13 +20,18 @@ class RunEvents:
 
     Args:
         prefix: with which the sessions' names begin, a number after it.
-        keeper: takes all of them.
     """
 
-    def __init__(self, prefix: str, keeper: Keeper) -> None:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self._name = re.compile(re.escape(prefix).encode() + rb"\d+(?:-\d+)?")
-        self._keeper = keeper
+        self._keepers: list[Keeper] = []
         self._logs: dict[bytes, EventLog] = {}
+
+    def into(self, keeper: Keeper) -> RunEvents:
+        """Pass them on to a keeper, too; return itself."""
+        self._keepers.append(keeper)
+        return self
 
     def extend(self, events: list[Event]) -> None:
         """Take the events that came together."""
@@ -38,13 +43,13 @@ class RunEvents:
             for name in names & self._logs.keys():
                 self._logs[name].extend([event])
         if own:
-            self._keeper.extend(own)
+            for keeper in self._keepers:
+                keeper.extend(own)
 
     def mark(self, kind: str, epoch: int, detail: dict[str, Any]) -> None:
         """Take a note: what came before and after it may lack something."""
-        self._keeper.mark(kind, epoch, detail)
-        for log in self._logs.values():
-            log.mark(kind, epoch, detail)
+        for keeper in [*self._keepers, *self._logs.values()]:
+            keeper.mark(kind, epoch, detail)
 
     def begin(self, name: str) -> None:
         """Keep the events of a session."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..client.run import agent_meta, answer_of
 from ..protocol.frames import mapping
 from ..records.frames import value_at
-from ..records.history import History, about, blocks, read_history, run_of, text_of
+from ..records.history import INJECTED, History, about, blocks, read_history, run_of, text_of
 from ..records.steps import Ask, Steps
 
 _ENDS = {"error": "failed", "aborted": "aborted"}
@@ -90,13 +90,15 @@ def found_in(history: History, run: str) -> Found:
     if not answers or answers[-1].get("stopReason") in _GOES_ON:
         return Found("lost")
     last = answers[-1]
-    status = _ENDS.get(str(last["stopReason"]), "ok")
-    error = None if status == "ok" else str(last.get("errorMessage") or f"the model stopped: {last['stopReason']}")
+    injected = last.get("model") == INJECTED
+    reason = "aborted" if injected else str(last["stopReason"])
+    status = _ENDS.get(reason, "ok")
+    error = None if status == "ok" else str(last.get("errorMessage") or f"the model stopped: {reason}")
     asked = _number(own[0].get("timestamp"))
     kept = _number(about(last).get("recordTimestampMs"))
     seconds = None if asked is None or kept is None else max(kept - asked, 0) / 1000
     answer = text_of(blocks(last)).strip() if status == "ok" else None
-    return Found("ended", Outcome(status, answer, _model(last), seconds, None, error))
+    return Found("ended", Outcome(status, answer, None if injected else _model(last), seconds, None, error))
 
 
 def read_used(sessions: list[str]) -> Steps[Used]:

@@ -28,6 +28,7 @@ class Bar(tqdm):  # type: ignore[misc]  # tqdm tells no types
 
 def wait(
     handle: RequestHandle[Any],
+    ended: threading.Event,
     name: str,
     cells: int,
     records: Mapping[int, Record],
@@ -37,6 +38,7 @@ def wait(
 
     Args:
         handle: what runs it.
+        ended: set at its end.
         name: of the experiment.
         cells: how many there are.
         records: what is known of them, as it grows.
@@ -45,8 +47,6 @@ def wait(
     Raises:
         GatewayError: what ended it.
     """
-    ended = threading.Event()
-    handle.add_done_callback(lambda _: ended.set())
     interrupts = 0
     # A kernel's stderr is no terminal, and shows bars all the same; a file does not.
     in_kernel = type(sys.stderr).__module__.startswith("ipykernel.")

@@ -60,11 +60,11 @@ class Runner:
         store: where it is written, locked.
         limits: how it is run.
         records: what is known of cells, by number; kept up to date.
-        prefix: with which the names of sessions begin.
-        events: hears what the runs do.
+        events: hears what the runs do; its prefix begins the names of their sessions.
         scorers: by the names of their columns.
 
     Attributes:
+        task: in which it runs, ``None`` before that.
         limit: the limit that was reached, ``None`` for none.
     """
 
@@ -75,7 +75,6 @@ class Runner:
         store: Store,
         limits: Limits,
         records: dict[int, Record],
-        prefix: str,
         events: RunEvents,
         scorers: Mapping[str, Scorer],
     ) -> None:
@@ -84,16 +83,16 @@ class Runner:
         self._store = store
         self._limits = limits
         self._records = records
-        self._prefix = prefix
+        self._prefix = events.prefix
         self._events = events
         self._scorers = scorers
-        self._task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Task[Any] | None = None
         self._stopped = False
         self._aborting = asyncio.Event()
         self._in_flight = 0
-        self._costs = {number: record.cost or 0.0 for number, record in records.items()}
-        self._cost = sum(self._costs.values())
-        self._done = sum(record.status in DONE for record in records.values())
+        self._costs: dict[int, float] = {}
+        self._cost = 0.0
+        self._done = 0
         self.limit: str | None = None
 
     # Which cells, and when
@@ -108,7 +107,9 @@ class Runner:
             GatewayClosedError: the connection was lost, and did not come back.
             MissingScopeError: the connection may not start runs.
         """
-        self._task = asyncio.current_task()
+        self._costs = {number: record.cost or 0.0 for number, record in self._records.items()}
+        self._cost = sum(self._costs.values())
+        self._done = sum(record.status in DONE for record in self._records.values())
         left = [cell for cell in self._plan.order if self._is_left(self._records.get(cell.number))]
         left.sort(key=lambda cell: cell.number not in self._records)
         queue = deque(left)
@@ -128,8 +129,8 @@ class Runner:
 
     def cancel(self) -> None:
         """End at once: runs under way go on in the gateway, and are found the next time. On the loop's thread."""
-        if self._task is not None:
-            self._task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     def stop(self, at_stop: AtStop) -> None:
         """Begin no more runs; on the loop's thread.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import EllipsisType
@@ -87,8 +88,9 @@ async def run_each(gateways: Sequence[Gateway], runs: Sequence[AsyncRun]) -> lis
     try:
         return await ask_each(gateways, result)
     except asyncio.CancelledError:
-        async with asyncio.timeout(ABORT_SECONDS):
-            await ask_each(gateways, lambda gateway: of[gateway].abort())
+        with contextlib.suppress(TimeoutError):  # those that do not answer may go on
+            async with asyncio.timeout(ABORT_SECONDS):
+                await ask_each(gateways, lambda gateway: of[gateway].abort())
         raise
 
 

@@ -15,10 +15,12 @@ from ..capture.lake.delta import Lake
 from ..capture.lake.writing import LakeCapture
 from ..client import options as options_
 from ..client.calls import user_facing
+from ..client.core import STOP_TIMEOUT
 from ..client.feed import patterns_of
 from ..client.options import ConnectOptions, without_secrets
 from ..client.run import AsyncRun
 from ..errors import BadArgumentError, GatewayError
+from ..events import widgets
 from ..events.log import MAX_BYTES, MAX_ROWS
 from ..faces import connections as connecting
 from ..faces.gateway import Gateway
@@ -37,6 +39,8 @@ from .status import FleetStatus
 if TYPE_CHECKING:
     import distributed
     import pandas as pd
+
+    from ..events.widgets import EventTable
 
 _NAMED = 5
 _in_fleets: weakref.WeakSet[Gateway] = weakref.WeakSet()
@@ -196,12 +200,22 @@ class Fleet:
 
         Raises:
             CaptureError: a capture could not commit the rest; says where it is.
+            GatewayTimeoutError: a line had to be cut.
         """
-        with contextlib.ExitStack() as ends:  # each, whatever becomes of the others
+        with contextlib.ExitStack() as ends:  # the last first, each whatever becomes of the others
             for gateway in self:
                 ends.callback(gateway.close)
+            ends.callback(self._stop)
             for capture in list(self._captures):
                 ends.callback(capture.stop)
+
+    def _stop(self) -> None:
+        """Close the lines side by side: one that does not answer takes its time."""
+        if not self._thread.is_alive():
+            return
+        outcomes = self._thread.run(lambda: ask_each(self, lambda gateway: gateway.core.stop(STOP_TIMEOUT)), "close")
+        for error in filter(None, outcomes):
+            raise error
 
     def __enter__(self) -> Fleet:
         return self
@@ -293,6 +307,10 @@ class Fleet:
             >>> missing = fleet.status.df.query("state != 'connected'")
         """
         return FleetStatus(self.members, [gateway.status for gateway in self])
+
+    def table(self) -> EventTable:
+        """Return one live table of all connections' events, a widget; its first column is the gateway."""
+        return widgets.backend.fleet_table(self)
 
     def __repr__(self) -> str:
         return f"<Fleet of {self.status}>"

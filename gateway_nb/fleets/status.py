@@ -95,19 +95,19 @@ class FleetStatus:
         return f"<div>{self}</div><div style='{_GRID}'>{tiles}</div>{beyond}{lines}"
 
     def _problems(self) -> tuple[list[tuple[str, str]], list[str]]:
-        """Return the names of the connections that are not open, with why, and a line about those left out."""
+        """Return what is wrong, by the names of the gateways, and a line about those left out."""
         found = [
-            (member.name, one_line(f"{status.state_text} · {status.reason or 'no reason given'}", _REASON))
+            (member.name, one_line(" · ".join((status.state_text, *wrong)), _REASON))
             for member, status in zip(self.members, self.states, strict=True)
-            if status.state not in ("connected", "closed")
+            if (wrong := [*filter(None, [status.reason]), *status.problems])
         ]
         left = len(found) - _PROBLEMS
-        return found[:_PROBLEMS], [f"and {left:,} more that are not connected; .df has all"] if left > 0 else []
+        return found[:_PROBLEMS], [f"and {left:,} more of which something is wrong; .df has all"] if left > 0 else []
 
 
 def _tile(member: Member, status: Status) -> str:
     about = one_line(status, _REASON)
-    state = status.state_text if status.rtt is None else f"{status.rtt * 1000:.1f} ms"
+    state = status.state if status.rtt is None else f"{status.rtt * 1000:.1f} ms"
     colour = _COLOURS.get(status.state, _WAITING)
     return (
         f"<div style='{_TILE};border-left:5px solid {colour}' title='{html.escape(about)}'>"

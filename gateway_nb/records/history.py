@@ -19,6 +19,8 @@ _MESSAGE_CHARS = 2_000_000
 _ATTEMPTS = 3
 _MOST_EMPTY = 20  # pages in a row: what the gateway hides may fill a few
 META = "__openclaw"
+INJECTED = "gateway-injected"
+"""The model of messages that the gateway writes itself, as of what an aborted run had said."""
 
 
 @dataclass

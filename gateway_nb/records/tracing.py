@@ -12,13 +12,12 @@ from ..events.traces.steps import nanoseconds
 from ..events.traces.trace import Trace
 from ..protocol.frames import encode
 from .frames import value_at
-from .history import History, about, blocks, read_history, run_of, text_of
+from .history import INJECTED, History, about, blocks, read_history, run_of, text_of
 from .messages import call_records
 from .steps import Ask, Steps, together
 
 _STATUSES = {"error": "error", "aborted": "aborted"}
 _TOKENS = {"cacheRead": "cache_read_tokens", "cacheWrite": "cache_write_tokens"}
-_INJECTED = "gateway-injected"
 _LONGEST = 200
 _MAX_ID = 1024
 
@@ -59,7 +58,7 @@ def _inspect(run: str, root: Span) -> Steps[None]:
 
 def _complete(run: str, spans: list[Span], history: History) -> None:
     messages = [message for message in history.messages if run_of(message) == run]
-    answers = [each for each in messages if each.get("role") == "assistant" and each.get("model") != _INJECTED]
+    answers = [each for each in messages if each.get("role") == "assistant" and each.get("model") != INJECTED]
     if not messages:
         spans[0].mark("its messages are not in the session's history")
         return

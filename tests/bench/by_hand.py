@@ -67,7 +67,3 @@ def overhead() -> dict[str, float]:
         "lowest (%)": round(100 * min(ratios), 1),
         "highest (%)": round(100 * max(ratios), 1),
     }
-
-
-if __name__ == "__main__":
-    print(overhead())

@@ -1,4 +1,4 @@
-"""10,000 cells of an experiment: the frame and its summary, beside what pandas takes for the means alone."""
+"""An experiment's runs beside the same runs by hand, and the frame and summary of 10,000 cells beside pandas' means."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gateway_nb.experiments.frame import frame_of
 from gateway_nb.experiments.plan import Plan
 from gateway_nb.experiments.statistics import summary
 from gateway_nb.experiments.store import Record
+from tests.bench.by_hand import overhead
 
 _ROUNDS = 5
 
@@ -49,5 +50,5 @@ def _summaries(rows: int, repeats: int, models: tuple[str, ...]) -> dict[str, fl
 
 
 def measure() -> dict[str, float]:
-    """Return seconds: of ten runs of each row, and of one, where intervals take the longest."""
-    return {**_summaries(500, 5, ("p/a", "p/b")), **_summaries(5_000, 1, ("p/a",))}
+    """Return seconds: of ten runs of each row, and of one, where intervals take the longest; and what runs take."""
+    return {**_summaries(500, 5, ("p/a", "p/b")), **_summaries(5_000, 1, ("p/a",)), **overhead()}

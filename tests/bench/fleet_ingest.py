@@ -292,8 +292,3 @@ def measure() -> dict[str, Any]:
             **_commit_cost(folder),
             **_fleet(folder, _argument("--seconds", 20), _argument("--rate", 20_000), count, real),
         }
-
-
-if __name__ == "__main__":
-    for figure, value in measure().items():
-        print(f"{figure:60} {value}")

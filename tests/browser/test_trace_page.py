@@ -35,7 +35,7 @@ def shown(browser: Any, log: EventLog, tmp_path: Path) -> Iterator[Stub]:
 
 
 def selected(shown: Stub) -> str:
-    (row,) = shown.page.locator("[aria-selected=true] .gnb-name").all_inner_texts()
+    (row,) = shown.page.locator("[aria-selected=true] .gnb-step").all_inner_texts()
     tree = shown.page.get_by_role("tree")
     assert tree.get_attribute("aria-activedescendant") == shown.page.locator("[aria-selected=true]").get_attribute("id")
     return str(row)
@@ -134,6 +134,8 @@ def test_zoom(shown: Stub) -> None:
     at = bar(shown, 2)["left"]
     page.keyboard.press("Shift+ArrowRight")
     assert bar(shown, 2)["left"] == pytest.approx(at - 0.25, abs=0.01)
+    page.keyboard.press("End")  # what is selected comes in sight
+    assert 0 <= bar(shown, 7)["left"] < 1
     page.keyboard.press("-")
     page.keyboard.press("0")
     assert bar(shown, 2) == pytest.approx(before, abs=0.01)
@@ -154,7 +156,7 @@ def test_search(shown: Stub) -> None:
     find.fill("onerror")
     shown.until("document.querySelectorAll('[role=treeitem]').length === 3")
     assert "1 of 8 spans contain it" in shown.text(".gnb-note")
-    assert page.locator(".gnb-faint .gnb-name").all_inner_texts() == ["… ⚠ agent main", "mock-1"]
+    assert page.locator(".gnb-faint .gnb-step").all_inner_texts() == ["… ⚠ agent main", "mock-1"]
     find.press("Escape")
     shown.until("document.querySelectorAll('[role=treeitem]').length === 8")
 

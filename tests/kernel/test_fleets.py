@@ -8,6 +8,7 @@ import pytest
 
 import gateway_nb as gnb
 from tests.helpers.kernel import Kernel
+from tests.helpers.support import until
 
 
 @pytest.fixture
@@ -42,6 +43,22 @@ def test_a_fleet(file: Path, request: pytest.FixtureRequest) -> None:
     assert dry.text.startswith("would ask 2 connections: prod-north · prod-south\nwould send: ")
     assert kernel.run("%%gateway health -c 'prod-*';").displays == []
     assert kernel.run("%unload_ext gateway_nb\nprint(gnb.connections())").text == "{}\n"
+
+
+def test_ctrl_c(file: Path, request: pytest.FixtureRequest) -> None:
+    """Stopping the cell that asks the agents of a fleet aborts their runs at every gateway."""
+    kernel: Kernel = request.getfixturevalue("kernel")
+    kernel.run(f"import gateway_nb as gnb\nfleet = gnb.fleet({str(file)!r})")
+    running = kernel.start(
+        "heard = [gateway.on('chat', lambda event: print('chat')) for gateway in fleet]\nfleet.run('count:1000:20')"
+    )
+    kernel.wait_for_text(running, "chat")
+    kernel.manager.interrupt_kernel()
+    outcome = kernel.outcome(running)
+    assert "KeyboardInterrupt" in "".join(outcome.error)
+    ask = "for each in heard: each.cancel()\nprint(set(fleet.events.runs()['status']))"
+    until(lambda: kernel.run(ask).text.endswith("{'aborted'}\n"))
+    assert kernel.run("print(len(fleet.events.runs()), fleet.close())").text.endswith("4 None\n")
 
 
 @pytest.mark.parametrize(

@@ -135,5 +135,31 @@ def test_a_query_that_runs(tmp_path: Path) -> None:
         assert script.rest(20) == ["interrupted", "1000"]
 
 
+def test_an_experiment_that_is_stopped() -> None:
+    """Ctrl-C at any moment of an experiment keeps what is done; in the end each cell has run to its end once."""
+    code = """
+    import contextlib, io
+    import pandas, pyarrow.parquet, tqdm.auto  # Ctrl-C within an import is the interpreter's loss
+    server = gnb.LocalGateway().start()
+    gw = gnb.connect(server.url, token=server.token, device_identity=None)
+    rows = [{"n": n} for n in range(trials // 4)]
+    window = 0.3
+
+    def run():
+        with contextlib.redirect_stdout(io.StringIO()):
+            return gnb.experiment(gw, {"t": "count:3:20"}, data=rows, parallel=8, path=folder / "stopped").run()
+
+    stopped = sum(struck(run) is None for _ in range(trials // 20))
+    frame = run().df
+    messages = gw.data.messages("agent:main:experiment-stopped-*")
+    well = (messages["stop"] == "stop") & (messages["provider"] == "local")  # not what aborted runs had said
+    ended = messages[well]["session"].str.extract(r"-(\\d+)(?:-\\d+)?$", expand=False)
+    print(set(frame["status"]), len(ended) == ended.nunique() == len(rows), stopped > 3)
+    gw.close(), server.stop()
+    """
+    with running(_STRIKE + _dedented(code), TRIALS=str(TRIALS)) as script:
+        assert script.rest(300) == ["{'ok'} True True"]
+
+
 def _dedented(code: str) -> str:
     return "\n".join(line.removeprefix("    ") for line in code.splitlines())

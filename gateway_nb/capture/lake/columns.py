@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from ...events.rows import PLAIN, names_array
+from ...events.rows import PLAIN, names_array, text_array
 from ...events.rows import table_of as events_table
 from ...protocol.lines import Line
 
@@ -51,12 +53,20 @@ def table_of(lines: Sequence[Line], capture: str, first: int) -> pa.Table:
         "date": time.cast(pa.date32()),
         "gateway": names_array([line.gateway for line in lines]).dictionary_decode(),
         "time": time,
-        "capture": names_array([capture] * len(lines)).dictionary_decode(),
-        "line": pa.Array.from_buffers(  # pa.array and pa.repeat would import pandas first
-            pa.int64(), len(lines), [None, pa.py_buffer(np.arange(first, first + len(lines), dtype="int64"))]
-        ),
+        "capture": _repeated(capture, len(lines)),
+        "line": _integers(np.arange(first, first + len(lines), dtype="int64")),
         **{name: rows.column(name) for name in ("seq", "event", "kind", "payload")},
         "epoch": rows.column("epoch").cast(pa.int64()),
     }
     table = pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
     return table.take(compute.sort_indices(table, [("gateway", "ascending"), ("line", "ascending")]))
+
+
+def _integers(values: npt.NDArray[Any]) -> Any:
+    """Return integers as an array; `pa.array`, as `pa.repeat`, would import pandas first."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def _repeated(text: str, count: int) -> Any:
+    codes = _integers(np.zeros(count, "int32"))
+    return pa.DictionaryArray.from_arrays(codes, text_array([text.encode()])).dictionary_decode()

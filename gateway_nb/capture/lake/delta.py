@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ _PATIENCE = {"timeout": "20s", "connect_timeout": "5s", "max_retries": "3", "ret
 """How long one request to a store may take; whoever writes tries again, and says so."""
 _ATTEMPTS = 20
 ROW_GROUP = 131_072
+_DECORATION = re.compile(r"\x1b\[[0-9;]*m|↳")
 
 
 class Lake:
@@ -77,11 +79,11 @@ class Lake:
             CaptureError: there is none, or no such version; or it is of another schema or a newer format, or can't be
                 read.
         """
-        with self.errors("can't be read" if version is None else f"has no version {version} that can be read"):
-            if not _deltalake().DeltaTable.is_deltatable(self.place, self._options):
-                raise CaptureError(f"there is no lake {self.place}; a capture of a fleet makes one")
-            table: DeltaTable = _deltalake().DeltaTable(self.place, version, self._options)
-        _check(table, self.place)
+        table = self._found(
+            "can't be read" if version is None else f"has no version {version} that can be read", version
+        )
+        if table is None:
+            raise CaptureError(f"there is no lake {self.place}; a capture of a fleet makes one")
         return table
 
     def open_or_make(self) -> DeltaTable:
@@ -90,22 +92,36 @@ class Lake:
         Raises:
             CaptureError: as for `open`; or the folder holds something else, or can't be written.
         """
-        with self.errors("can't be written"):
-            delta = _deltalake()
-            if self.folder is not None:
+        if self.folder is not None:
+            with self.errors("can't be written"):
                 _make_folder(self.folder)
-            if not delta.DeltaTable.is_deltatable(self.place, self._options):
-                delta.DeltaTable.create(
-                    self.place,
-                    SCHEMA,
-                    mode="ignore",
-                    partition_by=[PARTITION],
-                    configuration=_CONFIGURATION,
-                    raise_if_key_not_exists=False,
-                    storage_options=self._options,
-                )
-                self.settle(0)
+        table = self._found("can't be written")
+        if table is not None:
+            return table
+        with self.errors("can't be written"):
+            _deltalake().DeltaTable.create(
+                self.place,
+                SCHEMA,
+                mode="ignore",
+                partition_by=[PARTITION],
+                configuration=_CONFIGURATION,
+                raise_if_key_not_exists=False,
+                storage_options=self._options,
+            )
+            self.settle(0)
         return self.open()
+
+    def _found(self, problem: str, version: int | None = None) -> DeltaTable | None:
+        """Return the table, if there is one; `DeltaTable.is_deltatable` would let all threads wait for the store."""
+        from deltalake.exceptions import TableNotFoundError
+
+        with self.errors(problem):
+            try:
+                table: DeltaTable = _deltalake().DeltaTable(self.place, version, self._options)
+            except TableNotFoundError:
+                return None
+        _check(table, self.place)
+        return table
 
     def committed(self, table: DeltaTable, capture: str) -> int:
         """Return the number of a capture's last segment in the table; 0 before the first.
@@ -191,8 +207,8 @@ class Lake:
         except CommitFailedError:
             raise
         except (DeltaError, OSError) as error:
-            why = self.redactor.text(one_line(getattr(error, "strerror", None) or error, 300))
-            raise CaptureError(f"the lake {self.place} {what}: {why}") from None
+            why = " ".join(_DECORATION.sub(" ", str(getattr(error, "strerror", None) or error)).split())
+            raise CaptureError(f"the lake {self.place} {what}: {one_line(self.redactor.text(why), 300)}") from None
 
     def __repr__(self) -> str:
         return printable(f"<Lake {self.place}>")

@@ -26,6 +26,7 @@ from .delta import Lake
 
 _SEGMENT = re.compile(r"journal-(\d{5,})\.jsonl")
 _LOCK = "owner.lock"
+_ATTEMPTS = 20
 _CAPTURE = re.compile(r"\d{8}T\d{6}-[0-9a-f]{12}")
 
 
@@ -39,6 +40,10 @@ def spools(lake: Lake) -> Path:
     if lake.folder is not None:
         return lake.folder / "_captures"
     return home() / "lakes" / hashlib.sha256(lake.place.rstrip("/").encode()).hexdigest()[:16]
+
+
+class TakenError(CaptureError):
+    """Another process, or another capture of this one, owns a journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +96,16 @@ class Spool:
                 folder.mkdir(mode=0o700, exist_ok=True, parents=True)
             self._lock.acquire()
         except Timeout:
-            raise CaptureError(
+            raise TakenError(
                 f"the capture {capture} has an owner, a process that is alive and commits it; stop that one first"
             ) from None
         except OSError as error:
             raise unwritable(self.folder, error) from None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its lock can be found by others: nobody has removed it in the moment before it was ours."""
+        return (self.folder / _LOCK).exists()
 
     @property
     def journal(self) -> Path:
@@ -128,13 +138,30 @@ class Spool:
         self._lock.release()
 
 
+def new_spool(root: Path) -> Spool:
+    """Return the journal of a new capture.
+
+    Whoever looks for what dead owners left may take its lock before we do, and remove the folder: then another is made.
+
+    Raises:
+        CaptureError: the folder can't be written.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(TakenError):
+            spool = Spool(root, new_capture())
+            if spool.is_whole:
+                return spool
+            spool.release()
+    return Spool(root, new_capture())
+
+
 def left_over(root: Path) -> Iterator[Spool]:
     """Yield the journals whose owners are dead, owned by this process now."""
     if not root.is_dir():
         return
     for entry in sorted(os.listdir(root)):
         if _CAPTURE.fullmatch(entry):
-            with contextlib.suppress(CaptureError):  # its owner lives
+            with contextlib.suppress(TakenError):  # its owner lives
                 yield Spool(root, entry)
 
 

@@ -19,7 +19,7 @@ from ...protocol.units import size
 from ..files import Rotation
 from ..journal import Capture, Source
 from .delta import Lake
-from .spool import Spool, left_over, new_capture, spools
+from .spool import Spool, left_over, new_spool, spools
 from .uploading import upload
 
 SEGMENT = Rotation(bytes=32 * 1024 * 1024, seconds=10.0)
@@ -64,7 +64,7 @@ class LakeCapture:
 
     Events go to a journal beside the lake first, as in a `Capture`; every 10 s or 32 MiB it is sealed, and what is
     sealed becomes one commit, at most one each second. What captures left behind whose process was killed is
-    committed first. While the store can't be reached, or the disk is full, uploads pause and the journals stay.
+    committed, too. While the store can't be reached, or the disk is full, uploads pause and the journals stay.
 
     Args:
         lake: where to.
@@ -89,7 +89,7 @@ class LakeCapture:
         self._ending_journal = threading.Event()  # no more waiting for room on its disk
         self._stopping = threading.Lock()
         self._done = False
-        self._spool = Spool(spools(lake), new_capture())
+        self._spool = new_spool(spools(lake))
         try:
             self._journal = Capture(
                 self._spool.journal,

@@ -36,6 +36,9 @@ class Redactor:
     Args:
         values: secrets that it never forgets: the user's.
 
+    Attributes:
+        changes: how often what it hides has changed.
+
     Example:
         >>> redactor = Redactor(["correct horse"])
         >>> redactor.text("is it correct horse, correct%20horse or Y29ycmVjdCBob3JzZQ==?")
@@ -47,6 +50,7 @@ class Redactor:
         self._own: dict[str, Forms] = {}
         self._recent: dict[str, Forms] = {}
         self._needles = Needles({})
+        self.changes = 0
         self.keep(values)
         _live[id(self)] = self
 
@@ -81,6 +85,7 @@ class Redactor:
     def _renew(self) -> None:
         self._recent = dict(list(self._recent.items())[-_RECENT:])
         self._needles = Needles(self._recent | self._own)
+        self.changes += 1
 
     def keep_also(self, other: Redactor) -> None:
         """Hide what another one hides, too: the same log goes on with another connection."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...faces.approvals import Approvals
     from ...faces.gateway import Gateway
     from ...faces.tools import Tools
+    from ...fleets.fleet import Fleet
     from ...records.following import Following
     from .annotate_view import AnnotateView
     from .approvals_view import ApprovalsView
@@ -35,6 +36,13 @@ def connection_table(gateway: Gateway) -> EventTable:
     from .event_table import EventTable
 
     return EventTable(gateway.events, gateway.name, lambda: latest(gateway).status.state)
+
+
+def fleet_table(fleet: Fleet) -> EventTable:
+    """Return a live table of the events of all connections of a fleet."""
+    from .event_table.fleet import FleetTable
+
+    return FleetTable(fleet)
 
 
 def panel(gateway: Gateway) -> Panel:

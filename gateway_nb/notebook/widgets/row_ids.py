@@ -11,7 +11,9 @@ import pandas as pd  # noqa: F401 - pyarrow would import it in the middle of the
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from ...events.log import CHUNK_ROWS, MAX_ROWS
 from ...events.rows import EMPTY, Row, table_of
+from ...fleets.events import EMPTY_OF_FLEET, GATEWAY
 
 Numbers = npt.NDArray[np.int64]
 
@@ -69,7 +71,11 @@ class LogRows:
     Attributes:
         segments: its parts, oldest first; the last is the one that grows.
         counts: rows by event name, marks by their kind.
+        columns: that rows can be sorted by.
     """
+
+    columns: tuple[str, ...] = ("time", "seq", "epoch", "event")
+    _empty = EMPTY
 
     def __init__(self) -> None:
         self.segments: list[Segment] = [Segment(0)]
@@ -118,7 +124,7 @@ class LogRows:
         ids = ids[(ids >= self.first) & (ids < self.end)]
         firsts = [segment.first for segment in self.segments]
         places = np.searchsorted(firsts, ids, side="right") - 1
-        parts, order = [EMPTY], []
+        parts, order = [self._empty], []
         for place in np.unique(places):
             at = np.flatnonzero(places == place)
             order.append(at)
@@ -139,6 +145,34 @@ class LogRows:
             if len(times) and not len(recent):
                 break
         return [int(count) for count in found[::-1]]
+
+
+class FleetRows(LogRows):
+    """Rows of many logs, in the order in which they were read; the oldest give way to newer ones.
+
+    Args:
+        max_rows: that are held.
+    """
+
+    columns = (GATEWAY, *LogRows.columns)
+    _empty = EMPTY_OF_FLEET
+
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        super().__init__()
+        self._max_rows = max_rows
+
+    def extend(self, rows: pa.Table) -> None:
+        """Add rows with the column ``gateway``."""
+        if not rows.num_rows:
+            return
+        last = self.segments[-1]
+        last.table = rows if last.table is None else pa.concat_tables([last.table, rows]).unify_dictionaries()
+        self.counts += last.count()
+        if len(last) >= CHUNK_ROWS:
+            last.table = last.table.combine_chunks()
+            self.segments.append(Segment(last.end))
+        while len(self.segments) > 1 and self.end - self.first > self._max_rows:
+            self._forget(self.segments[:1])
 
 
 def _goes_on(growing: Segment, chunk: pa.Table | None, tail: Sequence[Row]) -> bool:

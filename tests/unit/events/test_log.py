@@ -453,3 +453,28 @@ def test_a_misspelt_event() -> None:
     with pytest.warns(UserWarning, match=r"no event 'evn' so far; did you mean even\?"):
         assert len(log.where("evn")) == 0
     assert [len(log.where(name)) for name in ("chat", "ev*", "x*")] == [0, 1, 0]
+
+
+def test_what_came_since() -> None:
+    """A reader gets each row once, across sealed chunks and a cleared log, and is told of rows it was too late for."""
+    log, place, seen, missed = EventLog(), log_.Place(), [], 0
+    log.limit(16, 10**6)
+    for number in range(10):
+        log.extend([event(number)])
+        if number % 3 == 2:
+            rows, gone, place = log.since(place)
+            seen += rows.column("seq").to_pylist()
+            missed += gone
+    rows, gone, place = log.since(place)
+    assert (seen + rows.column("seq").to_pylist(), missed + gone) == (list(range(10)), 0)
+    log.extend([event(number) for number in range(10, 12)])
+    for number in range(12, 42):
+        log.extend([event(number)])
+    rows, gone, place = log.since(place)
+    assert rows.column("seq").to_pylist() == list(range(10 + gone, 42))
+    assert gone > 0
+    log.clear()
+    log.extend([event(number) for number in range(50)])
+    rows, gone, place = log.since(place)
+    assert (rows.num_rows, gone) == (50, 0)
+    assert log.since(place)[0].num_rows == 0

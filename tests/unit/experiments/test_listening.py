@@ -32,7 +32,7 @@ def event(session: str, number: int = 1, **payload: Any) -> Event:
 def test_events_of_its_own_sessions_are_passed_on() -> None:
     """Events that name a session of the experiment are kept, those of sub-agents among them; others are not."""
     kept = Kept()
-    events = RunEvents("experiment-x-12-", kept)
+    events = RunEvents("experiment-x-12-").into(kept)
     events.begin("experiment-x-12-1")
     own = [
         event("agent:main:experiment-x-12-1"),
@@ -54,5 +54,5 @@ def test_events_of_its_own_sessions_are_passed_on() -> None:
 def test_traces_of_runs_that_were_not_heard_are_none() -> None:
     """A run whose events another process heard has no trace here."""
     kept = Kept()
-    events = RunEvents("experiment-x-12-", kept)
+    events = RunEvents("experiment-x-12-").into(kept)
     assert trace_of(events.end("experiment-x-12-1"), Record(1, "ok", run="r")) is None

@@ -47,6 +47,11 @@ WELL = Outcome("ok", "the answer", "p/m", 2.5)
             [user(), assistant("aborted")],
             Found("ended", Outcome("aborted", None, "p/m", 2.5, None, "the model stopped: aborted")),
         ),
+        # What an aborted run had said is a message of the gateway's own, which stopped well.
+        (
+            [user(), assistant(provider="openclaw", model="gateway-injected")],
+            Found("ended", Outcome("aborted", None, None, 2.5, None, "the model stopped: aborted")),
+        ),
     ],
 )
 def test_messages_tell_how_a_run_ended(messages: list[dict[str, Any]], found: Found) -> None:

@@ -29,11 +29,20 @@ def test_a_grid() -> None:
     shown = status._repr_html_()
     assert str(status) == "2 gateways: 1 connected, 1 reconnecting"
     assert "<b>north</b> 2.0 ms" in shown
-    assert "<b>south</b> reconnecting in 4 s" in shown
+    assert "<b>south</b> reconnecting<" in shown
     assert "<b>south</b>: reconnecting in 4 s · &lt;b&gt;gone&lt;/b&gt;" in shown
     assert "<b>gone" not in shown
     assert "\x1b" not in shown + repr(status)
     assert repr(status).splitlines()[1].startswith("  south: reconnecting in 4 s")
+
+
+def test_what_is_wrong() -> None:
+    """A gateway that is connected, or was given up, tells what is wrong with it, too; one that was closed does not."""
+    narrow = Status("connected", URL, problems=("no scope",))
+    given_up, closed = Status("closed", URL, reason="bad key"), Status("closed", URL)
+    members = [Member(name, URL) for name in ("a", "b", "c")]
+    shown = repr(FleetStatus(members, [narrow, given_up, closed])).splitlines()
+    assert shown[1:] == ["  a: connected · no scope", "  b: closed · bad key"]
 
 
 def test_many() -> None:
@@ -42,4 +51,4 @@ def test_many() -> None:
     shown = FleetStatus(members, [LOST] * 1010)._repr_html_()
     assert "1,010 gateways: 1,010 reconnecting" in shown
     assert "and 10 more; .df has all" in shown
-    assert "and 990 more that are not connected" in shown
+    assert "and 990 more of which something is wrong" in shown

@@ -7,7 +7,7 @@ import html
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow as pa
 from ....client.redaction.redactor import Redactor
 from ....errors import printable
 from ....events.rows import Row, frame_of, redacted
+from ....fleets.events import GATEWAY
 from ..live import LiveWidget, bundle, ticker
 from ..row_ids import LogRows
 from . import export
@@ -33,7 +34,7 @@ _SHOWN_NAMES = 40
 _CHIP_TEXT = 120
 _EXPANDED = 8
 _STATIC_ROWS = 10
-_STATIC_COLUMNS = {"time": 12, "seq": 20, "event": 40, "summary": 80, "payload": 40}
+STATIC_COLUMNS = {"time": 12, "seq": 20, "event": 40, "summary": 80, "payload": 40}
 """What a static table shows, and of how many characters."""
 _STATIC_TEXTS = ("event", "summary", "payload")
 _READ_SECONDS = 0.02
@@ -83,11 +84,13 @@ class EventTable(LiveWidget):
     _css = bundle("event_table", "css")
     MESSAGES = ("query", "columns", "window", "row", "select", "paths", "export")
 
+    _static: ClassVar[Mapping[str, int]] = STATIC_COLUMNS
+
     def __init__(self, log: Source, title: str, state: Any = None) -> None:
         self._log = log
         self._title = title
         self._state = state or (lambda: None)
-        self._rows = LogRows()
+        self._rows = self._no_rows()
         self._matches = Matches(Query(), self._rows)
         self._version = 0
         self._columns: tuple[str, ...] = ()
@@ -95,6 +98,9 @@ class EventTable(LiveWidget):
         self._pushed = 0
         self._posted: Any = None
         super().__init__()
+
+    def _no_rows(self) -> LogRows:
+        return LogRows()
 
     # For the user
 
@@ -171,26 +177,26 @@ class EventTable(LiveWidget):
     def html(self) -> str:
         """Return the newest rows as a static table."""
         caption, rows = self._newest()
-        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in _STATIC_COLUMNS)
-        lines = "".join(f"<tr>{''.join(map(_html_cell, _STATIC_COLUMNS, row))}</tr>" for row in rows)
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in self._static)
+        lines = "".join(f"<tr>{''.join(map(_html_cell, self._static, row))}</tr>" for row in rows)
         return f"<table><caption>{html.escape(caption)}</caption><tr>{head}</tr>{lines}</table>"
 
     def text(self) -> str:
         """Return the newest rows as lines of text."""
         caption, rows = self._newest()
-        lines = [[printable(cell) for cell in line[:-1]] for line in (tuple(_STATIC_COLUMNS), *rows)]
+        lines = [[printable(cell) for cell in line[:-1]] for line in (tuple(self._static), *rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
         return "\n".join([printable(caption), *(line.rstrip() for line in padded)])
 
     def _newest(self) -> tuple[str, list[tuple[str, ...]]]:
-        """Return a caption and the newest rows that are shown, as texts for `_STATIC_COLUMNS`, without secrets."""
+        """Return a caption and the newest rows that are shown, as texts for `_static`, without secrets."""
         with self._lock:
             self._catch_up(_READ_SECONDS)
             table = redacted(self._last_rows(_STATIC_ROWS), self._log.redactor)
             count = self._rows.end - self._rows.first
         caption = f"{self._title}: {count:,} rows, the newest {table.num_rows} of them"
-        longest = _STATIC_COLUMNS.values()
+        longest = self._static.values()
         rows = (zip(static_row(row), longest, strict=True) for row in table.to_pylist())
         return caption, [tuple(_cut(cell, length) for cell, length in row) for row in rows]
 
@@ -206,9 +212,13 @@ class EventTable(LiveWidget):
         end = self._matches.end
         return self._rows.take(self._matches.ids(end - count, end))[1]
 
+    def _follow(self) -> None:
+        """Take note of the rows that came since the last time."""
+        self._rows.follow(*self._log.pieces())
+
     def _catch_up(self, seconds: float | None) -> None:
         """Read the rows that came since the last time, and those that a new filter has not seen yet."""
-        self._rows.follow(*self._log.pieces())
+        self._follow()
         while not self._matches.advance(1.0 if seconds is None else seconds) and seconds is None:
             pass
 
@@ -246,6 +256,7 @@ class EventTable(LiveWidget):
                 **self._summary(),
                 "query": self._matches.query,
                 "columns": self._columns,
+                "gateways": GATEWAY in self._static,
                 "title": self._title,
                 "rates": self._rows.rates(time.time()),
                 "rows": self._window(end - PUSHED_ROWS, end),
@@ -261,12 +272,17 @@ class EventTable(LiveWidget):
             "end": matches.end if matches.complete or not matches.query.sort else matches.first,
             "total": rows.end - rows.first,
             "came": rows.end,
-            "dropped": self._log.dropped,
+            "dropped": self._dropped,
             "done": None if matches.complete else round(matches.progress, 2),
             "later": rows.end - matches.until if matches.until is not None else 0,
             "names": self._chips(),
             "state": self._state(),
         }
+
+    @property
+    def _dropped(self) -> int:
+        """Rows that were dropped for newer ones."""
+        return self._log.dropped
 
     def _chips(self) -> list[tuple[str, int]]:
         counts = self._rows.counts.most_common(_SHOWN_NAMES)
@@ -282,7 +298,7 @@ class EventTable(LiveWidget):
 
     def _ask(self, query: Query) -> None:
         with self._lock:
-            self._rows.follow(*self._log.pieces())
+            self._follow()
             self._matches = Matches(query, self._rows)
             self._version += 1
             self._pushed = 0
@@ -318,6 +334,7 @@ class EventTable(LiveWidget):
             {
                 "id": int(ids[0]),
                 "name": row["event"] or row["kind"],
+                **({GATEWAY: row[GATEWAY]} if GATEWAY in row else {}),
                 "time": row["time"].isoformat(),
                 "seq": row["seq"],
                 "epoch": row["epoch"],

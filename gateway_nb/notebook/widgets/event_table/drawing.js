@@ -178,7 +178,7 @@ export class Drawing {
   drawHead() {
     const { query, columns } = this.state;
     const { head, body } = this.ui;
-    this.columns = columnsFor(this.wide || Infinity, columns);
+    this.columns = columnsFor(this.wide || Infinity, columns, this.state.gateways);
     head.parentElement.style.setProperty("--gnb-columns", this.columns.map(({ width }) => width).join(" "));
     head.replaceChildren(...this.columns.map(({ name }) => {
       const order = query.sort !== name ? "none" : query.descending ? "descending" : "ascending";
@@ -248,7 +248,8 @@ export class Drawing {
   inspect(row) {
     const { inspector, column } = this.ui;
     const number = row.seq === null ? "" : `seq ${row.seq} · `;
-    const title = `${row.name} · ${number}connection ${row.epoch} · ${row.time} · ${count(row.size)} bytes`;
+    const gateway = row.gateway ? `${row.gateway} · ` : "";
+    const title = `${gateway}${row.name} · ${number}connection ${row.epoch} · ${row.time} · ${count(row.size)} bytes`;
     const choose = (path) => {
       copy(path);
       column.value = path.replace(/^\$\.?/, "");
@@ -281,6 +282,7 @@ export class Drawing {
 function textOf(row, name, cell) {
   if (cell !== undefined) return row.cells[cell] ?? "";
   if (name === "time") return time.format(row.t / 1000);
+  if (name === "gateway") return row.gateway ?? "";
   if (name === "seq") return row.seq === null ? "" : String(row.seq);
   if (name === "epoch") return String(row.epoch);
   if (name === "event") return row.name ?? row.kind;

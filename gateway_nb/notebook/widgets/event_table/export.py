@@ -15,6 +15,7 @@ import pyarrow as pa
 from ....capture.files import new_file
 from ....capture.journal import on_one_line
 from ....errors import CaptureError
+from ....fleets.events import GATEWAY
 from ....protocol.frames import encode
 
 _BATCH_ROWS = 8192
@@ -44,10 +45,12 @@ def _jsonl(table: pa.Table, file: IO[bytes]) -> None:
         lines = []
         times = batch.column("time").cast(pa.int64()).to_pylist()
         others = (batch.column(name).to_pylist() for name in ("epoch", "seq", "event", "kind", "payload"))
-        for t, epoch, seq, event, kind, payload in zip(times, *others, strict=True):
+        whose = batch.column(GATEWAY).to_pylist() if GATEWAY in batch.schema.names else [None] * batch.num_rows
+        for gateway, t, epoch, seq, event, kind, payload in zip(whose, times, *others, strict=True):
             what: dict[str, Any] = {"kind": kind} if event is None else {"event": event}
             number = {} if seq is None else {"seq": seq}
-            lines.append(encode({"t": t / 1e9, "epoch": epoch, **what, **number, "payload": _raw(payload)}))
+            owner = {} if gateway is None else {GATEWAY: gateway}
+            lines.append(encode({"t": t / 1e9, **owner, "epoch": epoch, **what, **number, "payload": _raw(payload)}))
         file.write(b"\n".join([*lines, b""]))
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as compute
 
 from ....events.paths import decoded, value_at
 from ..row_ids import LogRows, Numbers, Segment
-from .query import SORTS, FilterError, Query, steps
+from .query import FilterError, Query, steps
 
 LARGEST_SORT = 200_000
 """Rows beyond which they are not sorted by a field of their payloads: each has to be decoded."""
@@ -42,6 +42,7 @@ class Matches:
         self._found: deque[Numbers] = deque()
         self._keys: list[Any] = []
         self._order: Numbers | None = None
+        self._by_column = query.sort in log.columns
 
     @property
     def first(self) -> int:
@@ -102,8 +103,8 @@ class Matches:
             mask = self.query.mask(rows)
             ids = np.flatnonzero(mask) + start
             if self.query.sort:
-                self._keys += _keys(rows.filter(mask), self.query.sort)
-                if self.query.sort not in SORTS and len(self._keys) > LARGEST_SORT:
+                self._keys += _keys(rows.filter(mask), self.query.sort, self._by_column)
+                if not self._by_column and len(self._keys) > LARGEST_SORT:
                     raise FilterError(
                         f"more than {LARGEST_SORT:,} rows can't be sorted by a payload's field; filter them first"
                     )
@@ -117,7 +118,7 @@ class Matches:
     def _sort(self) -> None:
         ids = np.concatenate([np.zeros(0, "int64"), *self._found])
         keys, self._keys = self._keys, []
-        if self.query.sort in SORTS:
+        if self._by_column:
             order = "descending" if self.query.descending else "ascending"
             ranks = compute.array_sort_indices(pa.chunked_array(keys), order=order).to_numpy() if keys else []
             self._order = ids[ranks]
@@ -143,10 +144,10 @@ class Matches:
         return np.concatenate(parts)
 
 
-def _keys(table: pa.Table, sort: str) -> list[Any]:
+def _keys(table: pa.Table, sort: str, by_column: bool) -> list[Any]:
     """Return what to sort by: columns, or a key per row where it is a field of the payloads."""
-    if sort in SORTS:
-        column = table.column(sort)
+    if by_column:
+        column = table.column(sort).cast(pa.string()) if sort == "gateway" else table.column(sort)
         if sort == "event":
             column = compute.coalesce(column.cast(pa.string()), table.column("kind").cast(pa.string()))
         return list(column.chunks)

@@ -12,6 +12,7 @@ import pyarrow.compute as compute
 from ....client.redaction.redactor import Redactor
 from ....events.paths import decoded, paths_in, value_at
 from ....events.summary import LARGEST, summary
+from ....fleets.events import GATEWAY
 from ..row_ids import Numbers
 from .query import steps
 
@@ -39,7 +40,8 @@ def preview(
     Returns:
         Lists of equal length: `ids`, `t` (microseconds since 1970), `seq`, `epoch`, `name`, `kind`, `summary` (what an
         event says, empty where it says nothing, or what a mark means), `text` (the first 160 bytes of the payload),
-        `size` (bytes of the payload); `cells` has a list per path. `at` is `start`.
+        `size` (bytes of the payload); `cells` has a list per path. `at` is `start`. Of a fleet's rows also
+        `gateway`, the connection's name.
     """
     payload = table.column("payload")
     size = compute.binary_length(payload)
@@ -58,6 +60,7 @@ def preview(
     starts = compute.utf8_slice_codeunits(payload, 0, PREVIEW_BYTES + redactor.overlap + 1).to_pylist()
     return {
         "at": start,
+        **({"gateway": table.column(GATEWAY).to_pylist()} if GATEWAY in table.schema.names else {}),
         "ids": ids.tolist(),
         "t": (table.column("time").cast(pa.int64()).to_numpy() // 1000).tolist(),
         "seq": table.column("seq").to_pylist(),
@@ -72,9 +75,13 @@ def preview(
 
 
 def static_row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return time, number, event, summary and payload of a row of the log, without secrets, as texts."""
+    """Return time, number, event, summary and payload of a row of the log, without secrets, as texts.
+
+    The name of its gateway comes first where it has one.
+    """
     kind, payload = row["kind"], row["payload"]
     return (
+        *((row[GATEWAY],) if GATEWAY in row else ()),
         row["time"].strftime("%H:%M:%S.%f")[:12],
         "" if row["seq"] is None else str(row["seq"]),
         row["event"] if kind == "event" else kind,

@@ -20,7 +20,6 @@ from ....events.rows import named
 
 Mask = npt.NDArray[np.bool_]
 
-SORTS = ("time", "seq", "epoch", "event")
 _CONDITION = re.compile(r"\s*([^=!~<>]+?)\s*(?:(!=|=|~|<|>)\s*(.*?)\s*)?\Z", re.DOTALL)
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {"<": operator.lt, ">": operator.gt}
 
@@ -35,11 +34,12 @@ class Query:
 
     Attributes:
         events: names to show; empty for all. Marks (gap, reconnect, ...) are always among them.
-        text: looked for in names and payloads, in capitals or not.
+        text: looked for in names, of gateways, too, and payloads, in capitals or not.
         start: receive times from here, in seconds since 1970, or ``None``.
         end: up to, not including, here, or ``None``.
         path: a condition on payloads: ``data.phase``, ``data.phase=end``, ``!=``, ``~`` (contains), ``<`` or ``>``.
-        sort: empty for the order of arrival; else ``time``, ``seq``, ``epoch``, ``event`` or a path into payloads.
+        sort: empty for the order of arrival; else ``time``, ``seq``, ``epoch``, ``event`` or, of a fleet, ``gateway``;
+            or a path into payloads.
         descending: the greatest first.
     """
 
@@ -75,7 +75,7 @@ class Query:
             ) from None
         if query.path:
             Condition.parse(query.path)
-        if query.sort and query.sort not in SORTS:
+        if query.sort:
             steps(query.sort)
         return query
 
@@ -207,5 +207,7 @@ def _between(table: pa.Table, start: float | None, end: float | None) -> Mask:
 
 
 def _holding(table: pa.Table, text: str) -> Mask:
-    names = _flags(compute.match_substring(table.column("event").cast(pa.string()), text, ignore_case=True))
-    return names | _flags(compute.match_substring(table.column("payload"), text, ignore_case=True))
+    held: Mask = np.zeros(table.num_rows, bool)
+    for name in {"gateway", "event", "payload"} & set(table.schema.names):
+        held |= _flags(compute.match_substring(table.column(name).cast(pa.string()), text, ignore_case=True))
+    return held

@@ -5,20 +5,21 @@ export const NO_FILTER = { events: [], text: "", start: null, end: null, path: "
 
 // Name, width, and the least width of the table at which the column is shown.
 const COLUMNS = [["time", "8em", 0], ["seq", "5em", 480], ["epoch", "4em", 760], ["event", "minmax(6em, 10em)", 0]];
+const GATEWAY = ["gateway", "minmax(5em, 9em)", 0];
 const PATH_WIDTH = "minmax(5em, 1fr)";
 const LAST_COLUMNS = [["summary", "minmax(16em, 3fr)", 0], ["payload", "minmax(6em, 1fr)", 700]];
 
 /** Return the columns that fit a width in pixels: `{ name, width, cell }`, `cell` being the number of a path. */
-export function columnsFor(width, paths) {
+export function columnsFor(width, paths, gateways = false) {
   const fixed = (columns) => columns.filter(([, , least]) => width >= least).map(([name, size]) => ({ name, width: size }));
-  return [...fixed(COLUMNS), ...paths.map((name, cell) => ({ name, width: PATH_WIDTH, cell })), ...fixed(LAST_COLUMNS)];
+  return [...fixed(gateways ? [GATEWAY, ...COLUMNS] : COLUMNS), ...paths.map((name, cell) => ({ name, width: PATH_WIDTH, cell })), ...fixed(LAST_COLUMNS)];
 }
 
 /** Return the kernel's columns as rows. */
 export function rowsOf(table) {
   return table.ids.map((id, i) => ({
     id, at: table.at + i, t: table.t[i], seq: table.seq[i], epoch: table.epoch[i], name: table.name[i],
-    kind: table.kind[i], summary: table.summary[i], text: table.text[i], size: table.size[i],
+    kind: table.kind[i], gateway: table.gateway?.[i], summary: table.summary[i], text: table.text[i], size: table.size[i],
     cells: table.cells.map((column) => column[i]),
   }));
 }
@@ -29,7 +30,7 @@ export function passes(row, query) {
   if (query.start !== null && row.t < query.start * 1e6) return false;
   if (query.end !== null && row.t >= query.end * 1e6) return false;
   const text = query.text.toLowerCase();
-  return !text || (row.name ?? "").toLowerCase().includes(text) || row.text.toLowerCase().includes(text);
+  return !text || (row.gateway ?? "").toLowerCase().includes(text) || (row.name ?? "").toLowerCase().includes(text) || row.text.toLowerCase().includes(text);
 }
 
 /** Return what a filter asks for, a text for each part of it. */
@@ -48,6 +49,7 @@ export class TableState {
   counts = { v: 0, first: 0, end: 0, total: 0, came: 0, dropped: 0, done: null, later: 0, names: [], state: null };
   query = { ...NO_FILTER };
   columns = []; // paths
+  gateways = false; // whether rows are of several
   follow = true;
   top = 0; // position of the first row in sight
   current = -1; // position that the keyboard moves
@@ -138,8 +140,9 @@ export class TableState {
 
   // From the kernel
 
-  snapshot({ columns, query, rates, selected, ...body }) {
+  snapshot({ columns, gateways, query, rates, selected, ...body }) {
     this.columns = columns;
+    this.gateways = Boolean(gateways);
     this.query = query;
     this.rates = [...rates];
     this.nextSecond();

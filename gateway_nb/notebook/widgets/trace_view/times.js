@@ -25,5 +25,5 @@ export function zoomed([from, to], end, factor, around) {
   return within([around - share * length, around + (1 - share) * length], end);
 }
 
-/** Return a time as a text that is as exact as its ticks. */
-export const written = (time, tick) => (tick < 1 ? `${+(time * 1000).toPrecision(9)} ms` : `${+time.toPrecision(9)} s`);
+/** Return a time as a text, in the unit of the last time in sight. */
+export const written = (time, to) => (to < 1 ? `${+(time * 1000).toPrecision(9)} ms` : `${+time.toPrecision(9)} s`);

@@ -28,7 +28,8 @@ function render({ model, el: root }) {
   const rows = el("div", { role: "presentation" });
   const tree = el("div", { className: "gnb-spans", role: "tree", tabIndex: 0, "aria-label": "Spans", "aria-description": KEYS, onkeydown: key, onwheel: wheel },
     el("div", { className: "gnb-times gnb-line", "aria-hidden": "true" }, el("span"), times, el("span")),
-    el("div", { className: "gnb-grid gnb-line", "aria-hidden": "true" }, el("span"), lines, el("span")), rows);
+    el("div", { className: "gnb-body", role: "presentation" },
+      el("div", { className: "gnb-grid gnb-line", "aria-hidden": "true" }, el("span"), lines, el("span")), rows));
   const about = el("h4");
   const facts = el("dl");
   const pane = el("section", { className: "gnb-details", hidden: true, "aria-label": "Details", "aria-live": "polite", onkeydown: leaveDetails },
@@ -113,6 +114,8 @@ function render({ model, el: root }) {
     selected = row.id;
     mark();
     document.getElementById(prefix + selected).scrollIntoView({ block: "nearest" });
+    const [from, to] = inSight();
+    if (row.end < from || to < row.start) see([(row.start + row.end - to + from) / 2, (row.start + row.end + to - from) / 2]);
     if (shown !== null) open(selected);
   }
 
@@ -146,7 +149,7 @@ function render({ model, el: root }) {
       open(id);
     };
     return el("div", { id: prefix + id, className: "gnb-line", role: "treeitem", onclick: choose },
-      el("span", { className: "gnb-name" }), el("span", { className: "gnb-lane" }, el("span")), el("span", { className: "gnb-figure" }));
+      el("span", { className: "gnb-step" }), el("span", { className: "gnb-lane" }, el("span")), el("span", { className: "gnb-figure" }));
   };
 
   function update(element, row) {
@@ -176,7 +179,7 @@ function render({ model, el: root }) {
       element.style.setProperty("--s", time);
       return element;
     });
-    times.replaceChildren(...marks((time) => written(time, tick)));
+    times.replaceChildren(...marks((time) => written(time, to)));
     lines.replaceChildren(...marks(() => ""));
     zooms[0].disabled = whole.disabled = !range;
   }

@@ -19,7 +19,7 @@ from gateway_nb.events.traces import export
 from gateway_nb.events.traces.atif import figure
 from gateway_nb.events.traces.spans import Span
 from gateway_nb.events.traces.trace import Trace
-from tests.helpers.runs import agent, log_of, spawning, tool, whole_run
+from tests.helpers.runs import BEGIN, agent, log_of, spawning, tool, whole_run
 
 RUN = "454349e4-22f0-5297-191e-ad13e21d3db5"
 CONTENT = '{"path":"a"}'
@@ -136,14 +136,19 @@ def test_no_secrets(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known(tmp_path: Path) -> None:
-    """A span without an end is one of no length in OTLP, marked, and one that goes on in Perfetto."""
+    """A span without a start or an end is one of no length in OTLP, marked, and one that goes on in Perfetto."""
     cut = log_of([agent("r", 0, "lifecycle", phase="start"), "reconnect"]).trace("r")
     (span,) = otlp(cut.to_otlp(tmp_path / "otlp.json"))
     assert span.start_time_unix_nano == span.end_time_unix_nano > 0
     problems = next(each.value for each in span.attributes if each.key == "openclaw.problems")
     assert [each.string_value for each in problems.array_value.values] == cut.problems
+    begun = log_of([agent("s", 5, "usage", outputTokens=1)]).trace("s")
+    _, model = otlp(begun.to_otlp(tmp_path / "begun.json"))
+    assert model.start_time_unix_nano == model.end_time_unix_nano == (BEGIN + 5) * 1_000_000
     events = json.loads(cut.to_perfetto(tmp_path / "perfetto.json").read_text())["traceEvents"]
     assert [event["ph"] for event in events] == ["M", "M", "B"]
+    *_, event = json.loads(begun.to_perfetto(tmp_path / "begun-perfetto.json").read_text())["traceEvents"]
+    assert (event["ph"], event["ts"]) == ("i", (BEGIN + 5) * 1000)
 
 
 def check_perfetto(document: dict[str, Any], spans: list[Span]) -> None:
@@ -189,10 +194,13 @@ def test_atif(tmp_path: Path) -> None:
 
 
 def test_atif_of_calls_alone(tmp_path: Path) -> None:
-    """Tool calls of which nobody knows the model call are a step of their own, which counts none."""
-    calls = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c"), *tool("r", 6, 9, "d", "write")])
-    path = calls.trace("r").to_atif(tmp_path / "trace.json")
+    """Tool calls whose model call is not known are a step of their own; one that goes on has no result."""
+    opened = [*tool("r", 6, 9, "d", "write")][:2]
+    calls = log_of([agent("r", 0, "lifecycle", phase="start"), *tool("r", 1, 5, "c"), *opened]).trace("r")
+    path = calls.to_atif(tmp_path / "trace.json")
     _, step = atif.Trajectory.model_validate_json(path.read_text()).steps
+    assert step.observation is not None
+    assert [result.source_call_id for result in step.observation.results] == [calls.tree[1].span]
     assert [call.function_name for call in step.tool_calls or []] == ["read", "write"]
     assert step.llm_call_count == 0
 
@@ -205,10 +213,12 @@ STREAMS: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("rows", [3, 10, 1000])
-def test_streamed_traces_are_the_same(rows: int) -> None:
-    """Traces that are read piece by piece have the spans of those that are read at once."""
-    log = log_of([*family(), *whole_run("other")])
+def test_streamed_traces_are_the_same(rows: int, named: bool) -> None:
+    """Traces read piece by piece have the spans of those read at once, also where a child does not name its parent."""
+    payloads = [payload if named else {**payload, "spawnedBy": None} for payload in family()]
+    log = log_of([*payloads, *whole_run("other")])
     table = log.to_arrow()
     pieces = [table.slice(at, rows) for at in range(0, table.num_rows, rows)]
     stream = export.TraceStream(Redactor())

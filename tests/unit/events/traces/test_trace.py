@@ -16,7 +16,7 @@ from gateway_nb.capture.loading import load
 from gateway_nb.client.event import Event
 from gateway_nb.errors import BadArgumentError
 from gateway_nb.events.log import EventLog
-from gateway_nb.events.traces.spans import MAX_NAME, Span
+from gateway_nb.events.traces.spans import MAX_NAME, Span, trace_id
 from gateway_nb.events.traces.trace import Trace
 from gateway_nb.protocol.frames import encode
 from tests.helpers.runs import BEGIN, agent, events_of, log_of, spawning, tool, whole_run
@@ -268,6 +268,33 @@ def test_tokens(count: Any, tokens: int | None) -> None:
     trace = log_of([agent("r", 0, "lifecycle", phase="start"), agent("r", 1, "usage", outputTokens=count)]).trace("r")
     assert trace.tree[0].output_tokens == tokens
     assert trace.spans["output_tokens"].isna().iloc[0] == (tokens is None)
+
+
+@pytest.mark.parametrize(
+    ("run", "is_own"),
+    [
+        ("454349e4-22f0-5297-191e-ad13e21d3db5", True),
+        ("454349E4-22F0-5297-191E-AD13E21D3DB5", True),
+        ("0123456789abcdef" * 2, True),
+        ("0" * 32, False),
+        ("a" * 31, False),
+        ("a" * 33, False),
+        ("g" * 32, False),
+        ("", False),
+    ],
+)
+def test_ids_of_traces(run: str, is_own: bool) -> None:
+    """A trace has the digits of its run's UUID; of any other id, or of one without a digit but 0, others."""
+    found = trace_id(run)
+    assert (found == run.replace("-", "").lower()) == is_own
+    assert len(found) == 32
+    assert set(found) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(("length", "count"), [(0, 0), (1, 1), (1024, 1), (1025, 0)])
+def test_long_runs_ids(length: int, count: int) -> None:
+    """Ids of runs of more than 1,024 characters are none, as in `runs`."""
+    assert len(log_of([agent("r" * length, 0, "lifecycle", phase="start")]).traces()) == count
 
 
 @pytest.mark.parametrize("length", [1024, 1025, 10_000])

@@ -233,6 +233,7 @@ def family(*, announced: bool) -> list[dict[str, Any]]:
 
 OPEN: list[tuple[list[Any], bool]] = [
     (list(whole_run()), False),
+    ([next(whole_run())], True),
     (list(whole_run())[:4], True),
     ([*list(whole_run())[:4], "reconnect"], True),
     (family(announced=False)[:-3], True),
