@@ -247,6 +247,6 @@ def _needed(found: _Found, comparisons: int) -> str:
     least = math.log2(2 * comparisons / _ALPHA)  # fewer pairs have no sign patterns rare enough
     needed = math.ceil(max(needed, least))
     if needed <= (found.pairs if found.pairs is not None else min(found.rows_a, found.rows_b)):
-        return f"; one of {found.unit:g} would most likely have been"
+        return f"; one of {found.unit:g} would most likely have been shown"
     number = needed if needed < 20 else int(float(f"{needed:.1e}"))
     return f"; about {number:,} {'pairs' if sides == 1 else 'rows each'} would show one of {found.unit:g}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..client.redaction.redactor import hidden
@@ -22,6 +23,7 @@ _LARGEST_WHOLE = 2**63
 _LONGEST_TEXT = 10_000
 _LONGEST_ERROR = 300
 _MOST_KEYS = 100
+_RAISED = (Exception, SystemExit, KeyboardInterrupt)  # the last two would end the loop, which is every connection's
 
 
 def columns(scorers: Mapping[str, Scorer] | Sequence[Scorer], taken: Iterable[str] = ()) -> dict[str, Scorer]:
@@ -94,10 +96,10 @@ async def score(
     errors = []
     for name, outcome in zip(scorers, outcomes, strict=True):
         try:
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, BaseException):
                 raise outcome
             values |= _values(name, outcome)
-        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+        except _RAISED as error:
             problem = hidden(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST_ERROR)
             errors.append(one_line(f"{name}: {problem}"))
     return values, errors
@@ -109,14 +111,14 @@ async def _outcome(scorer: Scorer, row: dict[str, Any], answer: str, trace: Trac
     def call() -> Any:
         try:
             return scorer(row, answer, trace)
-        except Exception as error:  # noqa: BLE001
+        except _RAISED as error:
             return error
 
     asynchronous = inspect.iscoroutinefunction(scorer) or inspect.iscoroutinefunction(getattr(scorer, "__call__", None))  # noqa: B004
     result = call() if asynchronous else await asyncio.to_thread(call)
     try:
         return await result if inspect.isawaitable(result) else result
-    except Exception as error:  # noqa: BLE001
+    except _RAISED as error:
         return error
 
 
@@ -130,15 +132,15 @@ def _values(name: str, result: Any) -> dict[str, Value]:
 
 def _value(value: Any) -> Value:
     """Return a score as a plain Python value, which JSON and Parquet can hold, too."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a scalar of numpy's, or a tensor's
+        value = value.item()
     if isinstance(value, str):
         if len(value) > _LONGEST_TEXT:
             raise ValueError(f"a text of {len(value):,} characters is no score; at most {_LONGEST_TEXT:,}")
-        return hidden(str(value), _LONGEST_TEXT)
-    if type(value).__name__ in ("bool", "bool_"):  # numpy's, too
-        return bool(value)
-    if isinstance(value, numbers.Integral) and abs(int(value)) < _LARGEST_WHOLE:
-        return int(value)
-    if isinstance(value, numbers.Real) or type(value).__name__ == "Decimal":
+        return hidden(value, _LONGEST_TEXT)
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < _LARGEST_WHOLE):
+        return value
+    if isinstance(value, Real | Decimal):
         number = float(value)
         if math.isinf(number):
             raise ValueError(f"{number} is no score")

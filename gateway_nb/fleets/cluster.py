@@ -266,7 +266,7 @@ def capture_on(client: distributed.Client | bool, plan: Plan) -> ClusterCapture:
         raise ImportError("a cluster needs Dask; run: pip install 'gateway-nb[fleet]'") from None
     if client is True:
         with contextlib.ExitStack() as ends:
-            cluster = ends.enter_context(LocalCluster(threads_per_worker=1, dashboard_address=None))
+            cluster = ends.enter_context(LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0"))
             return ClusterCapture(plan, ends.enter_context(Client(cluster)), ends.pop_all())
     if not isinstance(client, Client) or client.asynchronous:
         raise BadArgumentError(f"client must be a distributed.Client that is not asynchronous, or True, not {client!r}")

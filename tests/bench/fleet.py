@@ -1,6 +1,7 @@
 """Many gateways: what connecting, asking, capturing and reading cost. ``python -m tests.bench fleet [PART ...]``.
 
-Parts: ``requests``, ``ingest`` (its own options: `tests.bench.fleet_ingest`). ``--gateways N``, default 200.
+Parts: ``requests`` (``--gateways N``, default 200), ``ingest`` (options: `tests.bench.fleet_ingest`), ``lake``
+(``--events N``, default 10,000,000).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
 import gateway_nb as gnb
-from tests.bench import fleet_ingest
+from tests.bench import fleet_ingest, lakes
 from tests.bench.common import TOKEN, p50
 
 GATEWAYS = 200
@@ -134,7 +135,11 @@ def requests() -> dict[str, Any]:
     }
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"requests": requests, "ingest": fleet_ingest.measure}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "requests": requests,
+    "ingest": fleet_ingest.measure,
+    "lake": lakes.measure,
+}
 
 
 def measure() -> dict[str, Any]:

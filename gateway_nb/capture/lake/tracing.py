@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -166,8 +167,8 @@ def _by_gateway(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """Yield each gateway's name and its rows, which lie together."""
     names = rows["gateway"].combine_chunks().dictionary_encode()
     codes = names.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    starts = np.flatnonzero(np.diff(codes, prepend=-2))
-    for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
+    bounds = np.flatnonzero(np.diff(codes, prepend=-2, append=-2))
+    for start, end in itertools.pairwise(bounds):
         if codes[start] >= 0:
             yield names.dictionary[int(codes[start])].as_py(), rows.slice(start, end - start)
 

@@ -59,7 +59,7 @@ def test_no_difference() -> None:
         f"about {int(float(f'{needed:.1e}')):,} pairs would show one of 0.1"
     )
     many = frame(lambda cell: rng.uniform(0.4, 0.6), rows=200)
-    assert repr(compare(many, "short", "long", "score")).endswith("; one of 0.1 would most likely have been")
+    assert repr(compare(many, "short", "long", "score")).endswith("; one of 0.1 would most likely have been shown")
 
 
 def test_other_conditions_are_kept_apart() -> None:

@@ -94,7 +94,9 @@ def test_nonsense(value: Any, message: str) -> None:
     assert message in errors[0]
 
 
-@pytest.mark.parametrize("error", [ValueError("a\nb\x1b[2K"), StopIteration(1), KeyError("x"), RecursionError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("a\nb\x1b[2K"), StopIteration(1), KeyError("x"), RecursionError(), SystemExit(1)]
+)
 def test_a_scorer_that_raises(error: Exception) -> None:
     """Whatever a scorer raises, its row says so in one line, and the others' scores are there."""
 
@@ -102,12 +104,12 @@ def test_a_scorer_that_raises(error: Exception) -> None:
         raise error
 
     async def also_broken(row: dict[str, Any], answer: str, trace: Any) -> int:
-        raise ValueError("late")
+        raise SystemExit("late")
 
     values, errors = scored(broken, length, also_broken)
     assert values == {"length": 9}
     assert errors[0].startswith(f"broken: {type(error).__name__}")
-    assert errors[1] == "also_broken: ValueError: late"
+    assert errors[1] == "also_broken: SystemExit: late"
     assert errors[0].isprintable()
 
 

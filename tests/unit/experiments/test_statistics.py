@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,13 @@ def test_what_is_no_score(by: str, message: str) -> None:
     scores: Any = frame(lambda cell: 1).assign(label="good")
     with pytest.raises(BadArgumentError, match=message):
         summary(scores, by)
+
+
+def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SciPy is missing, the error says what to install."""
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(ImportError, match=r"statistics need SciPy; run: pip install 'gateway-nb\[experiments\]'"):
+        summary(frame(lambda cell: cell["row"]), "score")
 
 
 def test_an_interval_of_two_rows() -> None:
