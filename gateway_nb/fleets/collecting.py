@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import dataclasses
 import math
 import time
@@ -85,21 +86,21 @@ def collect(plan: Plan) -> dict[str, Any]:
     secede()  # it goes on for long: the worker's thread is for other tasks
     worker = get_worker().address
     lake = Lake(plan.lake, plan.storage_options)
-    collector = Collector(plan, LakeCapture(lake, plan.events))
-    try:
-        _follow(collector, worker, Variable(plan.name), Queue(plan.name))
-    finally:
-        collector.hold(())
-        stats = collector.capture.stop()
+    with LakeCapture(lake, plan.events) as capture:
+        collector = Collector(plan, capture)
+        try:
+            _follow(collector, worker, Variable(plan.name), Queue(plan.name))
+        finally:
+            collector.hold(())
     resume(lake)  # what processes that were killed here left behind
-    return dataclasses.asdict(stats)
+    return dataclasses.asdict(capture.stats)
 
 
 def _follow(collector: Collector, worker: str, beats: distributed.Variable, reports: distributed.Queue) -> None:
     number, heard = -1, time.monotonic()
     while True:
         began = time.monotonic()
-        beat = _attempt(lambda: beats.get(timeout=LEASE / 2))
+        beat = _attempt(lambda: beats.get(timeout=BEAT))
         if beat is not None and beat["beat"] != number:
             number, heard = beat["beat"], began
             if beat["over"]:
@@ -111,7 +112,7 @@ def _follow(collector: Collector, worker: str, beats: distributed.Variable, repo
             if time.monotonic() - heard >= _ABANDONED:
                 return
         report = {"worker": worker, "beat": number, **collector.report()}
-        _attempt(lambda: reports.put(report, timeout=LEASE / 2))  # noqa: B023 - called at once
+        _attempt(lambda: reports.put(report, timeout=BEAT))  # noqa: B023 - called at once
         time.sleep(max(began + BEAT - time.monotonic(), 0.0))
 
 
@@ -119,7 +120,7 @@ def _attempt(ask: Callable[[], Any]) -> Any:
     """Return what the scheduler answers, ``None`` where it can't be reached: whether that lasts, the lease says."""
     try:
         return ask()
-    except (OSError, RuntimeError, asyncio.CancelledError) as error:
+    except (OSError, RuntimeError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
         LOGGER.debug(f"the scheduler does not answer: {one_line(error)}")
         return None
 
