@@ -134,6 +134,8 @@ def _write_lake(config: Path, lake: str, events: tuple[str, ...], seconds: float
     with fleet(config) as gateways, gateways.capture(lake, events) as writing:
         stop = stopped_by_signals()
         say(f"capturing {len(gateways):,} gateways into {writing.stats.lake}; Ctrl-C ends it", err=True)
+        if list(gateways.status.counts) != ["connected"]:
+            say(repr(gateways.status), err=True)
         with tqdm(unit=" events", unit_scale=True, disable=None, leave=False) as line:
             while writing.alive and not stop.wait(min(max(end - time.monotonic(), 0), _POLL_SECONDS)):
                 stats = writing.stats
@@ -150,6 +152,8 @@ def _write_lake(config: Path, lake: str, events: tuple[str, ...], seconds: float
         f"{stats.events:,} events, {stats.rows:,} rows in the lake, {missed:,} missed, {stats.dropped:,} dropped",
         err=True,
     )
+    if absent := sum(gateway.status.epoch == 0 for gateway in gateways):
+        say(f"never connected: {absent:,} of {len(gateways):,} gateways", err=True)
 
 
 def _stopped(writing: Capture) -> CaptureError | None:
