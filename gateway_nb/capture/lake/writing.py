@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...client.event import Event
-from ...client.feed import Feed
+from ...client.feed import Feed, patterns_of
 from ...client.log import LOGGER
 from ...client.redaction.redactor import Redactor
 from ...errors import CaptureError, one_line, printable
@@ -92,6 +92,7 @@ class LakeCapture:
     """
 
     def __init__(self, lake: Lake, events: str | Iterable[str] = ("*",)) -> None:
+        patterns = patterns_of(events)  # a wrong one makes no lake
         self._lake = lake
         self._table = lake.open_or_make()
         self._rows = self._commits = self._damaged = 0
@@ -108,7 +109,7 @@ class LakeCapture:
         try:
             self._journal = Capture(
                 self._spool.journal,
-                events,
+                patterns,
                 rotate=SEGMENT,
                 waits=self._wait_for_room,
                 on_error=self._note_journal,

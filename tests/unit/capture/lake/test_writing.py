@@ -102,11 +102,15 @@ def test_commits_keep_their_distance(lake: Lake, monkeypatch: pytest.MonkeyPatch
     assert numbers(lake) == Counter(range(number))
 
 
+def test_patterns_that_are_none(lake: Lake) -> None:
+    """What is no pattern is refused before there is a lake."""
+    with pytest.raises(gnb.BadArgumentError, match="events must be name patterns"):
+        LakeCapture(lake, [7])  # type: ignore[list-item]
+    assert not Path(lake.place).exists()
+
+
 def test_only_some_events(lake: Lake) -> None:
     """Only the events that are asked for are kept."""
-    with pytest.raises(gnb.errors.BadArgumentError, match="events must be name patterns"):
-        LakeCapture(lake, [7])  # type: ignore[list-item]
-    assert list(spools(lake).iterdir()) == []
     capture, (north,) = start(lake, "north", events=["chat.*"])
     north.give(events(1))
     capture.stop()
