@@ -15,7 +15,7 @@ from ..capture.lake.writing import LakeStats
 from ..client.log import LOGGER
 from ..errors import BadArgumentError, CaptureError, one_line, printable
 from .collecting import Plan, Told, collect
-from .leases import BEAT, LEASE, Leases, Report
+from .leases import BEAT, Leases, Report
 
 if TYPE_CHECKING:
     import distributed
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _STOP_PATIENCE = 35.0
 _AGAIN_SECONDS = 5.0
-_SILENT = 2 * LEASE
+_SILENT = 15.0
 """Seconds without a report after which a worker counts as gone that the scheduler still knows."""
 _DRAINING = ("closing_gracefully", "closing", "paused")
 
@@ -50,7 +50,7 @@ class ClusterCapture:
 
     Each worker runs one long task, a collector, which captures its share of the gateways as a `LakeCapture` of its own.
     What a worker had that is gone, others have 6 s later: until then it may be alive, and capture. One that is not
-    heard of is gone after 7 s; one that is drained gives its gateways away at once, and a new one takes its share.
+    heard of is gone after 15 s; one that is drained gives its gateways away at once, and a new one takes its share.
     Where a connection takes the place of another there is a mark, and events between the two are nowhere.
 
     Args:
