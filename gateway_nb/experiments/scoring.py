@@ -37,7 +37,7 @@ def columns(scorers: Mapping[str, Scorer] | Sequence[Scorer], taken: Iterable[st
         taken: the names of other columns.
 
     Raises:
-        BadArgumentError: one is no function, has no name, or has one that is taken.
+        BadArgumentError: one is no function of three arguments, has no name, or has one that is taken.
 
     Example:
         >>> from gateway_nb.experiments.scoring import columns
@@ -55,12 +55,26 @@ def columns(scorers: Mapping[str, Scorer] | Sequence[Scorer], taken: Iterable[st
             raise BadArgumentError(f"the scorer {scorer!r} has no name; give scorers as a dict: {{'name': scorer}}")
         named[_free(name, named)] = scorer
     taken = set(taken)
-    for name in named:
+    for name, scorer in named.items():
         if clash := next((column for column in taken if column == name or column.startswith(f"{name}.")), None):
             raise BadArgumentError(
                 f"scorer {name!r}: there is a column {clash!r} already; give scorers as a dict, with other names"
             )
+        _check_call(name, scorer)
     return named
+
+
+def _check_call(name: str, scorer: Scorer) -> None:
+    """Check that a scorer takes what it is given, before runs are paid for that it can't score."""
+    try:
+        signature = inspect.signature(scorer)
+    except (ValueError, TypeError):  # some functions in C tell none
+        return
+    try:
+        signature.bind({}, "", None)
+    except TypeError as error:
+        why = f"is called with (row, answer, trace), but its arguments are {signature}: {error}"
+        raise BadArgumentError(f"scorer {name!r} {why}") from None
 
 
 def _name(scorer: Any) -> str | None:
