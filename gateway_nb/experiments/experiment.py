@@ -74,9 +74,14 @@ class Experiment(Analysis):
 
     @property
     def scores(self) -> list[str]:
-        """The columns of scores: of the scorers, in their order, then of those that were there before."""
+        """The columns of scores: of the scorers, in their order, then of those that were there before.
+
+        A scorer that gave no score yet has a column, too, in which all are missing.
+        """
         found = dict.fromkeys(name for record in list(self.records.values()) for name in record.scores or ())
-        own = [name for scorer in self.scorers for name in found if name == scorer or name.startswith(f"{scorer}.")]
+        own: list[str] = []
+        for scorer in self.scorers:
+            own += [name for name in found if name == scorer or name.startswith(f"{scorer}.")] or [scorer]
         return list(dict.fromkeys([*own, *found]))
 
     @property
@@ -149,7 +154,7 @@ class Experiment(Analysis):
         if self._runner is not None:
             raise ExperimentError(f"{self.name} runs already")
         print(f"{self.plan}; {len(self.plan.cells) - self._done:,} to run, {self.limits.parallel} at a time")
-        events = RunEvents(f"experiment-{self.name}-{self._manifest.id}-")
+        events = RunEvents(f"experiment-{self.name}-{self._manifest.id}-", self._store.events)
         runner = Runner(self._gateway.core, self.plan, self._store, self.limits, self.records, events, self.scorers)
 
         def interrupt(number: int) -> None:

@@ -28,7 +28,7 @@ from ..protocol.frames import MalformedFrame, decode_answer
 from ..records.frames import value_at
 from ..records.reading import Reader
 from ..records.steps import Steps
-from .listening import RunEvents, trace_of
+from .listening import RunEvents
 from .outcome import Outcome, find_run, of_final, read_used
 from .plan import Cell, Plan
 from .scoring import Scorer, score
@@ -366,7 +366,7 @@ class Runner:
     async def _scored(self, cell: Cell, record: Record) -> None:
         log = self._events.end(_name(record))
         if self._scorers and record.status == "ok" and record.answer is not None:
-            trace = await asyncio.to_thread(trace_of, log, record)
+            trace = await asyncio.to_thread(self._events.trace, log, record)
             scores, errors = await score(self._scorers, self._plan.rows[cell.row], record.answer, trace)
             self._put(replace(record, scores=scores, error="; ".join(errors) or None))
 
