@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -61,8 +62,11 @@ def wait(
             except KeyboardInterrupt:
                 interrupts += 1
                 on_interrupt(interrupts)
-    if not (interrupts and handle.cancelled()):
+    try:
         handle.result()
+    except CancelledError:
+        if not interrupts:
+            raise
     return interrupts > 0
 
 

@@ -31,7 +31,7 @@ from ..records.steps import Steps
 from .listening import RunEvents
 from .outcome import Outcome, find_run, of_final, read_used
 from .plan import Cell, Plan
-from .scoring import Scorer, score
+from .scoring import Scorer, score, unless
 from .store import Limits, Record, Store
 
 T = TypeVar("T")
@@ -367,8 +367,10 @@ class Runner:
         log = self._events.end(_name(record))
         if self._scorers and record.status == "ok" and record.answer is not None:
             trace = await asyncio.to_thread(self._events.trace, log, record)
-            scores, errors = await score(self._scorers, self._plan.rows[cell.row], record.answer, trace)
-            self._put(replace(record, scores=scores, error="; ".join(errors) or None))
+            judged = score(self._scorers, self._plan.rows[cell.row], record.answer, trace)
+            if (found := await unless(self._aborting, judged)) is not None:  # else by the next run
+                scores, errors = found
+                self._put(replace(record, scores=scores, error="; ".join(errors) or None))
 
     def _put(self, record: Record) -> Record:
         self._store.put(record)

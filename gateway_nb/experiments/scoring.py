@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..client.redaction.redactor import hidden
 from ..errors import BadArgumentError, one_line
@@ -16,6 +16,7 @@ from ..errors import BadArgumentError, one_line
 if TYPE_CHECKING:
     from ..events.traces.trace import Trace
 
+T = TypeVar("T")
 Value: TypeAlias = "bool | int | float | str | None"
 Scorer: TypeAlias = "Callable[[dict[str, Any], str, Trace | None], Any]"
 _LAMBDA = (lambda: None).__name__
@@ -23,6 +24,7 @@ _LARGEST_WHOLE = 2**63
 _LONGEST_TEXT = 10_000
 _LONGEST_ERROR = 300
 _MOST_KEYS = 100
+_GRACE = 1.0  # seconds that scorers have to end once they should
 _RAISED = (Exception, SystemExit, KeyboardInterrupt)  # the last two would end the loop, which is every connection's
 
 
@@ -117,6 +119,24 @@ async def score(
             problem = hidden(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST_ERROR)
             errors.append(one_line(f"{name}: {problem}"))
     return values, errors
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what a coroutine returns; ``None`` where it was cancelled, since it did not end soon after an event.
+
+    Args:
+        stop: the event.
+        work: the coroutine.
+    """
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task}, timeout=_GRACE)
+        return await task if task.done() else None
+    finally:
+        task.cancel()
+        stopped.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
 
 
 async def _outcome(scorer: Scorer, row: dict[str, Any], answer: str, trace: Trace | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.experiments.scorers import contains
 from gateway_nb.protocol.frames import RequestFrame
 from gateway_nb.server.answers import Refusal
 from gateway_nb.server.peer import Peer
@@ -114,6 +116,31 @@ def test_waiting_at_stop(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Pat
     wait()
     assert statuses(experiment) == ["ok"] * 2 + ["waiting"] * 4
     assert statuses(experiment.run()) == ["ok"] * 6
+
+
+def test_scorers_are_aborted_too(
+    local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scorer that takes long does not hold up a stop; its answer is kept, and scored by the next run."""
+    monkeypatch.setattr("gateway_nb.experiments.scoring._GRACE", 0.05)
+    ends: list[str] = []
+
+    async def slow(row: dict[str, Any], answer: str, trace: Any) -> bool:
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            ends.append(answer)
+
+    path = tmp_path / "scoring"
+    experiment = gnb.experiment(gw, {"t": "echo:{n}"}, data=ROWS[:2], scorers=[slow], path=path)
+    wait = in_background(experiment)
+    until(lambda: statuses(experiment) == ["ok"] * 2)
+    experiment.stop()
+    wait()
+    assert sorted(ends) == ["0", "1"]
+    again = gnb.experiment(gw, path=path, scorers=[contains("1")])
+    assert again.df["contains"].isna().all()
+    assert list(again.run().df["contains"]) == [False, True]
 
 
 def test_aborted_cells_run_again(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path) -> None:
