@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..capture.journal import Capture
 from ..capture.recording import Recording
 from ..client.calls import user_facing
-from ..errors import BadArgumentError, ExperimentError
+from ..errors import BadArgumentError, ExperimentError, one_line
 from ..events import widgets
 from ..faces.gateway import Gateway
 from ..protocol.scopes import ADMIN, allows
@@ -228,7 +228,7 @@ class Experiment(Analysis):
         asked = ((self.plan.cells[number].model, record.model) for number, record in self.records.items())
         others = [answered for model, answered in asked if model and answered not in (model, None)]
         if others:
-            names = ", ".join(sorted(set(map(str, others))))
+            names = ", ".join(sorted(set(map(one_line, others))))
             warnings.warn(f"{len(others):,} runs were answered by another model than was asked: {names}", stacklevel=4)
 
     @property

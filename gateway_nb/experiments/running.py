@@ -240,11 +240,11 @@ class Runner:
                 return await self._asked(cell, record, began)
             except RunAbortedError as error:
                 return Outcome("aborted", error=str(error))
-            except GatewayTimeoutError as error:
+            except GatewayTimeoutError:
                 timeout = self._limits.timeout
                 if timeout is not None and time.monotonic() - began >= timeout:
                     await self._ask("chat.abort", {"sessionKey": record.session, "runId": record.run})
-                    return Outcome("timeout", error=str(error))
+                    return Outcome("timeout", error=f"it did not end within {timeout:g} s, and was aborted")
                 stalls += 1
                 if stalls == _MOST_STALLS:
                     raise
