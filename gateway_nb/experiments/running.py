@@ -29,7 +29,7 @@ from ..records.frames import value_at
 from ..records.reading import Reader
 from ..records.steps import Steps
 from .listening import RunEvents
-from .outcome import Outcome, find_run, of_final, read_used
+from .outcome import Outcome, Used, find_run, of_final, read_used
 from .plan import Cell, Plan
 from .scoring import Scorer, score, unless
 from .store import Limits, Record, Store
@@ -151,16 +151,16 @@ class Runner:
             return True
         return bool(self._scorers) and record.status == "ok" and record.scores is None
 
-    def _may_begin(self) -> bool:
-        most = self._limits.max_cost
-        if most is not None and not self._stopped:
+    def _may_begin(self, cell: Cell) -> bool:
+        most, record = self._limits.max_cost, self._records.get(cell.number)
+        if most is not None and not self._stopped and (record is None or record.status not in DONE):
             each = self._cost / self._done if self._done else 0.0
             if self._cost >= most or self._cost + each * (self._in_flight + 1) > most:
                 self._reach("max_cost")
         return not self._stopped
 
     async def _work(self, queue: deque[Cell]) -> None:
-        while queue and self._may_begin():
+        while queue and self._may_begin(queue[0]):
             cell = queue.popleft()
             record = self._records.get(cell.number)
             self._in_flight += 1
@@ -219,7 +219,8 @@ class Runner:
         run = uuid.uuid5(_RUN_IDS, f"{self._prefix}{cell.number}/{attempt}")
         session = self._session(cell, attempt)
         started = round(time.time(), 3)
-        return self._put(Record(cell.number, "running", attempt, str(run), session, started=started))
+        spent = {} if before is None else {name: getattr(before, name) for name in Used._fields}
+        return self._put(Record(cell.number, "running", attempt, str(run), session, started=started, **spent))
 
     def _session(self, cell: Cell, attempt: int) -> str:
         again = f"-{attempt}" if attempt > 1 else ""
@@ -385,9 +386,9 @@ class Runner:
     # At the end
 
     async def _clean_up(self) -> None:
-        """Delete the sessions of all cells, and no others; a gateway takes half a second for each."""
+        """Delete the sessions of cells that ended, and no others; a gateway takes half a second for each."""
         for number, record in list(self._records.items()):
-            if not record.deleted and not self._stopped:
+            if record.status in DONE and not record.deleted and not self._stopped:
                 for attempt in range(record.attempt):
                     key = self._session(self._plan.cells[number], attempt + 1)
                     await self._ask("sessions.delete", {"key": key})

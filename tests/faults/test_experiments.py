@@ -189,6 +189,34 @@ def test_the_cost_of_all_runs_is_limited(local: gnb.LocalGateway, gw: gnb.Gatewa
     assert statuses(gnb.experiment(gw, path=path, max_cost=each * 100).run()) == ["ok"] * 40
 
 
+def test_answers_are_scored_at_the_limit(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path) -> None:
+    """Scoring answers that are there costs nothing: no limit of the cost holds it up."""
+    path = tmp_path / "limit"
+    frame = gnb.experiment(gw, {"t": "echo:x {n}"}, data=ROWS, path=path).run().df
+    again = gnb.experiment(gw, path=path, scorers=[contains("x")], max_cost=frame["cost"].sum()).run()
+    assert again.df["contains"].all()
+
+
+def test_what_somebody_else_aborted(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path) -> None:
+    """A run that somebody else aborted keeps its cost and its session, until its cell has ended."""
+    experiment = gnb.experiment(gw, {"t": "count:20:50"}, data=ROWS[:1], cleanup=True, path=tmp_path / "else")
+    wait = in_background(experiment)
+    until(lambda: len(gw.events.where("chat", '"delta"')) >= 2)
+    gw.request("chat.abort", {"sessionKey": experiment.df["session"][0]})
+    wait()
+    aborted = experiment.df
+    assert list(aborted["status"]) == ["aborted"]
+    costs = gw.data.messages(aborted["session"][0])["cost"].sum()
+    assert aborted["cost"][0] == pytest.approx(costs)
+    wait = in_background(experiment)
+    until(lambda: statuses(experiment) == ["running"])
+    assert experiment.df["cost"][0] == pytest.approx(costs)
+    wait()
+    alone = gnb.experiment(gw, {"t": "count:20:50"}, data=ROWS[:1], path=tmp_path / "alone").run().df
+    assert experiment.df["cost"][0] == pytest.approx(costs + alone["cost"][0])
+    assert set(gw.data.sessions()["session"]) == set(alone["session"])
+
+
 def test_the_cost_of_each_run_is_limited(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path) -> None:
     """A run whose model calls cost too much is aborted, and a row that says so; a cheap one is not."""
     calls = "\n".join(["tool:agents_list:{}"] * 30)
