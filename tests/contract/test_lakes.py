@@ -15,6 +15,8 @@ from gateway_nb.capture.lake.delta import Lake
 from tests.helpers.lakes import rows
 from tests.helpers.support import until
 
+pytestmark = pytest.mark.filterwarnings("ignore:1 of . gateways")  # one is not there
+
 
 @pytest.fixture
 def fleet(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[gnb.Fleet]:

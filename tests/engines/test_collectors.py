@@ -118,7 +118,7 @@ def test_a_cluster_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_bad_input(tmp_path: Path, client: Client, options: dict[str, Any], message: str) -> None:
     """What can't be is refused in one line, before a worker hears of it."""
     with (
-        gnb.LocalGateway() as local,
+        gnb.LocalGateway(auth="insecure-none") as local,
         gnb.fleet({"north": local.url}, device_identity=None) as fleet,
         pytest.raises(BadArgumentError, match=message),
     ):
@@ -128,7 +128,8 @@ def test_bad_input(tmp_path: Path, client: Client, options: dict[str, Any], mess
 def test_a_lake_that_can_not_be(tmp_path: Path, client: Client) -> None:
     """Where the workers can't write the lake, the capture's figures say why."""
     (tmp_path / "lake").write_text("a file")
-    with gnb.LocalGateway() as local, gnb.fleet({"north": local.url}, device_identity=None) as fleet:
+    open_to_all = gnb.LocalGateway(auth="insecure-none")
+    with open_to_all as local, gnb.fleet({"north": local.url}, device_identity=None) as fleet:
         capture = fleet.capture(tmp_path / "lake", client=client)
         until(lambda: capture.stats.problem is not None)
         assert "lake" in str(capture.stats.problem)
