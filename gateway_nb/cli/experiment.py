@@ -15,6 +15,7 @@ import click
 
 from ..experiments import scorers as shipped
 from ..experiments.opening import experiment as open_experiment
+from ..experiments.running import DONE
 from ..experiments.statistics import KINDS
 from ..faces.connections import connect
 from ..faces.gateway import Gateway
@@ -66,14 +67,14 @@ def run(file: Path, url: str | None, token_env: str | None, password_env: str | 
             path=file.parent / settings.get("path", file.stem),
             **options,
         ).run()
-        left = [status for status in found.df["status"] if status in ("waiting", "aborted")]
+        left = int((~found.df["status"].isin(DONE)).sum())
         summaries = {name: found.summary(by=None if name == "failures" else name) for name in thresholds}
     say(summaries["failures"].to_string(index=False))
     missed = list(_missed(thresholds, summaries))
     for line in missed:
         say(line)
     if left:
-        raise click.ClickException(f"{len(left):,} cells have not run; run this again to go on")
+        raise click.ClickException(f"{left:,} cells have not run; run this again to go on")
     if missed:
         sys.exit(NOT_MET)
 

@@ -167,7 +167,8 @@ class Analysis:
             raise BadArgumentError("rescore: there are no scorers")
         with self._store.locked():
             self.records.update(self._store.read_records())
-            answered = [each for each in self.records.values() if each.status == "ok" and each.answer is not None]
+            known = (record for _, record in sorted(self.records.items()))
+            answered = [each for each in known if each.status == "ok" and each.answer is not None]
             traces = self._traces()
             gate = asyncio.Semaphore(self._manifest.limits.parallel)
 

@@ -190,18 +190,28 @@ class Runner:
                 await self._ask("chat.abort", {"sessionKey": record.session})
                 record = self._put(replace(record, status="lost"))
                 await self._steady(pause)
+                if self._stopped:
+                    return record
             else:
                 return record if outcome is None else await self._closed(record, outcome)
         assert record is not None
         return await self._closed(record, Outcome("failed", error=f"{why} ({len(_PAUSES)} attempts)"))
 
     async def _steady(self, pause: float) -> None:
-        """Wait for a restart that is announced, whose gateway takes no runs any more, or for so many seconds."""
-        if self._core.status.state == "restarting":
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._core.lost(self._core.feed.epoch), _DRAIN_SECONDS)
-        else:
-            await asyncio.sleep(pause)
+        """Wait for a restart that is announced, whose gateway takes no runs any more, or for so many seconds; no longer
+        than until runs are to be aborted.
+        """
+        restarts = self._core.status.state == "restarting"
+        ends: list[asyncio.Task[Any]] = [asyncio.create_task(self._aborting.wait())]
+        if restarts:
+            ends.append(asyncio.create_task(self._core.lost(self._core.feed.epoch)))
+        try:
+            limit = _DRAIN_SECONDS if restarts else pause
+            await asyncio.wait(ends, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     def _begun(self, cell: Cell, before: Record | None) -> Record:
         """Write down what is about to be asked for: whatever comes, it is found again."""

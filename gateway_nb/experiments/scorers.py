@@ -18,7 +18,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from ..client.run import answer_of
-from ..errors import BadArgumentError
+from ..errors import BadArgumentError, GatewayTimeoutError
 from ..protocol.frames import encode, mapping
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def judge(gateway: Gateway, question: str, *, agent: str = "main", timeout: floa
         handle = gateway.submit("agent", params, expect_final=True, timeout=timeout)
         try:
             return _verdict(answer_of(await handle) or "")
-        except asyncio.CancelledError:  # nobody reads what it says any more, and it costs
+        except (asyncio.CancelledError, GatewayTimeoutError):  # nobody reads what it says any more, and it costs
             gateway.submit("chat.abort", {"sessionKey": params["sessionKey"], "runId": run})
             raise
 

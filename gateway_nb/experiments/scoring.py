@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..client.redaction.redactor import hidden
@@ -131,15 +132,15 @@ def _values(name: str, result: Any) -> dict[str, Value]:
 
 def _value(value: Any) -> Value:
     """Return a score as a plain Python value, which JSON and Parquet can hold, too."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a scalar of numpy's, or a tensor's
+        value = value.item()
     if isinstance(value, str):
         if len(value) > _LONGEST_TEXT:
             raise ValueError(f"a text of {len(value):,} characters is no score; at most {_LONGEST_TEXT:,}")
-        return hidden(str(value), _LONGEST_TEXT)
-    if type(value).__name__ in ("bool", "bool_"):  # numpy's, too
-        return bool(value)
-    if isinstance(value, numbers.Integral) and abs(int(value)) < _LARGEST_WHOLE:
-        return int(value)
-    if isinstance(value, numbers.Real) or type(value).__name__ == "Decimal":
+        return hidden(value, _LONGEST_TEXT)
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < _LARGEST_WHOLE):
+        return value
+    if isinstance(value, Real | Decimal):
         number = float(value)
         if math.isinf(number):
             raise ValueError(f"{number} is no score")

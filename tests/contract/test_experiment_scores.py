@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import gateway_nb as gnb
 from gateway_nb.errors import BadArgumentError, ExperimentError
 from gateway_nb.experiments.scorers import contains, exact, judge, run_cost, run_seconds, run_tokens
 from tests.helpers.real import AnyGateway
+from tests.helpers.support import until
 
 ROWS = [{"text": f"row {number}", "expected": f"row {number}"} for number in range(4)]
 TEMPLATES = {"say": "echo:{text}", "shout": "echo:{text}!"}
@@ -84,6 +87,31 @@ def test_rescore(local: gnb.Gateway, tmp_path: Path) -> None:
         with pytest.raises(BadArgumentError, match=message):
             exp.rescore(scorers)
     assert list(exp.scores) == ["loud", "tokens"]
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_while_answers_are_scored_again(local: gnb.Gateway, tmp_path: Path) -> None:
+    """Ctrl-C stops scoring at once; what was scored is kept, and it can be done again."""
+    exp = gnb.experiment(
+        local, TEMPLATES, data=ROWS, scorers=[contains("row")], parallel=1, path=tmp_path / "stop"
+    ).run()
+    released, main = threading.Event(), threading.main_thread().ident or 0
+
+    def slow(row: dict[str, Any], answer: str, trace: Any) -> int:
+        if row["text"] == "row 2":
+            until(lambda: sum("slow" in (record.scores or {}) for record in exp.records.values()) == 2)
+            signal.pthread_kill(main, signal.SIGINT)
+            released.wait(30)
+        return len(answer)
+
+    with pytest.raises(KeyboardInterrupt):
+        exp.rescore([slow])
+    released.set()
+    kept = gnb.experiment(local, path=tmp_path / "stop").df
+    assert list(kept["slow"].dropna()) == [5, 5]
+    assert list(kept["contains"].isna()) == [True] * 2 + [False] * 6
+    again = exp.rescore({"length": lambda row, answer, trace: len(answer)})
+    assert (again.scores, again.df["length"].notna().all()) == (["length"], True)
 
 
 def test_a_judge(gw: gnb.Gateway, tmp_path: Path) -> None:

@@ -206,6 +206,20 @@ def test_refusals_that_pass(tmp_path: Path, retryable: bool) -> None:
         assert gw.status.counters.retries == (3 if retryable else 0)
 
 
+def test_stopping_while_the_gateway_takes_no_runs(tmp_path: Path) -> None:
+    """An experiment that waits for its gateway is paused at once, and nothing of it counts as failed."""
+    with Refusing() as local, gnb.connect(local.url, token=local.token) as gw:
+        local.retryable, local.left = False, 1_000
+        experiment = gnb.experiment(gw, {"t": "{n}"}, data=ROWS, path=tmp_path / "draining")
+        wait = in_background(experiment)
+        until(lambda: any(record.attempt == 2 and record.status == "lost" for record in experiment.records.values()))
+        experiment.stop()
+        wait()
+        assert set(statuses(experiment)) == {"lost", "waiting"}
+        local.left = 0
+        assert statuses(experiment.run()) == ["ok"] * 6
+
+
 def test_no_scope_ends_it_at_once(local: gnb.LocalGateway, tmp_path: Path) -> None:
     """A connection that may not start runs says so once, not in every row."""
     with gnb.connect(local.url, token=local.token, scopes=["operator.read"]) as gw:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway_nb.errors import BadArgumentError
+from gateway_nb.errors import BadArgumentError, GatewayTimeoutError
 from gateway_nb.events.traces.trace import Trace
 from gateway_nb.experiments import scorers
 from gateway_nb.experiments.listening import with_usage
@@ -130,6 +130,23 @@ def test_a_judge_that_does_not_judge(reply: str) -> None:
     """A reply without a score from 0 to 1 is an error of its row, and no score."""
     with pytest.raises(ValueError, match="not JSON with a score from 0 to 1"):
         judged(Agent(reply))
+
+
+def test_a_judge_that_is_late() -> None:
+    """A judge that takes too long is told in the row, and its run is aborted."""
+
+    class Late(Agent):
+        def submit(self, method: str, params: dict[str, Any], **options: Any) -> asyncio.Future[Any]:
+            answer = super().submit(method, params)
+            assert method == "chat.abort" or options["timeout"] == 120
+            answer.set_exception(GatewayTimeoutError("too late"))
+            answer.exception()
+            return answer
+
+    gateway = Late(None)
+    with pytest.raises(GatewayTimeoutError):
+        judged(gateway)
+    assert [method for method, _ in gateway.asked] == ["agent", "chat.abort"]
 
 
 def test_a_judge_that_is_stopped() -> None:
