@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 G = TypeVar("G")
 
-AT_ONCE = 64
+AT_ONCE = 256
 """Gateways that are connected to, or asked, at the same time."""
 ERRORS = "errors"
 _NAMED, _LONGEST = 3, 160
