@@ -15,6 +15,7 @@ import gateway_nb as gnb
 from gateway_nb.errors import BadArgumentError, CaptureError
 from gateway_nb.fleets.leases import BEAT, LEASE
 from tests.helpers.clusters import TOKEN, VARIABLE, Counting, captured, cluster_of, connected, outcome, storm, until
+from tests.helpers.real import RealGateway
 
 
 def shares(capture: Any) -> list[int]:
@@ -137,6 +138,22 @@ def test_a_lake_that_can_not_be(tmp_path: Path, client: Client) -> None:
         assert "lake can't be written: Not a directory" in str(capture.stats.problem)
         with pytest.raises(CaptureError, match="some events may not be in the lake"):
             fleet.close()
+
+
+def test_the_real_gateway(real: RealGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the real gateway sends while another connection's run goes on is in the lake."""
+    monkeypatch.setenv("REAL_TOKEN", real.token)
+    with (
+        cluster_of(1) as (_, client),
+        gnb.fleet([{"name": "real", "url": real.url, "token_env": "REAL_TOKEN"}]) as fleet,
+        fleet.capture(tmp_path / "lake", client=client) as capture,
+    ):
+        until(lambda: connected(capture))
+        run = fleet["real"].run("hello")
+        run.result(60)
+        until(lambda: capture.collectors["events"][0] >= len(run.events))
+    runs = gnb.load(tmp_path / "lake").runs().set_index("run")
+    assert runs.loc[run.run_id, ["gateway", "status"]].tolist() == ["real", "ok"]
 
 
 def test_a_client_that_is_closed(tmp_path: Path) -> None:
