@@ -130,13 +130,17 @@ def _write(connection: Mapping[str, Any], output: Path, seconds: float | None, o
 def _write_lake(config: Path, lake: str, events: tuple[str, ...], seconds: float | None) -> None:
     """Capture the gateways of a file into a lake until a signal, or for a while."""
     end = math.inf if seconds is None else time.monotonic() + seconds
+    problem: str | None = None
     with fleet(config) as gateways, gateways.capture(lake, events) as writing:
         stop = stopped_by_signals()
         say(f"capturing {len(gateways):,} gateways into {writing.stats.lake}; Ctrl-C ends it", err=True)
         with tqdm(unit=" events", unit_scale=True, disable=None, leave=False) as line:
             while writing.alive and not stop.wait(min(max(end - time.monotonic(), 0), _POLL_SECONDS)):
                 stats = writing.stats
-                line.set_description_str(stats.problem or f"{stats.rows:,} rows in the lake")
+                if stats.problem is not None and stats.problem != problem:
+                    say(f"gateway-nb: {stats.problem}", err=True)
+                problem = stats.problem
+                line.set_description_str(f"{stats.rows:,} rows in the lake")
                 line.update(stats.events - line.n)
                 if time.monotonic() >= end:
                     break

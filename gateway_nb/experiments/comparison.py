@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import BadArgumentError, one_line, printable
 from ..protocol.spelling import closest
-from .statistics import CONFIDENCE, KINDS, difference_interval, interval, p_value, p_value_unpaired, scores_of, varied
+from .statistics import (
+    CONFIDENCE,
+    KINDS,
+    ROUNDING,
+    difference_interval,
+    interval,
+    p_value,
+    p_value_unpaired,
+    scores_of,
+    varied,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,25 +173,25 @@ def side_by_side(frame: pd.DataFrame, kind: str, a: str, b: str, scores: Array) 
 
 
 def _paired(one: Array, other: Array) -> _Test:
+    import numpy as np
 
     if not len(one):
         return _Test(*[math.nan] * len(_Test._fields))
-    differences = one - other
+    differences = np.where(np.isclose(one, other, rtol=ROUNDING, atol=0), 0.0, one - other)
     spread = 0.0 if not varied(differences) else float(differences.std(ddof=1))
     low, high = map(float, interval(differences))
     p = float(p_value(differences)) if len(one) > 1 else math.nan
-    return _test(one, other, low, high, p, spread)
+    return _test(one, other, float(differences.mean()), low, high, p, spread)
 
 
 def _unpaired(one: Array, other: Array) -> _Test:
     low, high = difference_interval(one, other)
     degrees = len(one) + len(other) - 2
     spread = math.sqrt(((len(one) - 1) * one.var(ddof=1) + (len(other) - 1) * other.var(ddof=1)) / degrees)
-    return _test(one, other, low, high, p_value_unpaired(one, other), spread)
+    return _test(one, other, float(one.mean() - other.mean()), low, high, p_value_unpaired(one, other), spread)
 
 
-def _test(one: Array, other: Array, low: float, high: float, p: float, spread: float) -> _Test:
-    difference = float(one.mean() - other.mean())
+def _test(one: Array, other: Array, difference: float, low: float, high: float, p: float, spread: float) -> _Test:
     effect = difference / spread if spread > 0 else math.nan
     return _Test(float(one.mean()), float(other.mean()), difference, low, high, effect, p, spread)
 

@@ -6,7 +6,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +86,10 @@ def experiment(
     if not isinstance(gateway, Gateway):
         raise BadArgumentError(f"an experiment needs a connection of gateway_nb.connect(), not {gateway!r}")
     folder = Path(time.strftime("experiment-%Y%m%d-%H%M%S") if path is None else path)
-    store = Store(folder)
+    store = Store(folder.absolute())  # wherever the notebook changes to
     before = store.read_manifest()
     given = {
-        "templates": None if templates is None else dict(templates),
+        "templates": None if templates is None else _templates(templates),
         "agents": None if agents is None else _names("agents", agents),
         "models": None if models is None else _full_names(gateway, _names("models", models), thinking),
         "repeats": repeats,
@@ -121,10 +121,21 @@ def experiment(
     return Experiment(gateway, store, replace(manifest, limits=limits), plan, named)
 
 
+def _templates(templates: Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(templates, Mapping):
+        raise BadArgumentError(
+            f"templates must be a dict of prompts by name: {{'a': 'Sum up: ...'}}, not {templates!r}"
+        )
+    return dict(templates)
+
+
 def _names(what: str, names: Sequence[str]) -> tuple[str, ...]:
     if isinstance(names, str):
         raise BadArgumentError(f"{what} must be a list of names: [{names!r}]")
-    return tuple(names)
+    listed = tuple(names) if isinstance(names, Iterable) else (names,)
+    if not all(isinstance(name, str | None) for name in listed):
+        raise BadArgumentError(f"{what} must be a list of names, not {names!r}")
+    return listed
 
 
 def _frame(data: Any) -> pd.DataFrame:
@@ -205,8 +216,9 @@ def _differing(before: pd.DataFrame, data: pd.DataFrame) -> str | None:
     if before.equals(data):
         return None
     for name in before:
-        for row, (was, now) in enumerate(zip(before[name], data[name], strict=True)):
-            if was != now and not (was != was and now != now):
-                return f"column {name!r}, row {row} was {was!r}, is {now!r}"
+        was, now = before[name].astype(object), data[name].astype(object)
+        if not was.equals(now):
+            row = next(row for row in range(len(was)) if not was[row : row + 1].equals(now[row : row + 1]))
+            return f"column {name!r}, row {row} was {was[row]!r}, is {now[row]!r}"
     types = [f"{name!r} was {before[name].dtype}, is {data[name].dtype}" for name in before]
     return ", ".join(each for name, each in zip(before, types, strict=True) if before[name].dtype != data[name].dtype)

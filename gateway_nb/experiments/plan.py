@@ -81,11 +81,13 @@ class Plan:
     def __post_init__(self) -> None:
         _check_names("templates", self.templates)
         _check_names("agents", self.agents)
-        _check_names("models", [model for model in self.models if model is not None] or ["the agent's own"])
+        _check_names("models", ["the agent's own" if model is None else model for model in self.models])
         _check_data(self.data)
         for name, value, least in (("repeats", self.repeats, 1), ("seed", self.seed, 0)):
             if type(value) is not int or value < least:
                 raise BadArgumentError(f"{name} must be a whole number from {least}, not {value!r}")
+        if self.thinking is not None and (not isinstance(self.thinking, str) or not self.thinking):
+            raise BadArgumentError(f"thinking must be the name of a level, such as 'low', not {self.thinking!r}")
         for name, template in self.templates.items():
             for row in range(len(self.rows)):
                 self._filled(name, template, row)
@@ -126,7 +128,9 @@ class Plan:
 
     def _filled(self, name: str, template: str, row: int) -> str:
         try:
-            return _Columns().vformat(template, (), self.rows[row])
+            message = _Columns().vformat(template, (), self.rows[row])
+            message.encode()  # half a surrogate pair is in no frame
+            return message
         except KeyError as error:
             column = str(error.args[0])
             near = closest(column, map(str, self.data.columns)) or list(map(str, self.data.columns))

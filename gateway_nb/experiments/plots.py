@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadArgumentError, one_line
 from ..events.plots import Plot, finished, load_altair, plain
 from .comparison import conditions, side_by_side
-from .statistics import KINDS, scores_of, summary
+from .statistics import KINDS, ROUNDING, scores_of, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,8 @@ class ScorePlots:
         frame, by = self._frame(), self._score(by)
         kind, _ = conditions(frame, a, b)
         rows = side_by_side(frame, kind, a, b, scores_of(frame, by)).dropna().groupby("row").mean()
-        higher = np.sign((rows[b] - rows[a]).round(9))
+        same = np.isclose(rows[a], rows[b], rtol=ROUNDING, atol=0)
+        higher = np.where(same, 0, np.sign(rows[b] - rows[a]))
         colours = {f"{_name(b)} higher": _HIGHER, "the same": _SAME, f"{_name(b)} lower": _LOWER}
         outcomes = [list(colours)[1 - int(sign)] for sign in higher]
         points = pd.DataFrame({"a": rows[a].to_numpy(), "b": rows[b].to_numpy(), "outcome": outcomes})

@@ -28,7 +28,7 @@ _RESAMPLES, _PERMUTATIONS = 2_000, 9_999
 _TOGETHER = 5_000  # scores of several conditions that are resampled in one go
 _AT_ONCE = 500_000  # numbers resampled at once: what fits into a processor's cache
 _SEED = 0  # the same numbers for the same scores, each time
-_ROUNDING = 1e-9
+ROUNDING = 1e-9  # of the largest value: what sums in another order may differ by
 
 
 def summary(frame: pd.DataFrame, by: str | None) -> pd.DataFrame:
@@ -175,7 +175,7 @@ def varied(values: Array) -> Any:
 
     if values.shape[-1] < 2:
         return np.zeros(values.shape[:-1], bool)
-    return np.ptp(values, axis=-1) > _ROUNDING * np.abs(values).max(axis=-1)
+    return np.ptp(values, axis=-1) > ROUNDING * np.abs(values).max(axis=-1)
 
 
 def _bootstrap(samples: tuple[Any, ...], statistic: Any) -> tuple[Any, Any]:

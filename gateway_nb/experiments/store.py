@@ -283,8 +283,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def storable(data: pd.DataFrame) -> tuple[pa.Table, tuple[str, ...]]:
-    """Return data as a table for Parquet, and the names of its columns that are JSON there: Parquet's own lists and
-    objects come back as others.
+    """Return data as a table as Parquet has it, which knows no seconds or float16, and the names of its columns that
+    are JSON there: Parquet's own lists and objects come back as others.
 
     Raises:
         BadArgumentError: a column has values that can't be kept.
@@ -292,8 +292,10 @@ def storable(data: pd.DataFrame) -> tuple[pa.Table, tuple[str, ...]]:
     nested = tuple(name for name in data.columns if any(isinstance(value, _NESTED) for value in data[name]))
     try:
         flat = data.assign(**{name: list(map(_json, data[name])) for name in nested})
-        return pa.Table.from_pandas(flat, preserve_index=False), nested
-    except (pa.ArrowException, TypeError, ValueError) as error:
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pandas(flat, preserve_index=False), sink)
+        return pq.read_table(pa.BufferReader(sink.getvalue())), nested
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise BadArgumentError(f"the data has values that can't be kept: {error}") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures
 import contextlib
 import threading
 import time
@@ -31,11 +32,13 @@ class _Worker:
 
     Attributes:
         task: the collector's.
+        begun: when it was sent there.
         heard: when its last report came, or ``None`` before the first.
         report: the last one.
     """
 
     task: distributed.Future[Any]
+    begun: float
     heard: float | None = None
     report: Mapping[str, Any] | None = None
 
@@ -44,9 +47,9 @@ class ClusterCapture:
     """Captures a fleet into a lake with the workers of a Dask cluster, until `stop`. A context manager.
 
     Each worker runs one long task, a collector, which captures its share of the gateways as a `LakeCapture` of its own.
-    A worker that is not heard of for 4 s has lost them, by then also to its own knowledge, and 4 s later others have
-    them; one that is drained gives them away at once, and a new one takes its share. Nobody captures in between: where
-    a connection ends and another begins there is a mark, and events between the two are nowhere.
+    What a worker had that is gone, others have 5 s later: until then it may be alive, and capture. One that is not
+    heard of is gone after 3.5 s; one that is drained gives its gateways away at once, and a new one takes its share.
+    Where a connection takes the place of another there is a mark, and events between the two are nowhere.
 
     Args:
         plan: what the collectors are told.
@@ -99,6 +102,17 @@ class ClusterCapture:
         return frame.astype({**kinds, **dict.fromkeys(("epoch", "events", "missed"), "Int64")})
 
     @property
+    def shares(self) -> dict[str, str]:
+        """For each gateway how its capture goes, and where: what the fleet's grid shows."""
+        rows = self.collectors[["gateway", "state", "worker"]].itertuples(index=False)
+        return {name: state if state == "waiting" else f"{state} on {worker}" for name, state, worker in rows}
+
+    @property
+    def alive(self) -> bool:
+        """Whether it captures: until `stop`."""
+        return not self._stopping.is_set()
+
+    @property
     def stats(self) -> LakeStats:
         """What all collectors have done, those that are gone as they last said; `waiting` is of those that are there.
 
@@ -138,6 +152,22 @@ class ClusterCapture:
 
     def _end(self) -> CaptureError | None:
         """Wait for the collectors; return what went wrong."""
+        with self._ends:
+            try:
+                problems = self._outcomes()
+                self._beats.delete()
+                self._reports.close()
+            except (OSError, RuntimeError, concurrent.futures.CancelledError) as error:
+                problems = [f"the cluster can't be reached: {one_line(error)}"]
+        if not problems:
+            return None
+        return CaptureError(
+            f"some events may not be in the lake {self._plan.lake} yet: {'; '.join(problems)}; their journals stay "
+            "where these ran, and the next capture into this lake from there commits them"
+        )
+
+    def _outcomes(self) -> list[str]:
+        """Take what each collector has done; return what went wrong with some."""
         from distributed import wait
 
         tasks = {address: worker.task for address, worker in self._workers.items()}
@@ -153,15 +183,7 @@ class ClusterCapture:
             else:
                 problems.append(f"{address} was not heard of")
                 task.cancel(force=True)
-        self._beats.delete()
-        self._reports.close()
-        self._ends.close()
-        if not problems:
-            return None
-        return CaptureError(
-            f"some events may not be in the lake {self._plan.lake} yet: {'; '.join(problems)}; their journals stay "
-            "where these ran, and the next capture into this lake from there commits them"
-        )
+        return problems
 
     def _stop_at_exit(self) -> None:
         try:
@@ -188,8 +210,7 @@ class ClusterCapture:
         while True:
             over = self._stopping.is_set()
             try:
-                self._beat(over)
-                self._problem = None
+                self._problem = self._beat(over)
             except Exception as error:  # noqa: BLE001 - a scheduler that is away may come back; it is told meanwhile
                 if self._problem is None:
                     LOGGER.warning(f"the cluster can't be reached, its workers let go of their gateways: {error}")
@@ -198,11 +219,12 @@ class ClusterCapture:
                 return
             self._stopping.wait(BEAT)
 
-    def _beat(self, over: bool) -> None:
+    def _beat(self, over: bool) -> str | None:
+        """Hear of the workers, and assign anew; return what is wrong with one."""
         info = self._client.scheduler_info()["workers"]
         now = time.monotonic()
         with self._lock:
-            self._note_workers(info, now)
+            problem = self._note_workers(info, now)
             self._note_reports(now)
             heard = {
                 address: Report(worker.report["beat"], worker.report["gateways"])
@@ -212,19 +234,22 @@ class ClusterCapture:
             draining = [address for address in heard if info[address].get("status") in _DRAINING]
             assigned = self._leases.assign(now, heard, draining)
         self._beats.set({"beat": self._leases.beat, "assigned": assigned, "over": over})
+        return problem
 
-    def _note_workers(self, info: Mapping[str, Mapping[str, Any]], now: float) -> None:
-        """Begin a collector on each new worker; forget those that are gone."""
+    def _note_workers(self, info: Mapping[str, Mapping[str, Any]], now: float) -> str | None:
+        """Begin a collector on each new worker, forget those that are gone; return why one failed."""
+        problem = None
         for address in set(self._workers) - set(info):
             self._workers.pop(address).task.cancel(force=True)
         for address in set(info) - set(self._workers):
             if info[address].get("status") not in _DRAINING:
-                self._workers[address] = _Worker(self._collector(address))
-        for address, worker in self._workers.items():
+                self._workers[address] = _Worker(self._collector(address), now)
+        for address, worker in list(self._workers.items()):
             if worker.task.status == "error":
-                self._problem = f"{address}: {one_line(worker.task.exception())}"
-                if worker.heard is None or now - worker.heard > _AGAIN_SECONDS:
-                    worker.task, worker.heard, worker.report = self._collector(address), now, None
+                problem = f"{address}: {one_line(worker.task.exception())}"
+                if now - worker.begun > _AGAIN_SECONDS:
+                    self._workers[address] = _Worker(self._collector(address), now)
+        return problem
 
     def _collector(self, address: str) -> distributed.Future[Any]:
         self._number += 1

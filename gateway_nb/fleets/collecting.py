@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import dataclasses
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -85,21 +85,21 @@ def collect(plan: Plan) -> dict[str, Any]:
     secede()  # it goes on for long: the worker's thread is for other tasks
     worker = get_worker().address
     lake = Lake(plan.lake, plan.storage_options)
-    collector = Collector(plan, LakeCapture(lake, plan.events))
-    try:
-        _follow(collector, worker, Variable(plan.name), Queue(plan.name))
-    finally:
-        collector.hold(())
-        stats = collector.capture.stop()
+    with LakeCapture(lake, plan.events) as capture:
+        collector = Collector(plan, capture)
+        try:
+            _follow(collector, worker, Variable(plan.name), Queue(plan.name))
+        finally:
+            collector.hold(())
     resume(lake)  # what processes that were killed here left behind
-    return dataclasses.asdict(stats)
+    return dataclasses.asdict(capture.stats)
 
 
 def _follow(collector: Collector, worker: str, beats: distributed.Variable, reports: distributed.Queue) -> None:
     number, heard = -1, time.monotonic()
     while True:
         began = time.monotonic()
-        said = _attempt(lambda: beats.get(timeout=LEASE / 2))
+        said = _attempt(lambda: beats.get(timeout=BEAT))
         if said is not None and said["beat"] != number:
             number, heard = said["beat"], time.monotonic()
             if said["over"]:
@@ -110,15 +110,15 @@ def _follow(collector: Collector, worker: str, beats: distributed.Variable, repo
             if time.monotonic() - heard >= _ABANDONED:
                 return
         report = {"worker": worker, "beat": number, **collector.report()}
-        _attempt(lambda: reports.put(report, timeout=LEASE / 2))  # noqa: B023 - called at once
-        collector.ended.wait(max(began + BEAT - time.monotonic(), 0.0))
+        _attempt(lambda: reports.put(report, timeout=BEAT))  # noqa: B023 - called at once
+        time.sleep(max(began + BEAT - time.monotonic(), 0.0))
 
 
 def _attempt(ask: Callable[[], Any]) -> Any:
     """Return what the scheduler answers, ``None`` where it can't be reached: whether that lasts, the lease says."""
     try:
         return ask()
-    except (OSError, RuntimeError, asyncio.CancelledError) as error:
+    except (OSError, RuntimeError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
         LOGGER.debug(f"no word from the scheduler: {one_line(error)}")
         return None
 
@@ -132,12 +132,10 @@ class Collector:
 
     Attributes:
         capture: likewise.
-        ended: set when the worker's process ends.
     """
 
     def __init__(self, plan: Plan, capture: LakeCapture) -> None:
         self.capture = capture
-        self.ended = threading.Event()
         self._plan = plan
         self._members = {member.name: member for member in plan.members}
         self._thread: LoopThread = loop_thread()

@@ -20,6 +20,8 @@ from ..protocol.spelling import closest
 
 _NAME = re.compile(r"\w[\w.@-]{0,63}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_QUOTED = re.compile(r"""["'].*["']""", re.DOTALL)
+"""What a parser quotes of a file: it may be the secret that must not be in there."""
 _LONGEST_TEXT = 200
 LABEL_COLUMN = "labels."
 """What the columns of labels are called like in a DataFrame."""
@@ -150,14 +152,18 @@ def _read(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
         return tomllib.loads(text) if path.suffix == ".toml" else YAML(typ="safe", pure=True).load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadArgumentError(f"{path}: the fleet's file can't be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise BadArgumentError(f"{path}: the fleet's file can't be read: {why}") from None
     except tomllib.TOMLDecodeError as error:
         raise BadArgumentError(f"{path.name}: not valid TOML: {error}") from None
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
-        problem = one_line(getattr(error, "problem", None) or "it can't be read", _LONGEST_TEXT)
-        raise BadArgumentError(f"{path.name}: not valid YAML: {problem}{place}") from None
+        problem = _QUOTED.sub("…", getattr(error, "problem", None) or "it can't be read")
+        raise BadArgumentError(f"{path.name}: not valid YAML: {one_line(problem, _LONGEST_TEXT)}{place}") from None
+    except (ValueError, RecursionError) as error:  # a day that no month has; brackets without end
+        why = "it is too deeply nested" if isinstance(error, RecursionError) else _QUOTED.sub("…", str(error))
+        raise BadArgumentError(f"{path.name}: it can't be read: {one_line(why, _LONGEST_TEXT)}") from None
 
 
 def _listed(content: Any, where: str) -> Iterable[Any]:
@@ -193,13 +199,17 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
         raise BadArgumentError(f"the DataFrame has no column 'url', but {', '.join(map(_shown, frame.columns))}")
     items = []
     for row in frame.to_dict("records"):
-        present = {str(key): value for key, value in row.items() if isinstance(value, Mapping) or not pd.isna(value)}
-        labels = {
-            key.removeprefix(LABEL_COLUMN): f"{value:g}" if isinstance(value, float) else value
-            for key in list(present)
-            if key.startswith(LABEL_COLUMN) and (value := present.pop(key)) is not None
+        present = {
+            str(key): value for key, value in row.items() if not (pd.api.types.is_scalar(value) and pd.isna(value))
         }
-        items.append({**present, "labels": {**present.get("labels", {}), **labels}})
+        labels = {  # integers beside missing ones are floats
+            key.removeprefix(LABEL_COLUMN): int(value) if isinstance(value, float) and value.is_integer() else value
+            for key in list(present)
+            if key.startswith(LABEL_COLUMN)
+            for value in [present.pop(key)]
+        }
+        own = present.get("labels", {})
+        items.append({**present, "labels": {**own, **labels} if isinstance(own, Mapping) else own})
     return items
 
 

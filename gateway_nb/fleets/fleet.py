@@ -306,7 +306,9 @@ class Fleet:
         Example:
             >>> missing = fleet.status.df.query("state != 'connected'")
         """
-        return FleetStatus(self.members, [gateway.status for gateway in self])
+        captures = (capture for capture in self._captures if isinstance(capture, ClusterCapture))
+        collectors = next((capture.shares for capture in captures if capture.alive), {})
+        return FleetStatus(self.members, [gateway.status for gateway in self], collectors)
 
     def table(self) -> EventTable:
         """Return one live table of all connections' events, a widget; its first column is the gateway."""

@@ -1,7 +1,7 @@
 """Which worker captures which gateway. Pure: times and reports in, assignments out.
 
 A worker has a gateway for as long as it hears the beats of who assigns; one that hears none for `LEASE` seconds lets go
-of all. So a gateway whose worker is not heard of any more can go to another one that many seconds later, whatever the
+of all. So a gateway whose worker is not heard of any more can go to another one `OVER` seconds later, whatever the
 first one does.
 """
 
@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 BEAT = 0.5
 """Seconds between two beats."""
-LEASE = 4.0
+LEASE = 3.5
 """Seconds without a beat after which a worker lets go of its gateways."""
+OVER = LEASE + 1.5
+"""Seconds after which it has done that: what it waits for meanwhile takes no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Leases:
         usable = sorted(set(workers) - set(draining))
         for gateway, owner in list(self.owners.items()):
             if owner not in workers:
-                self._free(gateway, now + LEASE)
+                self._free(gateway, now + OVER)
             elif gateway in self._revoked:
                 report = workers[owner]
                 if report.beat >= self._revoked[gateway] and gateway not in report.held:
@@ -79,7 +81,7 @@ class Leases:
         """Note that a worker's process is another one than before: its gateways are to be assigned again."""
         for gateway, owner in list(self.owners.items()):
             if owner == worker:
-                self._free(gateway, now + LEASE)
+                self._free(gateway, now + OVER)
 
     def _free(self, gateway: str, at: float) -> None:
         del self.owners[gateway]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..client.status import Status
@@ -33,10 +33,12 @@ class FleetStatus:
     Attributes:
         members: the gateways.
         states: how the connection to each is.
+        collectors: of those that the workers of a cluster capture, which one does, and how that goes.
     """
 
     members: Sequence[Member]
     states: Sequence[Status]
+    collectors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def df(self) -> pd.DataFrame:
@@ -44,7 +46,8 @@ class FleetStatus:
 
         Columns: `gateway`, `state`, `reason` (why it is not connected), `url`, `server_version`, `rtt` (seconds),
         `retry_in` (seconds until the next attempt), `events`, `gaps`, `missed` (events), `reconnects`, `problems`,
-        and a column for each label: ``labels.region``.
+        `collector` (while a cluster captures: by which worker, and how that goes), and a column for each label:
+        ``labels.region``.
         """
         import pandas as pd
 
@@ -60,13 +63,14 @@ class FleetStatus:
             "url": [status.url for status in states],
             "server_version": [status.server_version for status in states],
             "problems": [" · ".join(status.problems) or None for status in states],
+            **({"collector": [self.collectors.get(member.name) for member in self.members]} if self.collectors else {}),
             **{LABEL_COLUMN + label: [member.labels.get(label) for member in self.members] for label in labels},
         }
         strings = {name: pd.array(values, "string") for name, values in texts.items()}
         times = {
             name: pd.array([getattr(status, name) for status in states], "Float64") for name in ("rtt", "retry_in")
         }
-        first = [name for name in texts if name != "problems" and not name.startswith(LABEL_COLUMN)]
+        first = [name for name in texts if name not in ("problems", "collector") and not name.startswith(LABEL_COLUMN)]
         last = [name for name in texts if name not in first]
         return pd.DataFrame({**strings, **times, **counts})[[*first, *times, *counts, *last]]
 
@@ -85,7 +89,8 @@ class FleetStatus:
         return printable("\n".join([str(self), *(f"  {name}: {why}" for name, why in problems), *more]))
 
     def _repr_html_(self) -> str:
-        tiles = "".join(map(_tile, self.members[:_TILES], self.states))
+        collectors = [self.collectors.get(member.name) for member in self.members]
+        tiles = "".join(map(_tile, self.members[:_TILES], self.states, collectors))
         left = len(self.members) - _TILES
         beyond = f"<div>and {left:,} more; .df has all</div>" if left > 0 else ""
         problems, more = self._problems()
@@ -105,11 +110,12 @@ class FleetStatus:
         return found[:_PROBLEMS], [f"and {left:,} more of which something is wrong; .df has all"] if left > 0 else []
 
 
-def _tile(member: Member, status: Status) -> str:
-    about = one_line(status, _REASON)
+def _tile(member: Member, status: Status, collector: str | None) -> str:
+    about = one_line(status, _REASON) + ("" if collector is None else f"; captured: {one_line(collector, _REASON)}")
     state = status.state if status.rtt is None else f"{status.rtt * 1000:.1f} ms"
     colour = _COLOURS.get(status.state, _WAITING)
     return (
         f"<div style='{_TILE};border-left:5px solid {colour}' title='{html.escape(about)}'>"
-        f"<b>{html.escape(member.name)}</b> {html.escape(state)}</div>"
+        f"<b>{html.escape(member.name)}</b> {html.escape(state)}"
+        f"{'' if collector is None else f' · {html.escape(one_line(collector, _REASON))}'}</div>"
     )

@@ -1,7 +1,7 @@
 """Many gateways: what connecting, asking, capturing and reading cost. ``python -m tests.bench fleet [PART ...]``.
 
 Parts: ``requests`` (``--gateways N``, default 200), ``ingest`` (options: `tests.bench.fleet_ingest`), ``lake``
-(``--events N``, default 10,000,000).
+(``--events N``, default 10,000,000). ``--simulate``: what larger fleets need, see `tests.bench.fleet_plan`.
 """
 
 from __future__ import annotations
@@ -143,6 +143,10 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def measure() -> dict[str, Any]:
-    """Return the figures of the parts that the command line names, or of all."""
+    """Return the figures of the parts that the command line names, or of all; or the plan for larger fleets."""
+    if "--simulate" in sys.argv:
+        from tests.bench import fleet_plan
+
+        return fleet_plan.simulate()
     chosen = [name for name in PARTS if name in sys.argv[2:]] or list(PARTS)
     return {f"{name} {figure}": value for name in chosen for figure, value in PARTS[name]().items()}

@@ -317,10 +317,9 @@ def test_sort(table: Stub, log: EventLog) -> None:
     assert list(table.widget.df["seq"][:3]) == [34, 33, 32]
 
 
-def test_marks(table: Stub, log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marks(table: Stub, log: EventLog) -> None:
     """Gaps, reconnects and rows that were dropped can't be overlooked."""
-    monkeypatch.setattr("gateway_nb.events.log.CHUNK_ROWS", 10)
-    log._max_rows = 30
+    log.limit(30, 10**6)
     fill(log, 0, 100)
     log.mark("gap", 1, {"expected": 100, "received": 103})
     log.mark("reconnect", 2, {"bootId": "x"})

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import gateway_nb as gnb
@@ -228,7 +230,15 @@ def test_the_same_plan_goes_on(folder: tuple[gnb.Gateway, Path]) -> None:
         ({"templates": {"t": "x"}, "data": []}, "the data is empty"),
         ({"templates": {"t": "x"}, "data": 5}, "data must be a DataFrame, or a list of dicts"),
         ({"templates": {"t": "x"}, "data": [{"answer": 1}]}, "columns answer have the names of results"),
+        ({"templates": "Sum up: {text}", "data": ROWS}, "templates must be a dict of prompts by name: {'a': 'Sum up"),
+        ({"templates": {"t": "\ud800"}, "data": ROWS}, "template 't' can't be filled in with row 0: 'utf-8' codec"),
+        ({"templates": {"t": "x"}, "data": [{"n": 2**70}]}, "the data has values that can't be kept"),
         ({"agents": "main"}, "agents must be a list of names: ['main']"),
+        ({"models": 5}, "models must be a list of names, not 5"),
+        ({"models": [5]}, "models must be a list of names, not [5]"),
+        ({"models": []}, "models must be one name or more, not []"),
+        ({"models": [None, None]}, "models must be different, not the agent's own, the agent's own"),
+        ({"thinking": 5}, "thinking must be the name of a level, such as 'low', not 5"),
         ({"parallel": 0}, "parallel must be a whole number from 1 to 128, not 0"),
         ({"timeout": 0}, "timeout must be a number of seconds, more than 0, not 0"),
         ({"max_seconds": "1h"}, "max_seconds must be a number of seconds, more than 0, not '1h'"),
@@ -247,6 +257,42 @@ def test_bad_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options:
             gnb.experiment(gw, path="new", **plan, **options)
         assert error in str(caught.value)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "other", "error"),
+    [
+        (pd.array([1, None], "Int64"), pd.array([1, 2], "Int64"), "row 1 was <NA>, is 2"),
+        ([np.array([1, 2]), np.array([3])], [np.array([1, 2]), np.array([4])], "row 1 was array([3]), is array([4])"),
+        (
+            np.array(["2026-01-01", "NaT"], "M8[s]"),
+            np.array(["2026-01-01"] * 2, "M8[s]"),
+            "row 1 was NaT, is Timestamp",
+        ),
+        (["a", None], ["a", "b"], "row 1 was"),
+    ],
+)
+def test_data_of_any_type_is_the_same_again(tmp_path: Path, values: Any, other: Any, error: str) -> None:
+    """The same data goes on, whatever its types become on disk; other data is refused with where it differs."""
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw:
+        plan: Any = {"templates": {"t": "x"}, "path": tmp_path / "types"}
+        frame = gnb.experiment(gw, data=pd.DataFrame({"a": values}), **plan).run().df
+        assert gnb.experiment(gw, data=pd.DataFrame({"a": values}), **plan).df.equals(frame)
+        with pytest.raises(gnb.ExperimentError) as caught:
+            gnb.experiment(gw, data=pd.DataFrame({"a": other}), **plan)
+        assert f"column 'a', {error}" in str(caught.value)
+
+
+def test_the_folder_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An experiment of a relative path stays in its folder when the notebook changes to another one."""
+    monkeypatch.chdir(tmp_path)
+    with gnb.LocalGateway() as local, gnb.connect(local.url, token=local.token) as gw:
+        experiment = gnb.experiment(gw, {"t": "{text}"}, data=ROWS, path="here")
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path / "other")
+        experiment.run()
+    assert (tmp_path / "here" / "manifest.json").exists()
+    assert not list((tmp_path / "other").iterdir())
 
 
 def test_no_connection() -> None:

@@ -13,9 +13,8 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster
 
+from tests.helpers.lakes_to_read import KEYS
 from tests.helpers.support import SESSION_PROCESSES, until
-
-KEYS = {"AWS_ACCESS_KEY_ID": "gateway-nb", "AWS_SECRET_ACCESS_KEY": "kept-out-of-every-message"}
 
 
 def answers(url: str) -> bool:

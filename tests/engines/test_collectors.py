@@ -12,7 +12,7 @@ import pytest
 from distributed import Client
 
 import gateway_nb as gnb
-from gateway_nb.errors import BadArgumentError
+from gateway_nb.errors import BadArgumentError, CaptureError
 from gateway_nb.fleets.leases import BEAT, LEASE
 from tests.helpers.clusters import TOKEN, VARIABLE, Counting, captured, cluster_of, connected, outcome, storm, until
 
@@ -65,13 +65,14 @@ def test_a_worker_that_hangs_lets_go(tmp_path: Path) -> None:
 def test_no_secret_passes_the_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that the scheduler or the client reads or writes on a socket holds a gateway's token."""
     seen: list[bytes] = []
+    to_frames = distributed.comm.tcp.to_frames
     for name in ("to_frames", "from_frames"):
         original = getattr(distributed.comm.tcp, name)
 
         async def kept(*arguments: Any, _original: Any = original, **options: Any) -> Any:
             result = await _original(*arguments, **options)
-            for frames in (arguments[0], result):
-                seen.extend(bytes(frame) for frame in frames if isinstance(frame, bytes | bytearray | memoryview))
+            frames = result if _original is to_frames else arguments[0]
+            seen.extend(map(bytes, frames))
             return result
 
         monkeypatch.setattr(distributed.comm.tcp, name, kept)
@@ -104,6 +105,7 @@ def test_a_cluster_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         fleet.capture(tmp_path / "lake", client=True) as capture,
     ):
         until(lambda: connected(capture))
+        assert fleet.status.df["collector"].str.startswith("connected on tcp://127.0.0.1:").all()
     assert outcome(tmp_path / "lake", counting.sent).twice == 0
 
 
@@ -128,9 +130,23 @@ def test_bad_input(tmp_path: Path, client: Client, options: dict[str, Any], mess
 def test_a_lake_that_can_not_be(tmp_path: Path, client: Client) -> None:
     """Where the workers can't write the lake, the capture's figures say why."""
     (tmp_path / "lake").write_text("a file")
-    with gnb.LocalGateway() as local, gnb.fleet({"north": local.url}, device_identity=None) as fleet:
+    with gnb.LocalGateway() as local:
+        fleet = gnb.fleet({"north": local.url}, device_identity=None)
         capture = fleet.capture(tmp_path / "lake", client=client)
         until(lambda: capture.stats.problem is not None)
-        assert "lake" in str(capture.stats.problem)
-        with pytest.raises(gnb.errors.CaptureError, match="some events may not be in the lake"):
-            capture.stop()
+        assert "lake can't be written: Not a directory" in str(capture.stats.problem)
+        with pytest.raises(CaptureError, match="some events may not be in the lake"):
+            fleet.close()
+
+
+def test_a_client_that_is_closed(tmp_path: Path) -> None:
+    """Where the client is closed before the capture, its end is an error soon, and the workers end by themselves."""
+    with Counting(1, 0.02) as counting, cluster_of(1) as (cluster, _):
+        client = Client(cluster)
+        fleet = gnb.fleet(counting.members(), device_identity=None)
+        capture = fleet.capture(tmp_path / "lake", client=client)
+        until(lambda: connected(capture))
+        client.close()
+        until(lambda: capture.stats.problem is not None)
+        with pytest.raises(CaptureError, match="some events may not be in the lake"):
+            fleet.close()

@@ -39,7 +39,7 @@ def server() -> Iterator[Store]:
 @pytest.fixture
 def store(server: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The store without faults, its secrets in the environment, and quick segments and commits."""
-    server.faults.__init__()  # type: ignore[misc]
+    server.fails()
     for name, value in server.options.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("GATEWAY_NB_HOME", str(tmp_path / "home"))
@@ -92,17 +92,16 @@ def test_a_store_that_fails(store: Store, place: str, fault: str) -> None:
     capture, feed = start(place)
     feed.give(events(0, 10))
     until(lambda: capture.stats.commits == 1, 30)
-    vars(store.faults).update(FAULTS[fault])
-    asked = store.faults.requests
+    asked = store.fails(**FAULTS[fault])
     for number in range(10, 60, 10):
         feed.give(events(number, 10))
-    until(lambda: store.faults.requests >= asked + 6, 60)
+    until(lambda: store.fails(**FAULTS[fault]) >= asked + 6, 60)
     if fault in ("it answers 503", "it answers 500", "it answers 403", "it is slower than anybody waits", "it is away"):
         until(lambda: capture.stats.problem is not None, 60)
         assert "\n" not in str(capture.stats.problem)
         assert SECRET not in str(capture.stats.problem)
         assert capture.stats.waiting > 0
-    store.faults.__init__()  # type: ignore[misc]
+    store.fails()
     feed.give(events(60, 10))
     capture.stop()
     assert numbers(Lake(place)) == Counter(range(70))
@@ -113,7 +112,7 @@ def test_a_store_that_fails(store: Store, place: str, fault: str) -> None:
 def test_answers_that_are_lost_all_the_time(store: Store, place: str) -> None:
     """Commits whose answers are lost are seen to be there, and not made again."""
     capture, feed = start(place)
-    store.faults.lost = 3
+    store.fails(lost=3)
     for number in range(0, 300, 10):
         feed.give(events(number, 10))
         until(lambda done=number + 10: capture.stats.events == done)  # type: ignore[misc]
@@ -125,7 +124,7 @@ def test_answers_that_are_lost_all_the_time(store: Store, place: str) -> None:
 
 def test_a_store_that_is_away_at_the_start(store: Store, place: str) -> None:
     """A capture into a store that can't be reached is refused in one line, without secrets; nothing is left here."""
-    store.faults.away = True
+    store.fails(away=True)
     with pytest.raises(gnb.CaptureError, match=rf"the lake {place} can't be written: ") as error:
         LakeCapture(Lake(place))
     assert "\n" not in str(error.value)
@@ -139,13 +138,13 @@ def test_a_store_that_is_away_until_the_end(
     """What a store did not take is committed by the command, once it is back."""
     monkeypatch.setattr(writing, "_STOP_PATIENCE", 3.0)
     capture, feed = start(place)
-    store.faults.status = 503
+    store.fails(status=503)
     feed.give(events(0, 10))
     with pytest.raises(gnb.CaptureError, match=f"are not in the lake: .*; .* or: gateway-nb lake resume {place}"):
         capture.stop()
     until(lambda: not capture._thread.is_alive(), 60)
     assert "can't be read" in run("lake", "resume", place).stderr
-    store.faults.status = 0
+    store.fails()
     done = run("lake", "resume", place)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{capture.capture}: ")

@@ -12,8 +12,7 @@ from distributed import Client
 from gateway_nb.capture.lake.recording import LakeRecording
 from gateway_nb.capture.loading import load
 from gateway_nb.errors import BadArgumentError, CaptureError
-from tests.engines.conftest import KEYS
-from tests.helpers.lakes_to_read import append, journal, lake
+from tests.helpers.lakes_to_read import KEYS, append, journal, lake
 from tests.helpers.runs import whole_run
 
 pytestmark = pytest.mark.usefixtures("keys")

@@ -198,8 +198,8 @@ def storm(gateways: int, workers: int, seconds: float, every: float, lake: Path)
         while time.monotonic() < end:
             began = time.monotonic()
             takeovers.append(_killed(client, capture))
+            cluster.scale(workers + 1)  # one more than before; later those in whose place their nannies made none
             if len(takeovers) == 1:
-                cluster.scale(workers + 1)
                 until(lambda: capture.collectors["worker"].nunique() == workers + 1)
             if len(takeovers) == 2:
                 counting.restart("g00")

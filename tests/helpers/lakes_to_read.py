@@ -13,6 +13,9 @@ from gateway_nb.protocol.frames import encode
 from gateway_nb.protocol.lines import Line, read_line
 from tests.helpers.runs import BEGIN
 
+KEYS = {"AWS_ACCESS_KEY_ID": "gateway-nb", "AWS_SECRET_ACCESS_KEY": "kept-out-of-every-message"}
+"""Of a store; in the environment of tests, and in no message."""
+
 
 def journal(payloads: Iterable[dict[str, Any] | str], gateway: str | None = "north", at: float = 0.0) -> list[bytes]:
     """Return the lines of a capture: ``agent`` and ``chat`` events, 1 ms apart; a text among them is a mark's kind.

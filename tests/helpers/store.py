@@ -1,10 +1,14 @@
-"""An S3 on this computer, moto's, and a proxy before it that fails as stores do."""
+"""An S3 on this computer, moto's, and a proxy before it that fails as stores do.
+
+Run as ``python -m tests.helpers.store``, a process of its own: some calls of Delta Lake keep all threads of theirs
+waiting for the store. It obeys lines: JSON with the faults from now on; and answers how many requests there were.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import os
+import json
 import socket
 import subprocess
 import sys
@@ -38,24 +42,32 @@ class Faults:
 
 
 class Store:
-    """An S3 with faults.
+    """The parent's side.
 
     Attributes:
-        url: of the proxy.
-        faults: what it does wrong.
+        url: where it listens.
         options: for `deltalake`, or for the environment.
     """
 
-    def __init__(self, url: str, faults: Faults) -> None:
-        self.url = url
-        self.faults = faults
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self._process = process
+        self.url = process.stdout.readline().strip()
         self.options = {
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": url,
+            "AWS_ENDPOINT_URL": self.url,
             "AWS_ALLOW_HTTP": "true",
         }
+
+    def fails(self, **faults: Any) -> int:
+        """Set what it does wrong from now on, all else being right; return how many requests there were."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(faults) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
 
 
 def _handler(port: int, faults: Faults) -> type[BaseHTTPRequestHandler]:
@@ -84,6 +96,10 @@ def _handler(port: int, faults: Faults) -> type[BaseHTTPRequestHandler]:
             else:
                 self.answer(reply.status, reply.getheaders(), content)
 
+        def handle_one_request(self) -> None:
+            with contextlib.suppress(ConnectionError):  # whoever asked waits no more
+                super().handle_one_request()
+
         def answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
             self.send_response(status)
             length = str(len(content))
@@ -108,29 +124,37 @@ def _handler(port: int, faults: Faults) -> type[BaseHTTPRequestHandler]:
 
 @contextlib.contextmanager
 def s3() -> Iterator[Store]:
-    """Run moto's server in a process of its own, with a bucket, and a proxy before it."""
+    """Run a store with an empty bucket."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.helpers.store"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    SESSION_PROCESSES.add(process.pid)
+    try:
+        yield Store(process)
+    finally:
+        process.communicate()
+        SESSION_PROCESSES.discard(process.pid)
+
+
+def main() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
-    SESSION_PROCESSES.add(server.pid)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until(lambda: _made(port), 60)
         faults = Faults()
-        with ThreadingHTTPServer(("127.0.0.1", 0), _handler(port, faults)) as proxy:
-            proxy.daemon_threads = True
-            thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
-            thread.start()
-            try:
-                yield Store(f"http://127.0.0.1:{proxy.server_port}", faults)
-            finally:
-                proxy.shutdown()
-                thread.join()
+        proxy = ThreadingHTTPServer(("127.0.0.1", 0), _handler(port, faults))
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        print(f"http://127.0.0.1:{proxy.server_port}", flush=True)
+        for line in sys.stdin:
+            requests = faults.requests
+            vars(faults).update(vars(Faults()) | {"requests": requests} | json.loads(line))
+            print(requests, flush=True)
     finally:
         server.kill()
         server.wait()
-        SESSION_PROCESSES.discard(server.pid)
 
 
 def _made(port: int) -> bool:
@@ -140,3 +164,7 @@ def _made(port: int) -> bool:
         connection.request("PUT", f"/{BUCKET}", headers={"Host": "localhost"})
         return connection.getresponse().status == 200
     return False
+
+
+if __name__ == "__main__":
+    main()

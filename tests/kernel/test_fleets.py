@@ -45,6 +45,21 @@ def test_a_fleet(file: Path, request: pytest.FixtureRequest) -> None:
     assert kernel.run("%unload_ext gateway_nb\nprint(gnb.connections())").text == "{}\n"
 
 
+def test_connections_since(file: Path, local: gnb.LocalGateway, request: pytest.FixtureRequest) -> None:
+    """A magic that goes on using one connection names three of those that came up since, and counts the others."""
+    kernel: Kernel = request.getfixturevalue("kernel")
+    kernel.run(
+        f"import os, gateway_nb as gnb\n%load_ext gateway_nb\n%gateway connect {local.url} --token-env FLEET_TOKEN"
+    )
+    kernel.run(f"many = {{f'g{{n}}': {{'url': {local.url!r}, 'token_env': 'FLEET_TOKEN'}} for n in range(5)}}")
+    kernel.run("fleet = gnb.fleet(many)")
+    lines = kernel.run("%%gateway health;").text.splitlines()
+    assert [line.partition(", not to ")[2].split()[0] for line in lines[:3]] == ["g0", "g1", "g2"]
+    assert lines[3:] == ["2 more were connected since; %gateway lists them"]
+    assert kernel.run("%%gateway health;").text == ""
+    assert kernel.run("fleet.close()").status == "ok"
+
+
 def test_ctrl_c(file: Path, request: pytest.FixtureRequest) -> None:
     """Stopping the cell that asks the agents of a fleet aborts their runs at every gateway."""
     kernel: Kernel = request.getfixturevalue("kernel")

@@ -26,6 +26,19 @@ def calls(url: str) -> dict[str, Any]:
     return dict(answer)
 
 
+def fleets() -> int:
+    with gnb.fleet("fleet.yaml", timeout=5, scopes=["operator.read"]) as fleet:
+        frame = fleet.select("prod-*", region="eu").request("health", {"probe": True}, timeout=None)
+        print(frame["ok"].all(), fleet.data.usage(by="day"), fleet.events.tail(5), fleet.status.df, fleet.run("hello"))
+        gateway: gnb.Gateway = fleet["north"]
+        fleet.request(5)  # wrong: arg-type
+        fleet.data.usage(by="week")  # wrong: arg-type
+        fleet.select(3)  # wrong: arg-type
+        print(gateway.name, [each.status.state for each in fleet])
+    gnb.fleet(7)  # wrong: arg-type
+    return len(fleet)
+
+
 def events(gw: gnb.Gateway) -> float:
     def seen(event: gnb.Event) -> None:
         print(event.event, event.payload)

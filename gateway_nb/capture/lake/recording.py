@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 _GATEWAY = pa.field("gateway", NAME)
 _ROWS = pa.schema([_GATEWAY, *EVENTS])
 _IN_ORDER = "order by time, capture, line"
-_SHOWN_GATEWAYS = 3
 _Result = TypeVar("_Result")
 
 

@@ -17,6 +17,7 @@ import msgspec
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from ...client.log import LOGGER
 from ...errors import CaptureError
 from ...identity.files import home
 from ...protocol.lines import DamagedLine, read_line, read_lines
@@ -156,13 +157,17 @@ def new_spool(root: Path) -> Spool:
 
 
 def left_over(root: Path) -> Iterator[Spool]:
-    """Yield the journals whose owners are dead, owned by this process now."""
+    """Yield the journals whose owners are dead, owned by this process now; log which can't be taken."""
     if not root.is_dir():
         return
     for entry in sorted(os.listdir(root)):
         if _CAPTURE.fullmatch(entry):
-            with contextlib.suppress(TakenError):  # its owner lives
+            try:
                 yield Spool(root, entry)
+            except TakenError:  # its owner lives
+                pass
+            except CaptureError as error:
+                LOGGER.warning(f"what the capture {entry} left can't be committed: {error}")
 
 
 def read_segment(segment: Segment, capture: str) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,8 @@ PART_BYTES = 64 * 1024 * 1024
 _BATCH_ROWS = 65_536
 _AHEAD = {"batch_readahead": 4, "fragment_readahead": 1}
 """What is read before it is asked for: Arrow's own 16 and 4 are a gigabyte."""
-_RANGES = ("min.capture", "max.capture", "min.line", "max.line")
+_NAMES = ("gateway", "capture", "line")
+_RANGES = tuple(f"{end}.{name}" for name in _NAMES for end in ("min", "max"))
 
 
 class File(NamedTuple):
@@ -97,7 +99,7 @@ class LakeTable:
     @functools.cached_property
     def doubled(self) -> list[dt.date]:
         """The dates on which rows are there again; only files whose ranges overlap are looked into."""
-        suspected = [day for day in self.dates if _overlap(self.files[self.files[PARTITION] == day])]
+        suspected = [day for day in self.dates if may_overlap(self.files[self.files[PARTITION] == day])]
         if not suspected:
             return []
         sql = f"select distinct {PARTITION} from events group by {PARTITION}, {', '.join(KEY)} having count(*) > 1"
@@ -203,8 +205,12 @@ def _files(table: DeltaTable) -> pd.DataFrame:
     return files.sort_values([PARTITION, "path"], ignore_index=True)
 
 
-def _overlap(files: pd.DataFrame) -> bool:
-    """Return whether rows of one file of a day may be in another, going by the captures and lines they hold."""
+def may_overlap(files: pd.DataFrame) -> bool:
+    """Return whether a row of one file of a day may be in another, going by the ranges that Delta's log tells.
+
+    Args:
+        files: the smallest and the largest gateway, capture and line of each, as ``min.gateway``.
+    """
     if len(files) < 2:
         return False
     if files[list(_RANGES)].isna().any(axis=None):
@@ -214,13 +220,13 @@ def _overlap(files: pd.DataFrame) -> bool:
     until = by_capture["max.line"].transform(lambda lines: lines.cummax().shift())
     if (files["min.line"].reindex(until.index) <= until).any():
         return True
-    return any(
-        (
-            (files["min.capture"] <= high)
-            & (files["max.capture"] >= low)
-            & (files["min.line"] <= last)
-            & (files["max.line"] >= first)
-        ).sum()
-        > 1
-        for low, high, first, last in files.loc[~single, list(_RANGES)].itertuples(index=False)
-    )
+    # Files of several captures are what compaction writes: few.
+    for _, file in files[~single].iterrows():
+        within = (
+            files[f"min.{name}"].le(file[f"max.{name}"]) & files[f"max.{name}"].ge(file[f"min.{name}"])
+            for name in _NAMES
+        )
+        beside = functools.reduce(operator.and_, within)
+        if beside.sum() > 1:
+            return True
+    return False

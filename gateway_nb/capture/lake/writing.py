@@ -28,6 +28,7 @@ COMMIT_SECONDS = 1.0
 _LONGEST_PAUSE = 30.0
 _FULL_SECONDS = 1.0
 _STOP_PATIENCE = 30.0
+_LAST_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class LakeCapture:
         self._ending.set()
         self._thread.join(max(end - time.monotonic(), 1.0))
         self._over.set()
-        self._thread.join(_FULL_SECONDS)
+        self._thread.join(_LAST_PATIENCE)
 
     def _stop_at_exit(self) -> None:
         try:
@@ -208,23 +209,22 @@ class LakeCapture:
         try:
             mine += left_over(spools(self._lake))
             while not self._over.is_set():
-                began = time.monotonic()
-                last = self._ending.is_set()  # all that the journal holds is sealed by now
+                began, ending = time.monotonic(), self._ending.is_set()
+                below = self._journal.path if self._journal.alive else None  # where it has ended, all is sealed
+                pause = COMMIT_SECONDS
                 try:
-                    more = self._upload_next(mine, None if last else self._journal.path)
+                    committed = self._upload_next(mine, below)
+                    self._note_upload(None)
+                    failures = 0
                 except Exception as error:  # noqa: BLE001 - whatever it is, the journals stay, and that is told
                     if not isinstance(error, CaptureError):
                         LOGGER.exception("a bug in the writing of lakes")
-                    failures += 1
                     self._note_upload(one_line(error))
-                    pause = COMMIT_SECONDS if last else min(COMMIT_SECONDS * 2**failures, _LONGEST_PAUSE)
-                    (self._over if last else self._ending).wait(pause)
-                    continue
-                failures = 0
-                self._note_upload(None)
-                if last and not any(spool.segments() for spool in mine):
+                    failures, committed = failures + 1, False
+                    pause = COMMIT_SECONDS if ending else min(COMMIT_SECONDS * 2**failures, _LONGEST_PAUSE)
+                if ending and below is None and not any(spool.segments() for spool in mine):
                     break
-                (self._over if more else self._ending).wait(max(began + COMMIT_SECONDS - time.monotonic(), 0))
+                (self._over if ending or committed else self._ending).wait(max(began + pause - time.monotonic(), 0))
         finally:
             for spool in mine:
                 spool.release()

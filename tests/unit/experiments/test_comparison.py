@@ -132,6 +132,10 @@ def test_holm() -> None:
     [
         (frame(lambda cell: cell["row"]), "'score': 'short' and 'long' score the same: 10 pairs"),
         (
+            frame(lambda cell: 0.1 + 0.2 if cell["template"] == "short" else 0.3),
+            "'score': 'short' and 'long' score the same: 10 pairs",
+        ),
+        (
             frame(lambda cell: 0.1 * cell["row"] + 0.3 * (cell["template"] == "short")),
             "'score': 'short' scores 0.3 higher than 'long', with 10 pairs (p = 0.002)",
         ),
@@ -148,7 +152,15 @@ def test_holm() -> None:
             "about 82 pairs would show one of 0.4",
         ),
     ],
-    ids=["equal", "constant difference", "one row", "no scores", "one failed", "too few for any"],
+    ids=[
+        "equal",
+        "equal but for rounding",
+        "constant difference",
+        "one row",
+        "no scores",
+        "one failed",
+        "too few for any",
+    ],
 )
 def test_little_to_compare(scores: pd.DataFrame, sentence: str) -> None:
     """Where numbers can't tell, the sentence says so, without a warning or a false certainty."""

@@ -77,6 +77,12 @@ def test_files(name: str, text: str, tmp_path: Path) -> None:
     assert read_members(path) == read_members(str(path)) == MEMBERS
 
 
+def test_labels_of_a_frame_that_lacks_some() -> None:
+    """A column of integers with holes has floats; their digits are the labels' text all the same."""
+    frame = pd.DataFrame({"name": ["a", "b"], "url": [URL, URL], "labels.tenant": [12_345_678, None]})
+    assert [member.labels for member in read_members(frame)] == [{"tenant": "12345678"}, {}]
+
+
 def test_urls_alone() -> None:
     """A dict of URLs by name is enough for gateways without secrets."""
     assert read_members({"north": URL, "gateways": URL}) == (Member("north", URL), Member("gateways", URL))
@@ -123,6 +129,9 @@ def test_urls_alone() -> None:
         ([{**NORTH, "labels": {"live": True}}], "label 'live' must be a text"),
         (pd.DataFrame([{"name": "a", "address": URL}]), "no column 'url', but 'name', 'address'"),
         (pd.DataFrame([{"name": "a", "url": None}]), "gateway 'a' needs a url"),
+        (pd.DataFrame([{"name": "a", "url": URL, "labels": "eu"}]), "gateway 'a': labels must be a mapping"),
+        (pd.DataFrame([{"name": "a", "url": URL, "labels": ["eu"]}]), "gateway 'a': labels must be a mapping"),
+        (pd.DataFrame([{"name": "a", "url": URL, "labels.load": 0.5}]), "gateway 'a': the label 'load' must be a text"),
     ],
 )
 def test_what_is_refused(config: Any, message: str) -> None:
@@ -144,6 +153,16 @@ def test_what_is_refused(config: Any, message: str) -> None:
         ("a.yaml", "gateways: 7", "a.yaml: 'gateways' must be a list"),
         ("a.yaml", "gateways: !!python/object:os.system []", "a.yaml: not valid YAML"),
         ("a.yaml", "gateways:\n - {name: a, token: s3cret}", "a.yaml: gateway 'a': 'token' is a secret"),
+        (
+            "a.yaml",
+            "gateways:\n - {name: a, token: s3cret, token: s3cret2}",
+            "a.yaml: not valid YAML: found duplicate key …",
+        ),
+        ("a.yaml", "gateways:\n - {name: a, token: *s3cret }", "a.yaml: not valid YAML: found undefined alias …"),
+        ("a.yaml", "gateways:\n - {name: a, token: !!int s3cret }", "a.yaml: it can't be read: invalid literal"),
+        ("a.yaml", "gateways:\n - {name: a, labels: {since: 2026-99-99}}", "a.yaml: it can't be read: month must be"),
+        ("a.yaml", "gateways: " + "[" * 5000, "a.yaml: it can't be read: it is too deeply nested"),
+        ("a.toml", "gateways = " + "[" * 5000, "a.toml: it can't be read: it is too deeply nested"),
         ("a.toml", "gateways = [", "a.toml: not valid TOML"),
         ("a.toml", "x = 1", "a.toml: a fleet's file has the key 'gateways'"),
     ],

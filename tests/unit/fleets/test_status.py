@@ -36,6 +36,16 @@ def test_a_grid() -> None:
     assert repr(status).splitlines()[1].startswith("  south: reconnecting in 4 s")
 
 
+def test_collectors() -> None:
+    """While a cluster captures, the frame and the grid say which worker has a gateway, and how that goes."""
+    members = [Member("north", URL), Member("south", URL)]
+    status = FleetStatus(members, [OPEN, OPEN], {"north": "connected on tcp://w<1>", "south": "waiting"})
+    assert status.df["collector"].tolist() == ["connected on tcp://w<1>", "waiting"]
+    assert "<b>north</b> 2.0 ms · connected on tcp://w&lt;1&gt;</div>" in status._repr_html_()
+    assert "<b>south</b> 2.0 ms · waiting</div>" in status._repr_html_()
+    assert "collector" not in FleetStatus(members, [OPEN, OPEN]).df
+
+
 def test_what_is_wrong() -> None:
     """A gateway that is connected, or was given up, tells what is wrong with it, too; one that was closed does not."""
     narrow = Status("connected", URL, problems=("no scope",))

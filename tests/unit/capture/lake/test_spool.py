@@ -94,6 +94,17 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
         new_spool(tmp_path / "file")
 
 
+def test_one_that_can_not_be_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A journal that can't be taken keeps nobody from the others, and is logged."""
+    first, second = sorted(new_capture() for _ in range(2))
+    (tmp_path / first).write_text("no folder")
+    (tmp_path / second).mkdir()
+    (found,) = left_over(tmp_path)
+    found.release()
+    assert found.capture == second
+    assert f"what the capture {first} left can't be committed: " in caplog.text
+
+
 def test_ids_are_in_order() -> None:
     """Ids begin with the time, in UTC, and differ."""
     first, second = new_capture(), new_capture()

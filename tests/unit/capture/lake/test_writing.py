@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -211,6 +212,34 @@ def test_a_disk_that_stays_full(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(gnb.CaptureError, match="ended: No space left on device; what was written before is readable"):
         capture.stop()
     assert numbers(lake) == Counter([1])
+
+
+def test_a_slow_disk_at_the_end(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a slow disk takes only after `stop` has begun is in the lake, too: a file is not sealed before its end."""
+    monkeypatch.setattr("gateway_nb.capture.journal._STOP_PATIENCE", 0.05)
+    gate, asked, write = threading.Event(), threading.Event(), files.FileIO.write
+
+    class Disk(files.FileIO):
+        def write(self, data: Any) -> int | None:
+            if b'"seq":2' in data:
+                asked.set()
+                assert gate.wait(20)
+            return write(self, data)
+
+    monkeypatch.setattr(files, "FileIO", Disk)
+    capture, (north,) = start(lake, "north")
+    north.give(events(1))
+    until(lambda: capture.stats.events == 1)
+    north.give(events(2))
+    assert asked.wait(10)
+    ending = threading.Thread(target=capture.stop)
+    ending.start()
+    until(lambda: capture._ending.is_set())
+    until(lambda: capture.stats.commits >= 1 or capture.stats.waiting)
+    gate.set()
+    ending.join()
+    assert numbers(lake) == Counter([1, 2])
+    assert capture.stats.problem is None
 
 
 def test_a_journal_that_is_removed(lake: Lake) -> None:
