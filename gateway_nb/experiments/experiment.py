@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..capture.journal import Capture
 from ..capture.recording import Recording
 from ..client.calls import user_facing
-from ..errors import BadArgumentError, ExperimentError
+from ..errors import BadArgumentError, ExperimentError, one_line
 from ..events import widgets
 from ..faces.gateway import Gateway
 from ..protocol.scopes import ADMIN, allows
@@ -75,9 +75,14 @@ class Experiment(Analysis):
 
     @property
     def scores(self) -> list[str]:
-        """The columns of scores: of the scorers, in their order, then of those that were there before."""
+        """The columns of scores: of the scorers, in their order, then of those that were there before.
+
+        A scorer that gave no score yet has a column, too, in which all are missing.
+        """
         found = dict.fromkeys(name for record in list(self.records.values()) for name in record.scores or ())
-        own = [name for scorer in self.scorers for name in found if name == scorer or name.startswith(f"{scorer}.")]
+        own: list[str] = []
+        for scorer in self.scorers:
+            own += [name for name in found if name == scorer or name.startswith(f"{scorer}.")] or [scorer]
         return list(dict.fromkeys([*own, *found]))
 
     @property
@@ -150,7 +155,7 @@ class Experiment(Analysis):
         if self._runner is not None:
             raise ExperimentError(f"{self.name} runs already")
         print(f"{self.plan}; {len(self.plan.cells) - self._done:,} to run, {self.limits.parallel} at a time")
-        events = RunEvents(f"experiment-{self.name}-{self._manifest.id}-")
+        events = RunEvents(f"experiment-{self.name}-{self._manifest.id}-", self._store.events)
         runner = Runner(self._gateway.core, self.plan, self._store, self.limits, self.records, events, self.scorers)
 
         def interrupt(number: int) -> None:
@@ -227,7 +232,7 @@ class Experiment(Analysis):
         asked = ((self.plan.cells[number].model, record.model) for number, record in self.records.items())
         others = [answered for model, answered in asked if model and answered not in (model, None)]
         if others:
-            names = ", ".join(sorted(set(map(str, others))))
+            names = ", ".join(sorted(set(map(one_line, others))))
             warnings.warn(f"{len(others):,} runs were answered by another model than was asked: {names}", stacklevel=4)
 
     @property
