@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _ORDER = (pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string())
 _MAX_KEPT = 256 * 1024 * 1024
 _SETTINGS = {
+    "enable_progress_bar": "false",  # of what takes long it would be in the output of whoever asks
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
     "temp_directory": "",  # else what does not fit into memory would be written into the user's folder

@@ -19,6 +19,7 @@ from ..events import widgets
 from ..faces.gateway import Gateway
 from ..protocol.scopes import ADMIN, allows
 from ..records.reading import Reader
+from ..sync.handle import RequestHandle
 from ..sync.loop_thread import INTERRUPT_SECONDS, loop_thread
 from .analysis import Analysis
 from .conditions import check_conditions
@@ -163,8 +164,8 @@ class Experiment(Analysis):
         self._runner = runner
         ended = threading.Event()
         try:
-            handle = self._thread.submit(self._to_the_end(runner, events, ended), f"experiment {self.name}")
-            interrupted = wait(handle, ended, self.name, len(self.plan.cells), self.records, interrupt)
+            start = partial(self._submit, runner, events, ended)
+            interrupted = wait(start, ended, self.name, len(self.plan.cells), self.records, interrupt)
         except BaseException:  # Ctrl-C, where nothing waited for it, or what ended the experiment
             self._thread.call(runner.cancel)
             ended.wait(INTERRUPT_SECONDS)
@@ -192,6 +193,9 @@ class Experiment(Analysis):
         """
         if (runner := self._runner) is not None:
             self._thread.call(partial(runner.stop, at_stop))
+
+    def _submit(self, runner: Runner, events: RunEvents, ended: threading.Event) -> RequestHandle[None]:
+        return self._thread.submit(self._to_the_end(runner, events, ended), f"experiment {self.name}")
 
     async def _to_the_end(self, runner: Runner, events: RunEvents, ended: threading.Event) -> None:
         """Run it. All of it on the loop's thread, since no Ctrl-C comes between two steps there."""

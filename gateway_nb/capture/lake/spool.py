@@ -158,9 +158,14 @@ def new_spool(root: Path) -> Spool:
 
 def left_over(root: Path) -> Iterator[Spool]:
     """Yield the journals whose owners are dead, owned by this process now; log which can't be taken."""
-    if not root.is_dir():
+    try:
+        entries = sorted(os.listdir(root))
+    except FileNotFoundError:
         return
-    for entry in sorted(os.listdir(root)):
+    except OSError as error:
+        LOGGER.warning(f"what captures left in {root} can't be committed: {error.strerror or error}")
+        return
+    for entry in entries:
         if _CAPTURE.fullmatch(entry):
             try:
                 yield Spool(root, entry)

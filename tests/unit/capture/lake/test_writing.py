@@ -88,6 +88,20 @@ def test_commits_keep_their_distance(lake: Lake, monkeypatch: pytest.MonkeyPatch
     assert numbers(lake) == Counter(range(number))
 
 
+def test_a_table_that_is_opened_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is opened anew now and then, which loses nothing."""
+    monkeypatch.setattr(writing, "OPENED_FOR", 2)
+    capture, (north,) = start(lake, "north")
+    tables = set()
+    for number in range(5):
+        north.give(events(number))
+        until(lambda done=number + 1: capture.stats.commits >= done)  # type: ignore[misc]
+        tables.add(id(capture._table))
+    capture.stop()
+    assert len(tables) >= 2
+    assert numbers(lake) == Counter(range(5))
+
+
 def test_only_some_events(lake: Lake) -> None:
     """Only the events that are asked for are kept."""
     with pytest.raises(gnb.errors.BadArgumentError, match="events must be name patterns"):
