@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import distributed
 
 _CONNECT_SECONDS = 15.0
-_ABANDONED = 10 * LEASE
-"""Seconds without a beat after which a collector commits the rest, and ends."""
+_ABANDONED = 60.0
+"""Seconds without a beat after which whoever assigns is gone: a collector commits the rest, and ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +96,22 @@ def collect(plan: Plan) -> dict[str, Any]:
 
 
 def _follow(collector: Collector, worker: str, beats: distributed.Variable, reports: distributed.Queue) -> None:
-    number, heard = -1, time.monotonic()
+    number = -1
+    answered = changed = time.monotonic()
     while True:
         began = time.monotonic()
-        said = _attempt(lambda: beats.get(timeout=BEAT))
-        if said is not None and said["beat"] != number:
-            number, heard = said["beat"], time.monotonic()
-            if said["over"]:
-                return
+        said = _attempt(lambda: beats.get(timeout=LEASE, callback_timeout=LEASE))
+        now = time.monotonic()
+        if said is not None:
+            answered, changed = now, now if said["beat"] != number else changed
+            number = said["beat"]
             collector.hold(said["assigned"].get(worker, ()))
-        elif time.monotonic() - heard >= LEASE:
+        elif now - answered >= LEASE:
             collector.hold(())
-            if time.monotonic() - heard >= _ABANDONED:
-                return
+        if (said is not None and said["over"]) or now - changed >= _ABANDONED:
+            return
         report = {"worker": worker, "beat": number, **collector.report()}
-        _attempt(lambda: reports.put(report, timeout=BEAT))  # noqa: B023 - called at once
+        _attempt(lambda: reports.put(report, timeout=2 * BEAT, callback_timeout=2 * BEAT))  # noqa: B023 - called at once
         time.sleep(max(began + BEAT - time.monotonic(), 0.0))
 
 
