@@ -7,7 +7,7 @@ import inspect
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from .output import password_env, say, secret, token_env
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..experiments.experiment import Experiment
 
 NOT_MET = 3
 _OWN = ("scorers", "thresholds", "data", "path")
@@ -63,10 +65,12 @@ def run(file: Path, url: str | None, token_env: str | None, password_env: str | 
         found = open_experiment(
             gateway,
             data=_data(file, settings.get("data")),
-            scorers=[_scorer(each, gateway) for each in settings.get("scorers", ())],
-            path=file.parent / settings.get("path", file.stem),
+            scorers=_scorers(settings.get("scorers"), gateway),
+            path=file.parent / str(settings.get("path", file.stem)),
             **options,
-        ).run()
+        )
+        _check_scores(thresholds, found)
+        found.run()
         left = int((~found.df["status"].isin(DONE)).sum())
         summaries = {name: found.summary(by=None if name == "failures" else name) for name in thresholds}
     say(summaries["failures"].to_string(index=False))
@@ -111,6 +115,12 @@ def _data(file: Path, data: Any) -> Any:
         raise click.UsageError(f"data: {path} can't be read: {error}") from None
 
 
+def _scorers(given: Any, gateway: Gateway) -> list[Any]:
+    if not isinstance(given, list | None):
+        raise click.UsageError("scorers: must be a list of names, and of {NAME: ARGUMENT}")
+    return [_scorer(each, gateway) for each in given or ()]
+
+
 def _scorer(given: Any, gateway: Gateway) -> Any:
     """Return the scorer that an entry of the file names."""
     name, argument = next(iter(given.items())) if isinstance(given, dict) and len(given) == 1 else (given, None)
@@ -121,7 +131,7 @@ def _scorer(given: Any, gateway: Gateway) -> Any:
         sys.path.insert(0, os.getcwd())  # as python -m does
         try:
             return getattr(importlib.import_module(module), function)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, ValueError) as error:
             raise click.UsageError(f"scorers: {name} can't be imported from here: {error}") from None
     public = [each for each, value in inspect.getmembers(shipped, inspect.isfunction) if _is_shipped(each, value)]
     if name not in public:
@@ -154,6 +164,15 @@ def _thresholds(given: Any) -> dict[str, dict[str, float]]:
             raise click.UsageError("thresholds: must be {SCORE: LEAST} or {SCORE: {least: A, most: B}}, with numbers")
         thresholds[str(name)] = bounds
     return thresholds
+
+
+def _check_scores(thresholds: Iterable[str], found: Experiment) -> None:
+    """Check that thresholds are of scores that there will be, before runs are paid for."""
+    columns = ["failures", *found.scores, *found.plan.taken]
+    for name in thresholds:
+        if name not in columns and name.partition(".")[0] not in found.scorers:
+            near = closest(name, columns, 1) or columns
+            raise click.UsageError(f"thresholds: there is no score {name!r}; did you mean {' or '.join(near)}?")
 
 
 def _missed(thresholds: Mapping[str, Mapping[str, float]], summaries: Mapping[str, pd.DataFrame]) -> Iterator[str]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 from msgspec.structs import replace
 
 from ..client.calls import user_facing
-from ..errors import BadArgumentError, CaptureError
+from ..errors import BadArgumentError
 from ..events import widgets
 from ..faces.gateway import Gateway
 from ..sync.loop_thread import LoopThread
 from . import inspect_log
-from .listening import with_usage
+from .listening import recorded_traces, with_usage
 from .marking import Marking
 from .plan import MARK, Plan
 from .progress import Bar
@@ -25,8 +25,6 @@ from .store import Manifest, Record, Store
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..capture.recording import Recording
-    from ..events.traces.trace import Trace
     from ..events.widgets import AnnotateView
     from .comparison import Comparison
     from .plots import ScorePlots
@@ -50,8 +48,6 @@ class Analysis:
         def df(self) -> pd.DataFrame: ...
         @property
         def scores(self) -> list[str]: ...
-        @property
-        def events(self) -> Recording: ...
 
     def summary(self, by: str | None = None) -> pd.DataFrame:
         """Return a row for each condition, which is a template, a model and an agent.
@@ -169,7 +165,7 @@ class Analysis:
             self.records.update(self._store.read_records())
             known = (record for _, record in sorted(self.records.items()))
             answered = [each for each in known if each.status == "ok" and each.answer is not None]
-            traces = self._traces()
+            traces = recorded_traces(self._store.events)
             gate = asyncio.Semaphore(self._manifest.limits.parallel)
 
             async def scored(record: Record) -> tuple[dict[str, Value], list[str]]:
@@ -189,12 +185,6 @@ class Analysis:
                 for _, handle in handles:
                     handle.cancel()
         return self
-
-    def _traces(self) -> dict[str, Trace]:
-        try:
-            return {trace.run: trace for trace in self.events.traces()}
-        except CaptureError:  # it has no events yet
-            return {}
 
     def annotate(self) -> AnnotateView:
         """Return a widget to read the answers side by side and mark them from 1 to 5, without seeing which is which.

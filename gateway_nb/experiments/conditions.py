@@ -27,17 +27,19 @@ def check_conditions(plan: Plan, parallel: int) -> Steps[None]:
     Raises:
         BadArgumentError: it lacks an agent, a model, or a level of thinking.
     """
-    yield from _check_agents(plan.agents)
+    yield from _check_agents(plan.agents, plan.thinking if None in plan.models else None)
     yield from full_names(plan.models, plan.thinking)
     yield from _warn_of_waiting(parallel)
 
 
-def _check_agents(agents: Iterable[str]) -> Steps[None]:
+def _check_agents(agents: Iterable[str], thinking: str | None) -> Steps[None]:
     rows = rows_of("agents.list", (yield Ask("agents.list", {})), "agents")
-    there = [str(row.get("id")) for row in rows]
+    there = {str(row.get("id")): row for row in rows}
     for agent in agents:
         if agent not in there:
-            raise BadArgumentError(_unknown("agent", agent, there))
+            raise BadArgumentError(_unknown("agent", agent, list(there)))
+        if thinking is not None:
+            _check_thinking(f"model of the agent {agent!r}", there[agent], thinking)
 
 
 def full_names(models: Iterable[str | None], thinking: str | None) -> Steps[tuple[str | None, ...]]:
@@ -58,7 +60,7 @@ def full_names(models: Iterable[str | None], thinking: str | None) -> Steps[tupl
     names = tuple(None if model is None else _full_name(model, there) for model in models)
     for name in names:
         if name is not None and thinking is not None:
-            _check_thinking(name, there[name], thinking)
+            _check_thinking(f"model {name!r}", there[name], thinking)
     return names
 
 
@@ -74,12 +76,12 @@ def _full_name(model: str, there: dict[str, dict[str, Any]]) -> str:
     raise BadArgumentError(_unknown("model", model, list(there)))
 
 
-def _check_thinking(name: str, row: dict[str, Any], thinking: str) -> None:
+def _check_thinking(what: str, row: dict[str, Any], thinking: str) -> None:
     listed = row.get("thinkingLevels")
     ids = [value_at(level, ["id"]) for level in listed] if isinstance(listed, list) else [thinking]
     if thinking not in ids:
         levels = ", ".join(map(str, ids))
-        raise BadArgumentError(f"the model {name!r} has no thinking level {thinking!r}; it has {levels}")
+        raise BadArgumentError(f"the {what} has no thinking level {thinking!r}; it has {levels}")
 
 
 def _unknown(what: str, name: str, there: list[str]) -> str:

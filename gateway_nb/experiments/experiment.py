@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from ..capture.journal import Capture
 from ..capture.recording import Recording
 from ..client.calls import user_facing
-from ..errors import BadArgumentError, ExperimentError
+from ..errors import BadArgumentError, ExperimentError, one_line
 from ..events import widgets
 from ..faces.gateway import Gateway
 from ..protocol.scopes import ADMIN, allows
 from ..records.reading import Reader
+from ..sync.handle import RequestHandle
 from ..sync.loop_thread import INTERRUPT_SECONDS, loop_thread
 from .analysis import Analysis
 from .conditions import check_conditions
@@ -74,9 +75,14 @@ class Experiment(Analysis):
 
     @property
     def scores(self) -> list[str]:
-        """The columns of scores: of the scorers, in their order, then of those that were there before."""
+        """The columns of scores: of the scorers, in their order, then of those that were there before.
+
+        A scorer that gave no score yet has a column, too, in which all are missing.
+        """
         found = dict.fromkeys(name for record in list(self.records.values()) for name in record.scores or ())
-        own = [name for scorer in self.scorers for name in found if name == scorer or name.startswith(f"{scorer}.")]
+        own: list[str] = []
+        for scorer in self.scorers:
+            own += [name for name in found if name == scorer or name.startswith(f"{scorer}.")] or [scorer]
         return list(dict.fromkeys([*own, *found]))
 
     @property
@@ -149,7 +155,7 @@ class Experiment(Analysis):
         if self._runner is not None:
             raise ExperimentError(f"{self.name} runs already")
         print(f"{self.plan}; {len(self.plan.cells) - self._done:,} to run, {self.limits.parallel} at a time")
-        events = RunEvents(f"experiment-{self.name}-{self._manifest.id}-")
+        events = RunEvents(f"experiment-{self.name}-{self._manifest.id}-", self._store.events)
         runner = Runner(self._gateway.core, self.plan, self._store, self.limits, self.records, events, self.scorers)
 
         def interrupt(number: int) -> None:
@@ -158,8 +164,8 @@ class Experiment(Analysis):
         self._runner = runner
         ended = threading.Event()
         try:
-            handle = self._thread.submit(self._to_the_end(runner, events, ended), f"experiment {self.name}")
-            interrupted = wait(handle, ended, self.name, len(self.plan.cells), self.records, interrupt)
+            start = partial(self._submit, runner, events, ended)
+            interrupted = wait(start, ended, self.name, len(self.plan.cells), self.records, interrupt)
         except BaseException:  # Ctrl-C, where nothing waited for it, or what ended the experiment
             self._thread.call(runner.cancel)
             ended.wait(INTERRUPT_SECONDS)
@@ -187,6 +193,9 @@ class Experiment(Analysis):
         """
         if (runner := self._runner) is not None:
             self._thread.call(partial(runner.stop, at_stop))
+
+    def _submit(self, runner: Runner, events: RunEvents, ended: threading.Event) -> RequestHandle[None]:
+        return self._thread.submit(self._to_the_end(runner, events, ended), f"experiment {self.name}")
 
     async def _to_the_end(self, runner: Runner, events: RunEvents, ended: threading.Event) -> None:
         """Run it. All of it on the loop's thread, since no Ctrl-C comes between two steps there."""
@@ -223,7 +232,7 @@ class Experiment(Analysis):
         asked = ((self.plan.cells[number].model, record.model) for number, record in self.records.items())
         others = [answered for model, answered in asked if model and answered not in (model, None)]
         if others:
-            names = ", ".join(sorted(set(map(str, others))))
+            names = ", ".join(sorted(set(map(one_line, others))))
             warnings.warn(f"{len(others):,} runs were answered by another model than was asked: {names}", stacklevel=4)
 
     @property

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
+from pathlib import Path
 from typing import Any
 
+from ..capture.recording import Recording
 from ..client.event import Event
 from ..client.feed import Keeper
-from ..errors import BadArgumentError
+from ..errors import BadArgumentError, CaptureError
 from ..events.log import EventLog
 from ..events.traces.trace import Trace
 from .store import Record
@@ -20,13 +23,17 @@ class RunEvents:
 
     Args:
         prefix: with which the sessions' names begin, a number after it.
+        capture: has the events of runs that were asked for earlier.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, capture: Path) -> None:
         self.prefix = prefix
         self._name = re.compile(re.escape(prefix).encode() + rb"\d+(?:-\d+)?")
         self._keepers: list[Keeper] = []
         self._logs: dict[bytes, EventLog] = {}
+        self._capture = capture
+        self._earlier: dict[str, Trace] | None = None
+        self._reading = threading.Lock()
 
     def into(self, keeper: Keeper) -> RunEvents:
         """Pass them on to a keeper, too; return itself."""
@@ -59,13 +66,29 @@ class RunEvents:
         """Return the events of a session, and keep no more."""
         return self._logs.pop(name.encode(), EventLog())
 
+    def trace(self, log: EventLog, record: Record) -> Trace | None:
+        """Return what a cell's run did, with its tokens and cost; ``None`` where its events were not seen. Blocks.
 
-def trace_of(log: EventLog, record: Record) -> Trace | None:
-    """Return what a cell's run did, with its tokens and cost; ``None`` where its events were not seen."""
+        Args:
+            log: of its session; where that has none of the run, it ended earlier, and the capture may have it.
+            record: of the cell.
+        """
+        try:
+            return with_usage(log.trace(str(record.run)), record)
+        except BadArgumentError:
+            with self._reading:
+                if self._earlier is None:
+                    self._earlier = recorded_traces(self._capture)
+            found = self._earlier.get(str(record.run))
+            return found and with_usage(found, record)
+
+
+def recorded_traces(events: Path) -> dict[str, Trace]:
+    """Return what runs did, by their ids, as far as an experiment's capture has it."""
     try:
-        return with_usage(log.trace(str(record.run)), record)
-    except BadArgumentError:
-        return None
+        return {trace.run: trace for trace in Recording([events]).traces()}
+    except CaptureError:  # there is none yet
+        return {}
 
 
 def with_usage(trace: Trace, record: Record) -> Trace:

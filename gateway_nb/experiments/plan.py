@@ -53,7 +53,7 @@ class _Columns(string.Formatter):
         return kwargs[field_name], field_name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """What is run, checked.
 
@@ -138,6 +138,9 @@ class Plan:
             raise BadArgumentError(f"template {name!r}: {what} (literal braces are written {{{{ and }}}})") from None
         except (ValueError, TypeError) as error:
             raise BadArgumentError(f"template {name!r} can't be filled in with row {row}: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"<Plan: {self}>"
 
     def __str__(self) -> str:
         counts = {

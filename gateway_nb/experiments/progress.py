@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -27,7 +28,7 @@ class Bar(tqdm):  # type: ignore[misc]  # tqdm tells no types
 
 
 def wait(
-    handle: RequestHandle[Any],
+    start: Callable[[], RequestHandle[Any]],
     ended: threading.Event,
     name: str,
     cells: int,
@@ -37,7 +38,7 @@ def wait(
     """Wait for an experiment, and show a bar meanwhile; return whether it was interrupted.
 
     Args:
-        handle: what runs it.
+        start: begins it, once the bar is there: drawing that takes a moment, in which Ctrl-C may come.
         ended: set at its end.
         name: of the experiment.
         cells: how many there are.
@@ -52,18 +53,28 @@ def wait(
     in_kernel = type(sys.stderr).__module__.startswith("ipykernel.")
     done = _done(records)
     with Bar(desc=name, total=cells, initial=done, unit="run", disable=False if in_kernel else None) as bar:
+        handle = start()
         while not ended.is_set():
             try:
                 ended.wait(_PERIOD)
-                bar.set_postfix_str(summary(list(records.values()), cells), refresh=False)
+                bar.set_postfix_str(_beside(list(records.values()), cells), refresh=False)
                 bar.update(_done(records) - bar.n)
                 bar.refresh()
             except KeyboardInterrupt:
                 interrupts += 1
                 on_interrupt(interrupts)
-    if not (interrupts and handle.cancelled()):
+    try:
         handle.result()
+    except CancelledError:
+        if not interrupts:
+            raise
     return interrupts > 0
+
+
+def _beside(records: list[Record], cells: int) -> str:
+    """Return what is told beside a bar: a longer text leaves no room for the bar itself."""
+    failed = sum(record.status in ("failed", "timeout") for record in records)
+    return cost_of(records, cells) + (f", {failed:,} failed" if failed else "")
 
 
 def _done(records: Mapping[int, Record]) -> int:

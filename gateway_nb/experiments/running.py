@@ -28,10 +28,10 @@ from ..protocol.frames import MalformedFrame, decode_answer
 from ..records.frames import value_at
 from ..records.reading import Reader
 from ..records.steps import Steps
-from .listening import RunEvents, trace_of
-from .outcome import Outcome, find_run, of_final, read_used
+from .listening import RunEvents
+from .outcome import Outcome, Used, find_run, of_final, read_used
 from .plan import Cell, Plan
-from .scoring import Scorer, score
+from .scoring import Scorer, score, unless
 from .store import Limits, Record, Store
 
 T = TypeVar("T")
@@ -151,16 +151,16 @@ class Runner:
             return True
         return bool(self._scorers) and record.status == "ok" and record.scores is None
 
-    def _may_begin(self) -> bool:
-        most = self._limits.max_cost
-        if most is not None and not self._stopped:
+    def _may_begin(self, cell: Cell) -> bool:
+        most, record = self._limits.max_cost, self._records.get(cell.number)
+        if most is not None and not self._stopped and (record is None or record.status not in DONE):
             each = self._cost / self._done if self._done else 0.0
             if self._cost >= most or self._cost + each * (self._in_flight + 1) > most:
                 self._reach("max_cost")
         return not self._stopped
 
     async def _work(self, queue: deque[Cell]) -> None:
-        while queue and self._may_begin():
+        while queue and self._may_begin(queue[0]):
             cell = queue.popleft()
             record = self._records.get(cell.number)
             self._in_flight += 1
@@ -219,7 +219,8 @@ class Runner:
         run = uuid.uuid5(_RUN_IDS, f"{self._prefix}{cell.number}/{attempt}")
         session = self._session(cell, attempt)
         started = round(time.time(), 3)
-        return self._put(Record(cell.number, "running", attempt, str(run), session, started=started))
+        spent = {} if before is None else {name: getattr(before, name) for name in Used._fields}
+        return self._put(Record(cell.number, "running", attempt, str(run), session, started=started, **spent))
 
     def _session(self, cell: Cell, attempt: int) -> str:
         again = f"-{attempt}" if attempt > 1 else ""
@@ -240,11 +241,11 @@ class Runner:
                 return await self._asked(cell, record, began)
             except RunAbortedError as error:
                 return Outcome("aborted", error=str(error))
-            except GatewayTimeoutError as error:
+            except GatewayTimeoutError:
                 timeout = self._limits.timeout
                 if timeout is not None and time.monotonic() - began >= timeout:
                     await self._ask("chat.abort", {"sessionKey": record.session, "runId": record.run})
-                    return Outcome("timeout", error=str(error))
+                    return Outcome("timeout", error=f"it did not end within {timeout:g} s, and was aborted")
                 stalls += 1
                 if stalls == _MOST_STALLS:
                     raise
@@ -366,9 +367,11 @@ class Runner:
     async def _scored(self, cell: Cell, record: Record) -> None:
         log = self._events.end(_name(record))
         if self._scorers and record.status == "ok" and record.answer is not None:
-            trace = await asyncio.to_thread(trace_of, log, record)
-            scores, errors = await score(self._scorers, self._plan.rows[cell.row], record.answer, trace)
-            self._put(replace(record, scores=scores, error="; ".join(errors) or None))
+            trace = await asyncio.to_thread(self._events.trace, log, record)
+            judged = score(self._scorers, self._plan.rows[cell.row], record.answer, trace)
+            if (found := await unless(self._aborting, judged)) is not None:  # else by the next run
+                scores, errors = found
+                self._put(replace(record, scores=scores, error="; ".join(errors) or None))
 
     def _put(self, record: Record) -> Record:
         self._store.put(record)
@@ -383,9 +386,9 @@ class Runner:
     # At the end
 
     async def _clean_up(self) -> None:
-        """Delete the sessions of all cells, and no others; a gateway takes half a second for each."""
+        """Delete the sessions of cells that ended, and no others; a gateway takes half a second for each."""
         for number, record in list(self._records.items()):
-            if not record.deleted and not self._stopped:
+            if record.status in DONE and not record.deleted and not self._stopped:
                 for attempt in range(record.attempt):
                     key = self._session(self._plan.cells[number], attempt + 1)
                     await self._ask("sessions.delete", {"key": key})

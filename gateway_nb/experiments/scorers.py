@@ -1,6 +1,6 @@
 """Scorers that ship: each function here returns a scorer, or is one, for ``scorers=`` of an experiment.
 
-What is expected is either the same for all rows, or in a column of the data::
+What is expected is either the same for all rows, or in a column of the data; a row without it has no score::
 
     scorers=[contains("Paris"), exact(column="expected"), close_to(column="total", tolerance=0.01)]
 """
@@ -95,7 +95,7 @@ def json_equal(value: Any = ..., *, column: str | None = None) -> Scorer:
         fenced = _FENCED.search(answer)
         try:
             return _same(json.loads(fenced[1] if fenced else answer), wanted)
-        except ValueError:
+        except (ValueError, RecursionError):  # the second for what is nested too deep to be meant
             return False
 
     return _scorer("json_equal", value, column, equal)
@@ -206,10 +206,20 @@ def _scorer(name: str, value: Any, column: str | None, check: Callable[[str, Any
     def scorer(row: dict[str, Any], answer: str, trace: Trace | None) -> bool:
         if column is not None and column not in row:
             raise LookupError(f"the data has no column {column!r}, only {', '.join(map(str, row))}")
-        return check(answer, value if column is None else row[column])
+        expected = value if column is None else row[column]
+        if column is not None and _missing(expected):
+            raise LookupError(f"this row has no {column!r} to compare with")
+        return check(answer, expected)
 
     scorer.__name__ = name
     return scorer
+
+
+def _missing(value: Any) -> bool:
+    """Return whether a cell of the data is empty: None, NaN, or pandas' NA, which no other scalar is."""
+    import pandas as pd
+
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..client.redaction.redactor import hidden
 from ..errors import BadArgumentError, one_line
@@ -16,6 +16,7 @@ from ..errors import BadArgumentError, one_line
 if TYPE_CHECKING:
     from ..events.traces.trace import Trace
 
+T = TypeVar("T")
 Value: TypeAlias = "bool | int | float | str | None"
 Scorer: TypeAlias = "Callable[[dict[str, Any], str, Trace | None], Any]"
 _LAMBDA = (lambda: None).__name__
@@ -23,6 +24,7 @@ _LARGEST_WHOLE = 2**63
 _LONGEST_TEXT = 10_000
 _LONGEST_ERROR = 300
 _MOST_KEYS = 100
+_GRACE = 1.0  # seconds that scorers have to end once they should
 _RAISED = (Exception, SystemExit, KeyboardInterrupt)  # the last two would end the loop, which is every connection's
 
 
@@ -37,7 +39,7 @@ def columns(scorers: Mapping[str, Scorer] | Sequence[Scorer], taken: Iterable[st
         taken: the names of other columns.
 
     Raises:
-        BadArgumentError: one is no function, has no name, or has one that is taken.
+        BadArgumentError: one is no function of three arguments, has no name, or has one that is taken.
 
     Example:
         >>> from gateway_nb.experiments.scoring import columns
@@ -55,12 +57,26 @@ def columns(scorers: Mapping[str, Scorer] | Sequence[Scorer], taken: Iterable[st
             raise BadArgumentError(f"the scorer {scorer!r} has no name; give scorers as a dict: {{'name': scorer}}")
         named[_free(name, named)] = scorer
     taken = set(taken)
-    for name in named:
+    for name, scorer in named.items():
         if clash := next((column for column in taken if column == name or column.startswith(f"{name}.")), None):
             raise BadArgumentError(
                 f"scorer {name!r}: there is a column {clash!r} already; give scorers as a dict, with other names"
             )
+        _check_call(name, scorer)
     return named
+
+
+def _check_call(name: str, scorer: Scorer) -> None:
+    """Check that a scorer takes what it is given, before runs are paid for that it can't score."""
+    try:
+        signature = inspect.signature(scorer)
+    except (ValueError, TypeError):  # some functions in C tell none
+        return
+    try:
+        signature.bind({}, "", None)
+    except TypeError as error:
+        why = f"is called with (row, answer, trace), but its arguments are {signature}: {error}"
+        raise BadArgumentError(f"scorer {name!r} {why}") from None
 
 
 def _name(scorer: Any) -> str | None:
@@ -103,6 +119,24 @@ async def score(
             problem = hidden(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST_ERROR)
             errors.append(one_line(f"{name}: {problem}"))
     return values, errors
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what a coroutine returns; ``None`` where it was cancelled, since it did not end soon after an event.
+
+    Args:
+        stop: the event.
+        work: the coroutine.
+    """
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task}, timeout=_GRACE)
+        return await task if task.done() else None
+    finally:
+        task.cancel()
+        stopped.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
 
 
 async def _outcome(scorer: Scorer, row: dict[str, Any], answer: str, trace: Trace | None) -> Any:

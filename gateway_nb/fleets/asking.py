@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 G = TypeVar("G")
 
-AT_ONCE = 64
+AT_ONCE = 256
 """Gateways that are connected to, or asked, at the same time."""
 ERRORS = "errors"
 _NAMED, _LONGEST = 3, 160
@@ -152,15 +152,16 @@ def frame_of_records(gateways: Sequence[Gateway], outcomes: Sequence[Any]) -> pd
         outcome.insert(0, "gateway", pd.Series(gateway.name, outcome.index, "string"))
         frames.append(outcome)
     if not frames:
-        raise GatewayError(f"no gateway of the fleet answered; {_named(errors)}")
+        raise GatewayError(f"no gateway of the fleet answered; {named(errors)}")
     frame: pd.DataFrame = pd.concat(frames, ignore_index=True)
     frame.attrs = {**frames[0].attrs, ERRORS: errors}
     if errors:
-        missing = f"{len(errors):,} of {len(gateways):,} gateways are not in this DataFrame: {_named(errors)}"
+        missing = f"{len(errors):,} of {len(gateways):,} gateways are not in this DataFrame: {named(errors)}"
         warnings.warn(f"{missing}; .attrs[{ERRORS!r}] has all errors", stacklevel=4)
     return frame
 
 
-def _named(errors: Mapping[str, str]) -> str:
+def named(errors: Mapping[str, str]) -> str:
+    """Return what is wrong with the first gateways, by their names, and how many more there are, as a line."""
     texts = [one_line(f"{name}: {error}", _LONGEST) for name, error in list(errors.items())[:_NAMED]]
     return " · ".join([*texts, *([f"{len(errors) - _NAMED:,} more"] if len(errors) > _NAMED else [])])

@@ -16,7 +16,7 @@ from ..capture.lake.writing import LakeStats
 from ..client.log import LOGGER
 from ..errors import BadArgumentError, CaptureError, one_line, printable
 from .collecting import GatewayState, Plan, collect
-from .leases import BEAT, LEASE, Leases, Report
+from .leases import BEAT, Leases, Report
 
 if TYPE_CHECKING:
     import distributed
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _STOP_PATIENCE = 35.0
 _AGAIN_SECONDS = 5.0
+_SILENT = 15.0
+"""Seconds without a report after which a worker counts as gone that the scheduler still knows."""
 _DRAINING = ("closing_gracefully", "closing", "paused")
 
 
@@ -48,8 +50,8 @@ class ClusterCapture:
     """Captures a fleet into a lake with the workers of a Dask cluster, until `stop`. A context manager.
 
     Each worker runs one long task, a collector, which captures its share of the gateways as a `LakeCapture` of its own.
-    What a worker had that is gone, others have 5 s later: until then it may be alive, and capture. One that is not
-    heard of is gone after 3.5 s; one that is drained gives its gateways away at once, and a new one takes its share.
+    What a worker had that is gone, others have 6 s later: until then it may be alive, and capture. One that is not
+    heard of is gone after 15 s; one that is drained gives its gateways away at once, and a new one takes its share.
     Where a connection takes the place of another there is a mark, and events between the two are nowhere.
 
     Args:
@@ -236,7 +238,7 @@ class ClusterCapture:
             heard = {
                 address: Report(worker.report["beat"], worker.report["gateways"])
                 for address, worker in self._workers.items()
-                if worker.report is not None and worker.heard is not None and now - worker.heard < LEASE
+                if worker.report is not None and worker.heard is not None and now - worker.heard < _SILENT
             }
             draining = [address for address in heard if info[address].get("status") in _DRAINING]
             assigned = self._leases.assign(now, heard, draining)

@@ -22,14 +22,14 @@ from ..faces.async_gateway import AsyncGateway
 from ..sync.loop_thread import LoopThread, loop_thread
 from .asking import ask_each
 from .config import Member
-from .leases import BEAT, LEASE
+from .leases import BEAT, LEASE, OVER
 
 if TYPE_CHECKING:
     import distributed
 
 _CONNECT_SECONDS = 15.0
-_ABANDONED = 10 * LEASE
-"""Seconds without a beat after which a collector commits the rest, and ends."""
+_ABANDONED = 60.0
+"""Seconds without a beat after which whoever assigns is gone: a collector commits the rest, and ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +97,23 @@ def collect(plan: Plan) -> dict[str, Any]:
 
 
 def _follow(collector: Collector, worker: str, beats: distributed.Variable, reports: distributed.Queue) -> None:
-    number, heard = -1, time.monotonic()
+    number = -1
+    answered = changed = time.monotonic()
     while True:
         began = time.monotonic()
-        beat = _attempt(lambda: beats.get(timeout=BEAT))
-        if beat is not None and beat["beat"] != number:
-            number, heard = beat["beat"], began
-            if beat["over"]:
-                return
+        beat = _attempt(lambda: beats.get(timeout=LEASE, callback_timeout=LEASE))
+        now = time.monotonic()
+        if beat is not None:
+            answered, changed = now, now if beat["beat"] != number else changed
+            number = beat["beat"]
             collector.renew(began)
             collector.hold(beat["assigned"].get(worker, ()))
-        elif time.monotonic() - heard >= LEASE:
+        elif now - answered >= LEASE:
             collector.hold(())
-            if time.monotonic() - heard >= _ABANDONED:
-                return
+        if (beat is not None and beat["over"]) or now - changed >= _ABANDONED:
+            return
         report = {"worker": worker, "beat": number, **collector.report()}
-        _attempt(lambda: reports.put(report, timeout=BEAT))  # noqa: B023 - called at once
+        _attempt(lambda: reports.put(report, timeout=2 * BEAT, callback_timeout=2 * BEAT))  # noqa: B023 - called at once
         time.sleep(max(began + BEAT - time.monotonic(), 0.0))
 
 
@@ -147,13 +148,13 @@ class Collector:
         self._expired = False
 
     def renew(self, asked: float) -> None:
-        """Keep the gateways for `LEASE` seconds; where that comes too late, let go of them first.
+        """Take the gateways' events for `OVER` seconds; where that comes too late, let go of the gateways first.
 
         Args:
-            asked: when the beat was asked for, on the monotonic clock: a process that was stopped may read an old one.
+            asked: when the assignment was asked for, on the monotonic clock; one that was stopped may read an old one.
         """
         in_time = self.has_lease()
-        self._lease_ends = asked + LEASE
+        self._lease_ends = asked + OVER
         if not in_time:
             self.hold(())
             self._expired = False

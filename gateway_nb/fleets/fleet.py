@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ from ..protocol.spelling import closest
 from ..records.data import Data
 from ..records.steps import Steps
 from ..sync.loop_thread import LoopThread, loop_thread
-from .asking import answers, ask_each, frame_of_records, frame_of_runs, read_each, run_each
+from .asking import answers, ask_each, frame_of_records, frame_of_runs, named, read_each, run_each
 from .capturing import capture_all
 from .cluster import ClusterCapture, capture_on
 from .collecting import Plan
@@ -343,7 +344,7 @@ def fleet(
 ) -> Fleet:
     """Connect to many gateways at the same time, and stay connected until `Fleet.close`.
 
-    A gateway that can't be reached is a row of `Fleet.status` with its error, and is tried again in the background.
+    A gateway that can't be reached is named in a warning, and in `Fleet.status`; it is tried again in the background.
     Each connection has a name, which the magics take, too: ``-c north``. Running the cell again connects anew, and
     continues the event logs. Together these keep the newest 1,000,000 events, at most 512 MB, an equal part each.
 
@@ -380,6 +381,9 @@ def fleet(
             # It may go on with another's log.
             gateway.events.limit(MAX_ROWS // len(connected), MAX_BYTES // len(connected))
             _in_fleets.add(gateway)
+        if wrong := dict(connected.status.wrong()):
+            count = f"{len(wrong):,} of {len(connected):,} gateways"
+            warnings.warn(f"{count}: {named(wrong)}; fleet.status shows all", stacklevel=2)
     except BaseException:
         connected.close()
         raise

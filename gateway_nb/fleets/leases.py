@@ -1,8 +1,8 @@
 """Which worker captures which gateway. Pure: times and reports in, assignments out.
 
-A worker has a gateway for as long as it hears the beats of who assigns; one that hears none for `LEASE` seconds lets go
-of all. So a gateway whose worker is not heard of any more can go to another one `OVER` seconds later, whatever the
-first one does.
+The assignment lies with the cluster's scheduler. A worker has a gateway for as long as it can read there that it has;
+one that can't for `LEASE` seconds lets go of all. So what a worker had that is gone, or cut off, can go to another one
+`OVER` seconds later. Whoever assigns may be busy for long: meanwhile everything stays as it is.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 BEAT = 0.5
 """Seconds between two beats."""
 LEASE = 3.5
-"""Seconds without a beat after which a worker lets go of its gateways."""
-OVER = LEASE + 1.5
-"""Seconds after which it has done that: what it waits for meanwhile takes no longer."""
+"""Seconds without an answer of the scheduler after which a worker lets go of its gateways."""
+OVER = LEASE + 2.0
+"""Seconds after which it has done that: a report may be on its way before, and connections take a while to close."""
 
 
 @dataclass(frozen=True, slots=True)

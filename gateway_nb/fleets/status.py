@@ -99,13 +99,17 @@ class FleetStatus:
         ) + "".join(f"<div>{line}</div>" for line in more)
         return f"<div>{self}</div><div style='{_GRID}'>{tiles}</div>{beyond}{lines}"
 
-    def _problems(self) -> tuple[list[tuple[str, str]], list[str]]:
-        """Return what is wrong, by the names of the gateways, and a line about those left out."""
-        found = [
-            (member.name, one_line(" · ".join((status.state_text, *wrong)), _REASON))
+    def wrong(self) -> list[tuple[str, str]]:
+        """Return the names of the gateways of which something is wrong, each with what that is, in a line."""
+        return [
+            (member.name, one_line(" · ".join((status.state_text, *what)), _REASON))
             for member, status in zip(self.members, self.states, strict=True)
-            if (wrong := [*filter(None, [status.reason]), *status.problems])
+            if (what := [*filter(None, [status.reason]), *status.problems])
         ]
+
+    def _problems(self) -> tuple[list[tuple[str, str]], list[str]]:
+        """Return the first of what is wrong, and a line about the rest."""
+        found = self.wrong()
         left = len(found) - _PROBLEMS
         return found[:_PROBLEMS], [f"and {left:,} more of which something is wrong; .df has all"] if left > 0 else []
 

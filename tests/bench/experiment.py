@@ -49,6 +49,6 @@ def _summaries(rows: int, repeats: int, models: tuple[str, ...]) -> dict[str, fl
     }
 
 
-def measure() -> dict[str, float]:
+def measure() -> dict[str, Any]:
     """Return seconds: of ten runs of each row, and of one, where intervals take the longest; and what runs take."""
     return {**_summaries(500, 5, ("p/a", "p/b")), **_summaries(5_000, 1, ("p/a",)), **overhead()}

@@ -2,6 +2,8 @@
 
 Measured: what a connection costs while nothing happens, an event that comes alone, as those of a quiet gateway do, a
 commit to a local disk, and a compaction. The model is linear in these, and checked at a size that it was not made from.
+Not in it: the latency of an object store, and a cluster's scheduler.
+
 ``--rate R``: events a second of each gateway, default 1; ``--seconds N`` of each measurement, default 20.
 """
 

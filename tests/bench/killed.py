@@ -73,7 +73,9 @@ def _figures(real: RealGateway, path: Path, cells: int) -> dict[str, Any]:
         "answers to the echoes that are right": int((frame["answer"] == frame["text"]).sum()),
         "cells whose first run the restart lost": again,
         "sessions in the gateway": len(own),
-        "cost, USD: the experiment's, the gateway's": (round(frame["cost"].sum(), 9), round(own["cost"].sum(), 9)),
+        "cost, USD: the experiment's, the gateway's": tuple(
+            round(float(each["cost"].sum()), 9) for each in (frame, own)
+        ),
         "tokens": (
             int(frame["input_tokens"].sum() + frame["output_tokens"].sum()),
             int(own["total_tokens"].sum()),

@@ -119,7 +119,7 @@ def measure() -> dict[str, Any]:
             for _ in range(ROUNDS):  # by turns: whatever else this computer does meets them alike
                 spent["floor"].append(_seconds(lambda: floor.execute(_DAY).df()))
                 spent["lake"].append(_seconds(lambda: recording.query(_DAY)))
-        alone = float(subprocess.check_output([sys.executable, "-c", _ON_ONE_CORE, str(lake)]))
+        alone = float(subprocess.check_output([sys.executable, "-c", _ON_ONE_CORE, str(lake)]).split()[-1])
         settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
         with LocalCluster(**settings) as cluster, Client(cluster) as client:
             client.run(lambda: __import__("gateway_nb.capture.lake.recording"))

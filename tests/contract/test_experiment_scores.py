@@ -114,6 +114,30 @@ def test_ctrl_c_while_answers_are_scored_again(local: gnb.Gateway, tmp_path: Pat
     assert (again.scores, again.df["length"].notna().all()) == (["length"], True)
 
 
+def test_scores_of_earlier_runs(gw: gnb.Gateway, tmp_path: Path) -> None:
+    """Runs that had ended before there were scorers are scored with their traces, as if these had been there."""
+    path = tmp_path / "later"
+    gnb.experiment(gw, {"say": "echo:{text}"}, data=ROWS[:2], path=path).run()
+    frame = gnb.experiment(gw, path=path, scorers=[run_tokens, run_seconds]).run().df
+    assert frame["error"].isna().all()
+    assert list(frame["run_tokens"]) == list(frame["input_tokens"] + frame["output_tokens"])
+    assert (frame["run_seconds"] <= frame["seconds"] + 1).all()
+
+
+def test_a_scorer_that_always_fails(local: gnb.Gateway, tmp_path: Path) -> None:
+    """It has a column without scores, which stays the default: no other scorer's numbers take its place."""
+
+    def hopeless(row: dict[str, Any], answer: str, trace: Any) -> float:
+        raise ValueError("never")
+
+    exp = gnb.experiment(local, TEMPLATES, data=ROWS, scorers=[hopeless, contains("!")], path=tmp_path / "hopeless")
+    frame = exp.run().df
+    assert frame["hopeless"].isna().all()
+    found = exp.summary()
+    assert (list(found["n"]), list(found["unscored"]), list(found["mean"].isna())) == ([0, 0], [4, 4], [True, True])
+    assert "'hopeless': 'say' and 'shout' can't be compared" in repr(exp.compare("say", "shout"))
+
+
 def test_a_judge(gw: gnb.Gateway, tmp_path: Path) -> None:
     """Another agent's verdict is a score and a reason, in a session of its own; no verdict is an error of the row."""
     exp = gnb.experiment(

@@ -17,6 +17,7 @@ from tests.helpers.real import AnyGateway
 from tests.helpers.support import until
 
 ROWS = [{"text": f"row {number}"} for number in range(3)]
+SLOWLY = pytest.mark.parametrize("gateway", ["local", pytest.param("openclaw", marks=pytest.mark.slow)], indirect=True)
 QUIET = pytest.mark.filterwarnings("ignore::gateway_nb.protocol.lines.TornEndWarning")
 
 
@@ -106,6 +107,7 @@ def test_a_run_that_takes_too_long_is_aborted(gateway: AnyGateway, tmp_path: Pat
         until(lambda: gw.request("sessions.describe", {"key": frame["session"][0]})["session"]["status"] != "running")
 
 
+@SLOWLY
 def test_cleanup_deletes_what_it_made(gateway: AnyGateway, tmp_path: Path) -> None:
     """With cleanup the experiment's sessions are gone at the end, and nobody else's."""
     with gnb.connect(gateway.url, token=gateway.token) as gw:
@@ -121,6 +123,7 @@ def test_cleanup_deletes_what_it_made(gateway: AnyGateway, tmp_path: Path) -> No
 
 
 @QUIET
+@SLOWLY
 def test_a_killed_process_goes_on(gateway: AnyGateway, tmp_path: Path) -> None:
     """After kill -9 the same path goes on: no cell is run twice, none is left out, and the costs are the gateway's."""
     path = tmp_path / "killed"
@@ -142,6 +145,7 @@ def test_a_killed_process_goes_on(gateway: AnyGateway, tmp_path: Path) -> None:
         assert frame["cost"].sum() == pytest.approx(messages["cost"].sum())
 
 
+@SLOWLY
 def test_ctrl_c_pauses(gateway: AnyGateway, tmp_path: Path) -> None:
     """Ctrl-C aborts what is under way and keeps what is done; the next run goes on with the rest."""
     path = tmp_path / "paused"
@@ -161,6 +165,7 @@ def test_ctrl_c_pauses(gateway: AnyGateway, tmp_path: Path) -> None:
         assert "running" not in set(tasks[tasks["session"].isin(frame["session"])]["status"])
 
 
+@SLOWLY
 def test_two_processes_on_one_path(gateway: AnyGateway, tmp_path: Path) -> None:
     """The second process on a path is refused, and the first is not disturbed."""
     path = tmp_path / "shared"

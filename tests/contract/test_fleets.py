@@ -11,6 +11,8 @@ import pytest
 import gateway_nb as gnb
 from tests.helpers.support import until
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* of .* gateways")
+
 
 @pytest.fixture
 def members(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
@@ -33,7 +35,10 @@ def states(fleet: gnb.Fleet) -> dict[str, str]:
 
 def test_a_gateway_that_fails_is_no_end(members: list[dict[str, Any]]) -> None:
     """The others connect; each connection has a name, and says why it is not open; closing closes all."""
-    with gnb.fleet(members) as fleet:
+    with pytest.warns(UserWarning, match=r"2 of 4 gateways: refused: paused · .*; fleet\.status shows all") as caught:
+        fleet = gnb.fleet(members)
+    assert caught[0].filename == __file__
+    with fleet:
         assert states(fleet) == {
             "north": "connected",
             "south": "connected",

@@ -15,6 +15,8 @@ from gateway_nb.capture.lake.delta import Lake
 from tests.helpers.lakes import rows
 from tests.helpers.support import until
 
+pytestmark = pytest.mark.filterwarnings("ignore:1 of . gateways")  # one is not there
+
 
 @pytest.fixture
 def fleet(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[gnb.Fleet]:
@@ -53,6 +55,24 @@ def test_a_run_is_in_the_lake(fleet: gnb.Fleet, tmp_path: Path) -> None:
     assert capture.stats.problem is None
     text = str(found)
     assert not [name for name in ("NORTH_TOKEN", "SOUTH_TOKEN") if os.environ[name] in text]
+
+
+def test_a_lake_answers_as_the_logs_do(fleet: gnb.Fleet, tmp_path: Path) -> None:
+    """Runs, tool calls and a trace of a lake are those of the connection's own log."""
+    with fleet.capture(tmp_path / "lake", ("agent", "chat")):
+        gateway = fleet["north"]
+        run = gateway.run("hello")
+        run.result(60)
+        log = gateway.events
+        until(lambda: log.runs().set_index("run")["status"].get(run.run_id) == "ok")
+        fleet.close()
+    recorded = gnb.load(tmp_path / "lake")
+    columns = ["session", "status", "deltas", "tool_calls", "tokens"]
+    here, there = (frame.set_index("run").loc[run.run_id, columns] for frame in (log.runs(), recorded.runs()))
+    assert there.to_dict() == here.to_dict()
+    told = ["span", "parent", "kind", "name", "status", "start", "end"]
+    assert recorded.trace(run.run_id).spans[told].equals(log.trace(run.run_id).spans[told])
+    assert recorded.query("select distinct gateway from events where event = 'agent'")["gateway"].tolist() == ["north"]
 
 
 def test_closing_the_fleet_commits_the_rest(fleet: gnb.Fleet, tmp_path: Path) -> None:

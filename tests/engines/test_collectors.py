@@ -16,6 +16,7 @@ import gateway_nb as gnb
 from gateway_nb.errors import BadArgumentError, CaptureError
 from gateway_nb.fleets.leases import BEAT, LEASE
 from tests.helpers.clusters import TOKEN, VARIABLE, Counting, captured, cluster_of, connected, outcome, storm, until
+from tests.helpers.real import RealGateway
 
 
 def shares(capture: Any) -> list[int]:
@@ -147,7 +148,7 @@ def test_a_cluster_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_bad_input(tmp_path: Path, client: Client, options: dict[str, Any], message: str) -> None:
     """What can't be is refused in one line, before a worker hears of it."""
     with (
-        gnb.LocalGateway() as local,
+        gnb.LocalGateway(auth="insecure-none") as local,
         gnb.fleet({"north": local.url}, device_identity=None) as fleet,
         pytest.raises(BadArgumentError, match=message),
     ):
@@ -157,13 +158,29 @@ def test_bad_input(tmp_path: Path, client: Client, options: dict[str, Any], mess
 def test_a_lake_that_can_not_be(tmp_path: Path, client: Client) -> None:
     """Where the workers can't write the lake, the capture's figures say why."""
     (tmp_path / "lake").write_text("a file")
-    with gnb.LocalGateway() as local:
+    with gnb.LocalGateway(auth="insecure-none") as local:
         fleet = gnb.fleet({"north": local.url}, device_identity=None)
         capture = fleet.capture(tmp_path / "lake", client=client)
         until(lambda: capture.stats.problem is not None)
         assert "lake can't be written: Not a directory" in str(capture.stats.problem)
         with pytest.raises(CaptureError, match="some events may not be in the lake"):
             fleet.close()
+
+
+def test_the_real_gateway(real: RealGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the real gateway sends while another connection's run goes on is in the lake."""
+    monkeypatch.setenv("REAL_TOKEN", real.token)
+    with (
+        cluster_of(1) as (_, client),
+        gnb.fleet([{"name": "real", "url": real.url, "token_env": "REAL_TOKEN"}]) as fleet,
+        fleet.capture(tmp_path / "lake", client=client) as capture,
+    ):
+        until(lambda: connected(capture))
+        run = fleet["real"].run("hello")
+        run.result(60)
+        until(lambda: capture.collectors["events"][0] >= len(run.events))
+    runs = gnb.load(tmp_path / "lake").runs().set_index("run")
+    assert runs.loc[run.run_id, ["gateway", "status"]].tolist() == ["real", "ok"]
 
 
 def test_a_client_that_is_closed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import gateway_nb as gnb
+from gateway_nb.experiments.scorers import contains
 from gateway_nb.protocol.frames import RequestFrame
 from gateway_nb.server.answers import Refusal
 from gateway_nb.server.peer import Peer
@@ -116,6 +118,31 @@ def test_waiting_at_stop(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Pat
     assert statuses(experiment.run()) == ["ok"] * 6
 
 
+def test_scorers_are_aborted_too(
+    local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scorer that takes long does not hold up a stop; its answer is kept, and scored by the next run."""
+    monkeypatch.setattr("gateway_nb.experiments.scoring._GRACE", 0.05)
+    ends: list[str] = []
+
+    async def slow(row: dict[str, Any], answer: str, trace: Any) -> bool:
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            ends.append(answer)
+
+    path = tmp_path / "scoring"
+    experiment = gnb.experiment(gw, {"t": "echo:{n}"}, data=ROWS[:2], scorers=[slow], path=path)
+    wait = in_background(experiment)
+    until(lambda: statuses(experiment) == ["ok"] * 2)
+    experiment.stop()
+    wait()
+    assert sorted(ends) == ["0", "1"]
+    again = gnb.experiment(gw, path=path, scorers=[contains("1")])
+    assert again.df["contains"].isna().all()
+    assert list(again.run().df["contains"]) == [False, True]
+
+
 def test_aborted_cells_run_again(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path) -> None:
     """What was aborted runs again in another session, and its row has what both used."""
     experiment = gnb.experiment(gw, {"t": "count:10:50"}, data=ROWS[:2], path=tmp_path / "again")
@@ -160,6 +187,34 @@ def test_the_cost_of_all_runs_is_limited(local: gnb.LocalGateway, gw: gnb.Gatewa
     assert 8 <= (frame["status"] == "ok").sum() <= 10
     assert frame["cost"].sum() <= each * 10.5
     assert statuses(gnb.experiment(gw, path=path, max_cost=each * 100).run()) == ["ok"] * 40
+
+
+def test_answers_are_scored_at_the_limit(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path) -> None:
+    """Scoring answers that are there costs nothing: no limit of the cost holds it up."""
+    path = tmp_path / "limit"
+    frame = gnb.experiment(gw, {"t": "echo:x {n}"}, data=ROWS, path=path).run().df
+    again = gnb.experiment(gw, path=path, scorers=[contains("x")], max_cost=frame["cost"].sum()).run()
+    assert again.df["contains"].all()
+
+
+def test_what_somebody_else_aborted(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path) -> None:
+    """A run that somebody else aborted keeps its cost and its session, until its cell has ended."""
+    experiment = gnb.experiment(gw, {"t": "count:20:50"}, data=ROWS[:1], cleanup=True, path=tmp_path / "else")
+    wait = in_background(experiment)
+    until(lambda: len(gw.events.where("chat", '"delta"')) >= 2)
+    gw.request("chat.abort", {"sessionKey": experiment.df["session"][0]})
+    wait()
+    aborted = experiment.df
+    assert list(aborted["status"]) == ["aborted"]
+    costs = gw.data.messages(aborted["session"][0])["cost"].sum()
+    assert aborted["cost"][0] == pytest.approx(costs)
+    wait = in_background(experiment)
+    until(lambda: statuses(experiment) == ["running"])
+    assert experiment.df["cost"][0] == pytest.approx(costs)
+    wait()
+    alone = gnb.experiment(gw, {"t": "count:20:50"}, data=ROWS[:1], path=tmp_path / "alone").run().df
+    assert experiment.df["cost"][0] == pytest.approx(costs + alone["cost"][0])
+    assert set(gw.data.sessions()["session"]) == set(alone["session"])
 
 
 def test_the_cost_of_each_run_is_limited(local: gnb.LocalGateway, gw: gnb.Gateway, tmp_path: Path) -> None:

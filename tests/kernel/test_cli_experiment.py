@@ -75,6 +75,9 @@ def test_files(local: gnb.LocalGateway, tmp_path: Path) -> None:
         ({"scorers": ["nowhere:f"]}, "scorers: nowhere:f can't be imported from here"),
         ({"scorers": [{"contains": {"colum": "x"}}]}, "scorers: contains: "),
         ({"scorers": [3]}, "scorers: 3 is no name"),
+        ({"scorers": [":f"]}, "scorers: :f can't be imported from here"),
+        ({"scorers": {"contains": "o"}}, "scorers: must be a list of names, and of {NAME: ARGUMENT}"),
+        ({"thresholds": {"exat": 1}}, "thresholds: there is no score 'exat'; did you mean exact?"),
         ({"thresholds": {"exact": "high"}}, "thresholds: must be {SCORE: LEAST}"),
         ({"thresholds": [1]}, "thresholds: must be {SCORE: LEAST}"),
     ],
@@ -89,5 +92,9 @@ def test_wrong_files(local: gnb.LocalGateway, tmp_path: Path, changes: dict[str,
 
 def test_wrong_plans(local: gnb.LocalGateway, tmp_path: Path) -> None:
     """What can't be run is one line, and exit code 1."""
-    code, output = experiment(local, tmp_path, PLAN | {"models": ["none"]})
-    assert (code, "gateway-nb: the gateway has no model 'none'" in output) == (1, True), output
+    for changes, text in (
+        ({"models": ["none"]}, "gateway-nb: the gateway has no model 'none'"),
+        ({"scorers": ["contains"]}, "gateway-nb: scorer 'contains' is called with (row, answer, trace), but its"),
+    ):
+        code, output = experiment(local, tmp_path, PLAN | changes)
+        assert (code, text in output) == (1, True), output

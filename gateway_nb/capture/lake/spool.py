@@ -44,7 +44,7 @@ def spools(lake: Lake) -> Path:
 
 
 class TakenError(CaptureError):
-    """Another process, or another capture of this one, owns a journal."""
+    """Another process, or another capture of this one, owns a journal, or has just removed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,10 @@ class Spool:
             raise TakenError(
                 f"the capture {capture} has an owner, a process that is alive and commits it; stop that one first"
             ) from None
+        except (FileNotFoundError, FileExistsError) as error:
+            reason = str(unwritable(self.folder, error))
+            # Its last owner has removed it in this moment, or something else has its name.
+            raise CaptureError(reason) if self.folder.is_file() else TakenError(reason) from None
         except OSError as error:
             raise unwritable(self.folder, error) from None
 
@@ -158,9 +162,14 @@ def new_spool(root: Path) -> Spool:
 
 def left_over(root: Path) -> Iterator[Spool]:
     """Yield the journals whose owners are dead, owned by this process now; log which can't be taken."""
-    if not root.is_dir():
+    try:
+        entries = sorted(os.listdir(root))
+    except FileNotFoundError:
         return
-    for entry in sorted(os.listdir(root)):
+    except OSError as error:
+        LOGGER.warning(f"what captures left in {root} can't be committed: {error.strerror or error}")
+        return
+    for entry in entries:
         if _CAPTURE.fullmatch(entry):
             try:
                 yield Spool(root, entry)

@@ -26,6 +26,8 @@ from .uploading import upload
 SEGMENT = Rotation(bytes=32 * 1024 * 1024, seconds=10.0)
 """When a file of the journal is sealed. A lake has a file per commit, until its days are compacted."""
 COMMIT_SECONDS = 1.0
+OPENED_FOR = 100
+"""Commits after which the table is opened anew: each update of its state makes the next one, and a commit, slower."""
 _LONGEST_PAUSE = 30.0
 _FULL_SECONDS = 1.0
 _STOP_PATIENCE = 30.0
@@ -95,7 +97,7 @@ class LakeCapture:
         patterns = patterns_of(events)  # a wrong one makes no lake
         self._lake = lake
         self._table = lake.open_or_make()
-        self._rows = self._commits = self._damaged = 0
+        self._rows = self._commits = self._damaged = self._since_opened = 0
         self._upload_problem: str | None = None
         self._journal_error: str | None = None
         self._full = -math.inf
@@ -249,12 +251,15 @@ class LakeCapture:
 
     def _upload_next(self, mine: list[Spool], below: Path | None) -> bool:
         """Make one commit; return whether there was one to make. A dead owner's journal is over with its last."""
+        if self._since_opened >= OPENED_FOR:
+            self._table, self._since_opened = self._lake.open(), 0
         for spool in tuple(mine):
             done = upload(self._lake, self._table, spool, below if spool is self._spool else None)
             if done is not None:
                 self._rows += done.rows
                 self._damaged += done.damaged
                 self._commits += done.rows > 0
+                self._since_opened += 1
                 return True
             if spool is not self._spool:
                 mine.remove(spool)

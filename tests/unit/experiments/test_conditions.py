@@ -14,7 +14,7 @@ from gateway_nb.experiments.plan import Plan
 from gateway_nb.records.steps import Done, Steps, advance
 
 ANSWERS = {
-    "agents.list": {"agents": [{"id": "main"}, {"id": "critic"}]},
+    "agents.list": {"agents": [{"id": "main"}, {"id": "critic", "thinkingLevels": [{"id": "off"}, {"id": "low"}]}]},
     "models.list": {
         "models": [
             {"provider": "p", "id": "fast", "available": True, "thinkingLevels": [{"id": "off"}, {"id": "high"}]},
@@ -77,6 +77,15 @@ def test_what_is_there_passes() -> None:
     """Agents, models and a level of thinking that the gateway has are no error."""
     whole = plan(agents=("critic", "main"), models=("p/fast",), thinking="high")
     assert answered(check_conditions(whole, 4)) is None
+
+
+def test_a_level_that_an_agents_own_model_lacks_is_refused() -> None:
+    """A level of thinking must be one of the agent's own model; an agent may list none."""
+    with pytest.raises(
+        BadArgumentError, match="model of the agent 'critic' has no thinking level 'high'; it has off, "
+    ):
+        answered(check_conditions(plan(agents=("main", "critic"), thinking="high"), 4))
+    assert answered(check_conditions(plan(agents=("main", "critic"), thinking="low"), 4)) is None
 
 
 def test_an_agent_that_is_not_there_is_refused() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gateway_nb.client.event import Event
-from gateway_nb.experiments.listening import RunEvents, trace_of
+from gateway_nb.experiments.listening import RunEvents
 from gateway_nb.experiments.store import Record
 
 
@@ -32,7 +33,7 @@ def event(session: str, number: int = 1, **payload: Any) -> Event:
 def test_events_of_its_own_sessions_are_passed_on() -> None:
     """Events that name a session of the experiment are kept, those of sub-agents among them; others are not."""
     kept = Kept()
-    events = RunEvents("experiment-x-12-").into(kept)
+    events = RunEvents("experiment-x-12-", Path("none")).into(kept)
     events.begin("experiment-x-12-1")
     own = [
         event("agent:main:experiment-x-12-1"),
@@ -54,5 +55,5 @@ def test_events_of_its_own_sessions_are_passed_on() -> None:
 def test_traces_of_runs_that_were_not_heard_are_none() -> None:
     """A run whose events another process heard has no trace here."""
     kept = Kept()
-    events = RunEvents("experiment-x-12-").into(kept)
-    assert trace_of(events.end("experiment-x-12-1"), Record(1, "ok", run="r")) is None
+    events = RunEvents("experiment-x-12-", Path("none")).into(kept)
+    assert events.trace(events.end("experiment-x-12-1"), Record(1, "ok", run="r")) is None

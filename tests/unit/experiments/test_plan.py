@@ -24,7 +24,7 @@ def test_cells_are_all_combinations() -> None:
     assert len(made.cells) == len({cell[1:] for cell in made.cells}) == 2 * 2 * 2 * 2 * 3
     assert [cell.number for cell in made.cells] == list(range(48))
     assert made.cells[0] == Cell(0, "a", 0, "main", "p/1", 0)
-    assert str(made) == "2 templates x 2 rows x 2 agents x 2 models x 3 repeats = 48 cells"
+    assert repr(made) == "<Plan: 2 templates x 2 rows x 2 agents x 2 models x 3 repeats = 48 cells>"
 
 
 def test_order_is_shuffled_by_the_seed() -> None:

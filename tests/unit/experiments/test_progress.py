@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import CancelledError, Future
+
 import pandas as pd
 import pytest
 
 from gateway_nb.experiments.plan import Plan
-from gateway_nb.experiments.progress import standings, summary
+from gateway_nb.experiments.progress import standings, summary, wait
 from gateway_nb.experiments.store import Record
+from gateway_nb.sync.handle import RequestHandle
 
 WELL = Record(0, "ok", cost=0.5)
 
@@ -26,6 +30,38 @@ WELL = Record(0, "ok", cost=0.5)
 def test_summary(records: list[Record], cells: int, text: str) -> None:
     """The cost of all is estimated from the cells that ended, and told so as soon as one has."""
     assert summary(records, cells) == text
+
+
+class Ended(threading.Event):
+    """The end of what was interrupted while somebody waited for it."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self.is_set():
+            return True
+        self.set()
+        raise KeyboardInterrupt
+
+
+class Cancelled(RequestHandle[None]):
+    """What ended, and is marked as cancelled a moment later."""
+
+    def __init__(self) -> None:
+        super().__init__(Future(), "an experiment")
+
+    def result(self, timeout: float | None = None) -> None:
+        self.cancel()
+        return super().result(timeout)
+
+
+def test_waiting_for_what_is_cancelled() -> None:
+    """Ctrl-C that cancels an experiment is an interrupt, however late that is known; else a cancellation is raised."""
+    interrupts: list[int] = []
+    assert wait(Cancelled(), Ended(), "x", 1, {}, interrupts.append)
+    assert interrupts == [1]
+    ended = threading.Event()
+    ended.set()
+    with pytest.raises(CancelledError):
+        wait(Cancelled(), ended, "x", 1, {}, interrupts.append)
 
 
 def test_standings() -> None:

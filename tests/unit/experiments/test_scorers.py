@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from gateway_nb.errors import BadArgumentError, GatewayTimeoutError
@@ -39,6 +40,7 @@ def fenced(text: str) -> str:
         (scorers.json_equal([1]), "[1, 2]", False),
         (scorers.json_equal(None), "null", True),
         (scorers.json_equal(None), "none", False),
+        (scorers.json_equal({}), "[" * 100_000, False),
         (scorers.close_to(3.14, tolerance=0.01), "pi, 1 of 2 such numbers, is 3.1416", True),
         (scorers.close_to(3.14, tolerance=0.001), "3.1416", False),
         (scorers.close_to(1234567, tolerance=0), "1,234,567.", True),
@@ -51,6 +53,13 @@ def fenced(text: str) -> str:
 def test_answers(scorer: Any, answer: str, value: bool) -> None:
     """Each compares as it says: the same text, a part, a pattern, the same JSON, a number near enough."""
     assert scorer(ROW, answer, None) is value
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT])
+def test_rows_that_expect_nothing(missing: Any) -> None:
+    """A row whose column is empty has no score: its answers are neither right nor wrong."""
+    with pytest.raises(LookupError, match="this row has no 'city' to compare with"):
+        scorers.contains(column="city")({"city": missing}, "nan None", None)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from gateway_nb.client.redaction.redactor import Redactor
 from gateway_nb.errors import BadArgumentError
+from gateway_nb.experiments import scorers
 from gateway_nb.experiments.scoring import Scorer, columns, score
 
 
@@ -41,6 +42,8 @@ def test_names() -> None:
         ([functools.partial(length)], "give scorers as a dict"),
         ({"text": length}, "there is a column 'text' already"),
         ({"judge": length}, "there is a column 'judge.score' already"),
+        ([scorers.exact], r"scorer 'exact' is called with \(row, answer, trace\), but its arguments are \(text: "),
+        ({"two": lambda answer, expected: True}, r"but its arguments are \(answer, expected\): too many positional"),
     ],
 )
 def test_unusable_scorers(scorers: Any, message: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from gateway_nb.fleets.collecting import Collector, Plan
-from gateway_nb.fleets.leases import LEASE
+from gateway_nb.fleets.leases import OVER
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_lease_is_over_in_time(collector: Collector, clock: list[float]) -> No
     """It lasts from the moment the beat was asked for, however late the answer came."""
     collector.renew(98.0)
     assert collector.has_lease()
-    clock[0] = 98.0 + LEASE
+    clock[0] = 98.0 + OVER
     assert not collector.has_lease()
 
 
@@ -37,10 +37,10 @@ def test_what_came_late_is_let_go_of(collector: Collector, clock: list[float], m
     held: list[Any] = []
     monkeypatch.setattr(collector, "hold", held.append)
     collector.renew(100.0)
-    clock[0] += LEASE / 2
+    clock[0] += OVER / 2
     collector.renew(clock[0])
     assert held == []
-    clock[0] += LEASE
+    clock[0] += OVER
     collector.renew(clock[0])
     assert held == [()]
     assert collector.has_lease()
@@ -53,7 +53,7 @@ def test_what_was_noticed_late_is_let_go_of(
     held: list[Any] = []
     monkeypatch.setattr(collector, "hold", held.append)
     collector.renew(100.0)
-    clock[0] += LEASE
+    clock[0] += OVER
     assert not collector.has_lease()
     clock[0] -= 1
     assert not collector.has_lease()

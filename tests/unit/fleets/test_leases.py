@@ -15,7 +15,7 @@ NAMES = tuple(f"g{number}" for number in range(12))
 
 
 class Cluster:
-    """Workers that do what they hear at once, and let go of all when they hear nothing for too long."""
+    """Workers that do what they hear at once, and let go of all when they are cut off for too long."""
 
     def __init__(self, workers: Collection[str]) -> None:
         self.leases = Leases(NAMES)
@@ -60,7 +60,7 @@ def test_they_are_spread_evenly() -> None:
 
 
 def test_a_dead_workers_gateways_go_to_others() -> None:
-    """When a worker is not heard of, the others have its gateways within 5 s and two beats."""
+    """When a worker is not heard of, the others have its gateways within 6 s and two beats."""
     cluster = Cluster("abcd")
     cluster.beats(2)
     cluster.deaf.add("a")

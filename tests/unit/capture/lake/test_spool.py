@@ -105,6 +105,15 @@ def test_one_that_can_not_be_taken(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert f"what the capture {first} left can't be committed: " in caplog.text
 
 
+def test_a_folder_that_can_not_be_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where there is no folder nothing is left; one that can't be read is logged."""
+    assert list(left_over(tmp_path / "none")) == []
+    assert caplog.text == ""
+    (tmp_path / "file").write_text("no folder")
+    assert list(left_over(tmp_path / "file")) == []
+    assert "can't be committed: Not a directory" in caplog.text
+
+
 def test_ids_are_in_order() -> None:
     """Ids begin with the time, in UTC, and differ."""
     first, second = new_capture(), new_capture()

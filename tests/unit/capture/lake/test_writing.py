@@ -109,6 +109,20 @@ def test_patterns_that_are_none(lake: Lake) -> None:
     assert not Path(lake.place).exists()
 
 
+def test_a_table_that_is_opened_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table is opened anew now and then, which loses nothing."""
+    monkeypatch.setattr(writing, "OPENED_FOR", 2)
+    capture, (north,) = start(lake, "north")
+    tables = set()
+    for number in range(5):
+        north.give(events(number))
+        until(lambda done=number + 1: capture.stats.commits >= done)  # type: ignore[misc]
+        tables.add(id(capture._table))
+    capture.stop()
+    assert len(tables) >= 2
+    assert numbers(lake) == Counter(range(5))
+
+
 def test_only_some_events(lake: Lake) -> None:
     """Only the events that are asked for are kept."""
     capture, (north,) = start(lake, "north", events=["chat.*"])
