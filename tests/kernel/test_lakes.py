@@ -118,6 +118,7 @@ def test_gateways_that_are_away(tmp_path: Path, local: gnb.LocalGateway) -> None
     assert done.returncode == 0
     assert "2 gateways: 1 connected, 1 reconnecting\n  gone: " in done.stderr
     assert "never connected: 1 of 2 gateways" in done.stderr
+    assert "Warning" not in done.stderr
 
 
 _END = """
