@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -120,7 +123,8 @@ class Lake:
 
         with self.errors(problem):
             try:
-                table: DeltaTable = _deltalake().DeltaTable(self.place, version, self._options)
+                opened = partial(_deltalake().DeltaTable, self.place, version, self._options)
+                table: DeltaTable = opened() if self.folder is not None else _interruptible(opened)
             except TableNotFoundError:
                 return None
         _check(table, self.place)
@@ -221,6 +225,25 @@ def writer_properties() -> WriterProperties:
     """Return how a file's rows are packed: groups small enough to skip those of other gateways."""
     properties: WriterProperties = _deltalake().WriterProperties(compression="ZSTD", max_row_group_size=ROW_GROUP)
     return properties
+
+
+def _interruptible(work: Callable[[], DeltaTable]) -> DeltaTable:
+    """Return what a function returns; Ctrl-C does not wait for a store that takes its time to answer."""
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    found: Future[DeltaTable] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+            found.set_exception(error)
+
+    thread = threading.Thread(target=run, name="gateway_nb-store")  # the process ends after it: it is in native code
+    thread.start()
+    wait([found])
+    thread.join()
+    return found.result()
 
 
 def _deltalake() -> Any:

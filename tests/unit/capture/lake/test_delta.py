@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from gateway_nb.capture.lake.columns import SCHEMA, table_of
 from gateway_nb.capture.lake.delta import FORMAT, Lake
 from gateway_nb.protocol.lines import read_line
 from tests.helpers.spools import line, modes, rows
+from tests.helpers.support import until
 
 ROWS = table_of([read_line(line(1)), read_line(line(2, received=200_000.0))], "c", 1)
 
@@ -183,6 +187,37 @@ def test_secrets_of_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "environment-secret azure-secret given-secret us-east-1"
     assert lake.redactor.text(text) == "[secret] [secret] [secret] us-east-1"
     assert repr(lake) == "<Lake s3://bucket/lake>"
+
+
+def test_a_store_that_does_not_answer() -> None:
+    """Ctrl-C ends the wait for a store that takes connections and answers none."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        options = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "max_retries": "0",
+        }
+
+        def interrupt() -> None:
+            connection, _ = silent.accept()
+            with connection:
+                os.kill(os.getpid(), signal.SIGINT)
+                interrupted.wait(60)
+
+        interrupted = threading.Event()
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                Lake("s3://bucket/lake", options).open()
+            assert any(other.name == "gateway_nb-store" for other in threading.enumerate()), "it still waits"
+        finally:
+            interrupted.set()
+            thread.join()
+    until(lambda: not any(other.name == "gateway_nb-store" for other in threading.enumerate()))
 
 
 def test_a_file_url(tmp_path: Path) -> None:
