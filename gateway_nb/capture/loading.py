@@ -51,7 +51,7 @@ def load(
     if errors not in ("raise", "skip"):
         raise BadArgumentError(f"errors must be 'raise' or 'skip', not {errors!r}")
     address = str(path)
-    if "://" in address or os.path.isdir(os.path.join(path, "_delta_log")):
+    if "://" in address or os.path.isdir(os.path.join(os.path.expanduser(path), "_delta_log")):
         from .lake.recording import open_lake
 
         return open_lake(address, version, storage_options, client)

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -131,9 +132,13 @@ def _write_lake(config: Path, lake: str, events: tuple[str, ...], seconds: float
     """Capture the gateways of a file into a lake until a signal, or for a while."""
     end = math.inf if seconds is None else time.monotonic() + seconds
     problem: str | None = None
-    with fleet(config) as gateways, gateways.capture(lake, events) as writing:
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # what is wrong with some is printed below
+        gateways = fleet(config)
+    with gateways, gateways.capture(lake, events) as writing:
         stop = stopped_by_signals()
         say(f"capturing {len(gateways):,} gateways into {writing.stats.lake}; Ctrl-C ends it", err=True)
+        if gateways.status.wrong():
+            say(repr(gateways.status), err=True)
         with tqdm(unit=" events", unit_scale=True, disable=None, leave=False) as line:
             while writing.alive and not stop.wait(min(max(end - time.monotonic(), 0), _POLL_SECONDS)):
                 stats = writing.stats
@@ -150,6 +155,8 @@ def _write_lake(config: Path, lake: str, events: tuple[str, ...], seconds: float
         f"{stats.events:,} events, {stats.rows:,} rows in the lake, {missed:,} missed, {stats.dropped:,} dropped",
         err=True,
     )
+    if absent := sum(gateway.status.epoch == 0 for gateway in gateways):
+        say(f"never connected: {absent:,} of {len(gateways):,} gateways", err=True)
 
 
 def _stopped(writing: Capture) -> CaptureError | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..capture.lake.writing import LakeStats
 from ..client.log import LOGGER
 from ..errors import BadArgumentError, CaptureError, one_line, printable
-from .collecting import Plan, Told, collect
+from .collecting import GatewayState, Plan, collect
 from .leases import BEAT, Leases, Report
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class ClusterCapture:
     Where a connection takes the place of another there is a mark, and events between the two are nowhere.
 
     Args:
-        plan: what the collectors are told.
+        plan: what the collectors are to do.
         client: of the cluster.
         ends: closed at its end: a cluster that was made for it.
     """
@@ -68,11 +69,14 @@ class ClusterCapture:
         self._workers: dict[str, _Worker] = {}
         self._stats: dict[str, LakeStats] = {}
         self._problem: str | None = None
+        self._warned: str | None = None
         self._number = 0
         self._beaten = time.monotonic()
         # In these seconds silence is measured: where this process, or the scheduler, stands still, no worker is silent.
         self._awake = 0.0
         self._stopping = threading.Event()
+        self._ending = threading.Lock()
+        self._done = False
         self._stopped: CaptureError | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="gateway_nb-collectors", daemon=True)
@@ -93,14 +97,14 @@ class ClusterCapture:
 
         with self._lock:
             owners = dict(self._leases.owners)
-            said = {address: worker.report for address, worker in self._workers.items()}
+            reports = {address: worker.report for address, worker in self._workers.items()}
         rows = []
         for member in self._plan.members:
             owner = owners.get(member.name)
-            report = said.get(owner or "") or {"gateways": {}}
+            report = reports.get(owner or "") or {"gateways": {}}
             found = report["gateways"].get(member.name)
-            told = Told(*found) if found else Told("waiting" if owner is None else "connecting", 0, 0, 0, None)
-            rows.append((member.name, owner, told.state, told.epoch, told.events, told.missed, told.reason))
+            row = GatewayState(*found) if found else GatewayState("connecting" if owner else "waiting", 0, 0, 0, None)
+            rows.append((member.name, owner, *dataclasses.astuple(row)))
         text = pd.StringDtype("pyarrow")
         frame = pd.DataFrame(rows, columns=["gateway", "worker", "state", "epoch", "events", "missed", "reason"])
         kinds = {**dict.fromkeys(("gateway", "worker", "state", "reason"), text)}
@@ -119,16 +123,16 @@ class ClusterCapture:
 
     @property
     def stats(self) -> LakeStats:
-        """What all collectors have done, those that are gone as they last said; `waiting` is of those that are there.
+        """What all collectors have done, as each last reported; `waiting` is of those that are there.
 
         `capture` is none of theirs: each has an id of its own.
         """
         with self._lock:
-            told = list(self._stats.values())
+            each = list(self._stats.values())
             live = [self._stats[worker.report["capture"]] for worker in self._workers.values() if worker.report]
         problems = [self._problem, *(stats.problem for stats in live)]
         sums = {
-            name: sum(getattr(stats, name) for stats in told)
+            name: sum(getattr(stats, name) for stats in each)
             for name in ("events", "bytes", "dropped", "rows", "commits", "damaged")
         }
         sums["waiting"] = sum(stats.waiting for stats in live)
@@ -146,24 +150,26 @@ class ClusterCapture:
             CaptureError: a collector could not commit the rest, or was not heard of; its journal stays where it ran,
                 and the next capture into that lake from there commits it.
         """
-        if not self._stopping.is_set():
-            self._stopping.set()
-            self._thread.join()
-            atexit.unregister(self._stop_at_exit)
-            self._stopped = self._end()
+        with self._ending:
+            if not self._done:  # one that Ctrl-C interrupted goes on here, or at the end of the process
+                self._stopping.set()
+                self._thread.join()
+                self._stopped = self._end()
+                self._done = True
+                atexit.unregister(self._stop_at_exit)
         if self._stopped is not None:
             raise self._stopped
         return self.stats
 
     def _end(self) -> CaptureError | None:
         """Wait for the collectors; return what went wrong."""
-        with self._ends:
-            try:
-                problems = self._outcomes()
-                self._beats.delete()
-                self._reports.close()
-            except (OSError, RuntimeError, concurrent.futures.CancelledError) as error:
-                problems = [f"the cluster can't be reached: {one_line(error)}"]
+        try:
+            problems = self._outcomes()
+            self._beats.delete()
+            self._reports.close()
+        except (OSError, RuntimeError, concurrent.futures.CancelledError) as error:
+            problems = [f"the cluster can't be reached: {one_line(error)}"]
+        self._ends.close()
         if not problems:
             return None
         return CaptureError(
@@ -216,10 +222,11 @@ class ClusterCapture:
             over = self._stopping.is_set()
             try:
                 self._problem = self._beat(over)
-            except Exception as error:  # noqa: BLE001 - a scheduler that is away may come back; it is told meanwhile
-                if self._problem is None:
-                    LOGGER.warning(f"the cluster can't be reached, its workers let go of their gateways: {error}")
-                self._problem = f"the cluster can't be reached: {one_line(error)}"
+            except Exception as error:  # noqa: BLE001 - a scheduler that is away may come back; `stats` says so meanwhile
+                self._problem = f"the cluster can't be reached, its workers let go of their gateways: {one_line(error)}"
+            if self._problem not in (None, self._warned):
+                self._warned = self._problem
+                LOGGER.warning(self._problem)
             if over:
                 return
             self._stopping.wait(BEAT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import dataclasses
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +22,7 @@ from ..faces.async_gateway import AsyncGateway
 from ..sync.loop_thread import LoopThread, loop_thread
 from .asking import ask_each
 from .config import Member
-from .leases import BEAT, LEASE
+from .leases import BEAT, LEASE, OVER
 
 if TYPE_CHECKING:
     import distributed
@@ -33,7 +34,7 @@ _ABANDONED = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every collector of a capture is told. It holds no secret: workers find those in their own environment.
+    """What every collector of a capture needs. It holds no secret: workers find those in their own environment.
 
     Attributes:
         members: the gateways, of which each collector captures some.
@@ -41,7 +42,7 @@ class Plan:
         lake: its place.
         storage_options: how to reach it.
         events: patterns of the event names to keep.
-        name: of what the collectors and their fleet say each other.
+        name: of the variable and the queue through which the fleet and its collectors talk.
     """
 
     members: tuple[Member, ...]
@@ -53,7 +54,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class GatewayState:
     """A gateway's row in a report.
 
     Attributes:
@@ -100,15 +101,16 @@ def _follow(collector: Collector, worker: str, beats: distributed.Variable, repo
     answered = changed = time.monotonic()
     while True:
         began = time.monotonic()
-        said = _attempt(lambda: beats.get(timeout=LEASE, callback_timeout=LEASE))
+        beat = _attempt(lambda: beats.get(timeout=LEASE, callback_timeout=LEASE))
         now = time.monotonic()
-        if said is not None:
-            answered, changed = now, now if said["beat"] != number else changed
-            number = said["beat"]
-            collector.hold(said["assigned"].get(worker, ()))
+        if beat is not None:
+            answered, changed = now, now if beat["beat"] != number else changed
+            number = beat["beat"]
+            collector.renew(began)
+            collector.hold(beat["assigned"].get(worker, ()))
         elif now - answered >= LEASE:
             collector.hold(())
-        if (said is not None and said["over"]) or now - changed >= _ABANDONED:
+        if (beat is not None and beat["over"]) or now - changed >= _ABANDONED:
             return
         report = {"worker": worker, "beat": number, **collector.report()}
         _attempt(lambda: reports.put(report, timeout=2 * BEAT, callback_timeout=2 * BEAT))  # noqa: B023 - called at once
@@ -120,7 +122,7 @@ def _attempt(ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except (OSError, RuntimeError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
-        LOGGER.debug(f"no word from the scheduler: {one_line(error)}")
+        LOGGER.debug(f"the scheduler does not answer: {one_line(error)}")
         return None
 
 
@@ -142,6 +144,28 @@ class Collector:
         self._thread: LoopThread = loop_thread()
         self._held: dict[str, tuple[AsyncGateway, Callable[[], object]]] = {}
         self._refused: dict[str, str] = {}
+        self._lease_ends = math.inf
+        self._expired = False
+
+    def renew(self, asked: float) -> None:
+        """Take the gateways' events for `OVER` seconds; where that comes too late, let go of the gateways first.
+
+        Args:
+            asked: when the assignment was asked for, on the monotonic clock; one that was stopped may read an old one.
+        """
+        in_time = self.has_lease()
+        self._lease_ends = asked + OVER
+        if not in_time:
+            self.hold(())
+            self._expired = False
+
+    def has_lease(self) -> bool:
+        """Return whether these gateways are this worker's, and not another's by now: once they are not, `renew` says.
+
+        A process that was stopped wakes with events in its sockets that others have captured meanwhile.
+        """
+        self._expired = self._expired or time.monotonic() >= self._lease_ends
+        return not self._expired
 
     def hold(self, names: Iterable[str]) -> None:
         """Let go of every gateway but some, and begin to capture those of them that are new."""
@@ -162,24 +186,24 @@ class Collector:
         except GatewayError as error:  # this worker has not got its secret
             self._refused[name] = str(error)
             return None
-        self._held[name] = (gateway, self.capture.add(name, gateway.core.feed, gateway.redactor))
+        self._held[name] = (gateway, self.capture.add(name, gateway.core.feed, gateway.redactor, self.has_lease))
         return gateway
 
     def report(self) -> dict[str, Any]:
         """Return what it holds, and how that goes."""
-        told = {name: _told(gateway.core) for name, (gateway, _) in self._held.items()}
-        told |= {name: Told("refused", 0, 0, 0, why) for name, why in self._refused.items()}
+        states = {name: _state_of(gateway.core) for name, (gateway, _) in self._held.items()}
+        states |= {name: GatewayState("refused", 0, 0, 0, why) for name, why in self._refused.items()}
         stats = self.capture.stats
         return {
             "capture": stats.capture,
-            "gateways": {name: dataclasses.astuple(row) for name, row in told.items()},
+            "gateways": {name: dataclasses.astuple(row) for name, row in states.items()},
             "stats": dataclasses.asdict(stats),
         }
 
 
-def _told(core: Core) -> Told:
+def _state_of(core: Core) -> GatewayState:
     status = core.status
-    return Told(status.state, status.epoch, core.feed.events, core.feed.missed, status.reason)
+    return GatewayState(status.state, status.epoch, core.feed.events, core.feed.missed, status.reason)
 
 
 async def _connect(gateway: AsyncGateway) -> None:

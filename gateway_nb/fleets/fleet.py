@@ -58,15 +58,17 @@ class Fleet:
     Args:
         thread: of the loop that the connections live on.
         gateways: the connections, by their member.
+        whole: the fleet that these are selected from; it ends their captures, too.
 
     Attributes:
-        members: what each was made of.
+        members: the configuration of each.
     """
 
-    def __init__(self, thread: LoopThread, gateways: Mapping[Member, Gateway]) -> None:
+    def __init__(self, thread: LoopThread, gateways: Mapping[Member, Gateway], whole: Fleet | None = None) -> None:
         self.members = tuple(gateways)
         self._thread = thread
         self._gateways = {member.name: gateway for member, gateway in gateways.items()}
+        self._whole = whole
         self._captures: weakref.WeakSet[LakeCapture | ClusterCapture] = weakref.WeakSet()
 
     def __len__(self) -> int:
@@ -108,7 +110,7 @@ class Fleet:
         chosen = [member for member in self.members if _matches(member, patterns, labels)]
         if not chosen:
             raise BadArgumentError(f"no gateway of this fleet matches; {self._near(patterns[0] if patterns else '')}")
-        return Fleet(self._thread, {member: self._gateways[member.name] for member in chosen})
+        return Fleet(self._thread, {member: self._gateways[member.name] for member in chosen}, self)
 
     # Capturing
 
@@ -171,8 +173,13 @@ class Fleet:
         """
         store = Lake(lake, storage_options)
         capture = capture_all(self, store, events) if client is None else capture_on(client, self._plan(store, events))
-        self._captures.add(capture)
+        self._note(capture)
         return capture
+
+    def _note(self, capture: LakeCapture | ClusterCapture) -> None:
+        self._captures.add(capture)
+        if self._whole is not None:
+            self._whole._note(capture)
 
     def _plan(self, lake: Lake, events: str | Iterable[str]) -> Plan:
         """Return what the workers of a cluster need to capture this fleet."""
@@ -366,20 +373,21 @@ def fleet(
     thread = loop_thread()
     thread.check_may_wait("fleet")
     gateways = {member: _gateway(member, options) for member in members}
-    made = Fleet(thread, gateways)
+    connected = Fleet(thread, gateways)
     try:
-        made.connect(limit)
-        for gateway in made:
+        connected.connect(limit)
+        for gateway in connected:
             names.replace(gateway, lambda: None)
-            gateway.events.limit(MAX_ROWS // len(made), MAX_BYTES // len(made))  # it may go on with another's log
+            # It may go on with another's log.
+            gateway.events.limit(MAX_ROWS // len(connected), MAX_BYTES // len(connected))
             _in_fleets.add(gateway)
-        if wrong := dict(made.status.wrong()):
-            count = f"{len(wrong):,} of {len(made):,} gateways"
+        if wrong := dict(connected.status.wrong()):
+            count = f"{len(wrong):,} of {len(connected):,} gateways"
             warnings.warn(f"{count}: {named(wrong)}; fleet.status shows all", stacklevel=2)
     except BaseException:
-        made.close()
+        connected.close()
         raise
-    return made
+    return connected
 
 
 def _check_free(former: Gateway | None, member: Member) -> None:

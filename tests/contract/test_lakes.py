@@ -76,11 +76,14 @@ def test_a_lake_answers_as_the_logs_do(fleet: gnb.Fleet, tmp_path: Path) -> None
 
 
 def test_closing_the_fleet_commits_the_rest(fleet: gnb.Fleet, tmp_path: Path) -> None:
-    """A fleet that is closed ends its captures: all that came is in the lake."""
+    """A fleet that is closed ends its captures, those of its parts, too: all that came is in the lake."""
     capture = fleet.capture(tmp_path / "lake", ["health", "presence"])
+    part = fleet.select("n*").select("*").capture(tmp_path / "part")
     assert capture.alive
+    assert part.alive
     fleet.close()
     assert not capture.alive
+    assert not part.alive
     assert {row["kind"] for row in rows(Lake(tmp_path / "lake"))} <= {"start", "stop", "event"}
 
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import distributed
 import distributed.comm.tcp
 import pytest
 from distributed import Client
@@ -51,8 +52,11 @@ def test_shares_follow_the_workers(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_hangs_lets_go(tmp_path: Path) -> None:
-    """What a stopped process had is captured by another, not before its lease is over; awake, it takes its share."""
-    with captured(tmp_path / "lake", 4, 2) as (_, _, client, capture):
+    """What a stopped process had is captured by another, not before its lease is over; awake, it takes its share.
+
+    What waited in its sockets is not in the lake again.
+    """
+    with captured(tmp_path / "lake", 4, 2) as (counting, _, client, capture):
         stopped = str(capture.collectors["worker"][0])
         (pid,) = client.run(os.getpid, workers=[stopped]).values()
         os.kill(pid, signal.SIGSTOP)
@@ -61,6 +65,29 @@ def test_a_worker_that_hangs_lets_go(tmp_path: Path) -> None:
         finally:
             os.kill(pid, signal.SIGCONT)
         until(lambda: shares(capture) == [2, 2] and connected(capture))
+        counting.pause()
+        capture.stop()
+    found = outcome(tmp_path / "lake", counting.sent)
+    assert (found.twice, found.unmarked) == (0, 0)
+
+
+def test_a_stop_that_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Ctrl-C ends a stop, the next one commits the rest all the same."""
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with captured(tmp_path / "lake", 1, 1) as (counting, _, _, capture):
+        until(lambda: capture.collectors["events"].min() > 10)
+        counting.pause()
+        with monkeypatch.context() as patch:
+            patch.setattr(distributed, "wait", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                capture.stop()
+        stats = capture.stop()
+        assert stats.waiting == 0
+        assert stats.rows > 10
+    assert outcome(tmp_path / "lake", counting.sent).in_lake > 10
 
 
 def test_no_secret_passes_the_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,18 @@ def test_for_a_while(tmp_path: Path, local: gnb.LocalGateway) -> None:
     assert "rows in the lake" in done.stderr
 
 
+def test_gateways_that_are_away(tmp_path: Path, local: gnb.LocalGateway) -> None:
+    """The command says which gateways it could not reach, and in the end that it never did."""
+    path = config(tmp_path, local)
+    path.write_text(path.read_text() + "- name: gone\n  url: ws://127.0.0.1:1\n")
+    lake = str(tmp_path / "lake")
+    done = run("capture", "--fleet", str(path), "--to", lake, "--duration", "1s", NORTH_TOKEN=local.token)
+    assert done.returncode == 0
+    assert "2 gateways: 1 connected, 1 reconnecting\n  gone: " in done.stderr
+    assert "never connected: 1 of 2 gateways" in done.stderr
+    assert "Warning" not in done.stderr
+
+
 _END = """
 import os, sys, time
 import gateway_nb as gnb

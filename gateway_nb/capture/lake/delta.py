@@ -35,6 +35,8 @@ _CONFIGURATION = {
 }
 _PATIENCE = {"timeout": "20s", "connect_timeout": "5s", "max_retries": "3", "retry_timeout": "20s"}
 """How long one request to a store may take; whoever writes tries again, and says so."""
+_STORES = ("AWS_", "AZURE_", "GOOGLE_")
+"""How the variables are called like from which a store's options come."""
 _ATTEMPTS = 20
 ROW_GROUP = 131_072
 _DECORATION = re.compile(r"\x1b\[[0-9;]*m|↳")
@@ -48,7 +50,7 @@ class Lake:
         storage_options: of the store, as `deltalake.DeltaTable` takes them; what is missing comes from the environment.
 
     Raises:
-        BadArgumentError: the URL holds a secret.
+        BadArgumentError: the URL holds a secret; or these are no place and no options.
         ImportError: Delta Lake is not installed.
 
     Attributes:
@@ -59,13 +61,14 @@ class Lake:
 
     def __init__(self, place: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
         _deltalake()
+        _check_arguments(place, storage_options)
         self.folder = _folder(place)
         self.place = str(place) if self.folder is None else str(self.folder)
         self._given = dict(storage_options or {})
         self._options = {**({} if self.folder else _PATIENCE), **self._given}
         settings = {**os.environ, **self._options}
         self.redactor = Redactor(
-            value for name, value in settings.items() if name.upper().startswith("AWS_") and is_secret_name(name)
+            value for name, value in settings.items() if name.upper().startswith(_STORES) and is_secret_name(name)
         )
         self.redactor.keep(value for name, value in self._options.items() if is_secret_name(name))
 
@@ -226,6 +229,20 @@ def _deltalake() -> Any:
     except ImportError:
         raise ImportError(_NEEDED) from None
     return deltalake
+
+
+def _check_arguments(place: Any, storage_options: Any) -> None:
+    if not isinstance(place, str | Path) or not str(place).strip():
+        raise BadArgumentError("a lake is a folder, or the URL of a store like s3://bucket/lake")
+    if storage_options is None:
+        return
+    if not isinstance(storage_options, Mapping):
+        raise BadArgumentError(f"storage_options must be a dict of texts, not a {type(storage_options).__name__}")
+    for name, value in storage_options.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise BadArgumentError(
+                f"storage_options: {one_line(name)} must be a text like 'true', not a {type(value).__name__}"
+            )
 
 
 def _folder(place: str | Path) -> Path | None:

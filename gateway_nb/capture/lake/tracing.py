@@ -77,8 +77,8 @@ def trace(connection: duckdb.DuckDBPyConnection, run: str, gateway: str | None, 
     text = encode(run).decode()
     first = _naming(connection, {text[1:-1]}, gateway)
     if gateway is None:
-        told = read_texts(first["payload"], [["runId"]])[0]
-        found = compute.unique(first.filter(compute.equal(told, text))["gateway"]).to_pylist()
+        ids = read_texts(first["payload"], [["runId"]])[0]
+        found = compute.unique(first.filter(compute.equal(ids, text))["gateway"]).to_pylist()
         if len(found) > 1:
             names = ", ".join(one_line(name, _SHOWN_NAME) for name in sorted(found))
             raise BadArgumentError(f"trace: several gateways have a run of this id ({names}); say gateway=")
@@ -141,8 +141,8 @@ def usage(rows: pa.Table, by: str) -> pd.DataFrame:
 
 
 def summed(frame: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return a row for each value of a column, with the sums of the others."""
-    return frame.groupby(by, dropna=False, sort=True).sum().reset_index()
+    """Return a row for each value of a column, with the sums of the others; of nothing but missing values: missing."""
+    return frame.groupby(by, dropna=False, sort=True).sum(min_count=1).reset_index()
 
 
 def _of(span: Span, by: str) -> str | None:

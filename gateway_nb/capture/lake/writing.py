@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...client.feed import Feed
+from ...client.event import Event
+from ...client.feed import Feed, patterns_of
 from ...client.log import LOGGER
 from ...client.redaction.redactor import Redactor
 from ...errors import CaptureError, one_line, printable
@@ -62,6 +63,19 @@ class LakeStats:
     problem: str | None
 
 
+class _Taking(Source):
+    """A gateway whose events are this capture's for a time; its marks always are."""
+
+    def __init__(self, capture: Capture, gateway: str, redactor: Redactor, takes: Callable[[], bool]) -> None:
+        super().__init__(capture, gateway, redactor)
+        self._takes = takes
+
+    def extend(self, events: list[Event]) -> None:
+        """Take events, if they are to be taken."""
+        if self._takes():
+            super().extend(events)
+
+
 class LakeCapture:
     """Writes the events of many gateways into a lake, until `stop`. A context manager.
 
@@ -80,6 +94,7 @@ class LakeCapture:
     """
 
     def __init__(self, lake: Lake, events: str | Iterable[str] = ("*",)) -> None:
+        patterns = patterns_of(events)  # a wrong one makes no lake
         self._lake = lake
         self._table = lake.open_or_make()
         self._rows = self._commits = self._damaged = self._since_opened = 0
@@ -96,7 +111,7 @@ class LakeCapture:
         try:
             self._journal = Capture(
                 self._spool.journal,
-                events,
+                patterns,
                 rotate=SEGMENT,
                 waits=self._wait_for_room,
                 on_error=self._note_journal,
@@ -118,15 +133,18 @@ class LakeCapture:
         """Whether it still takes events: until `stop`, or until its disk fails."""
         return self._journal.alive
 
-    def add(self, gateway: str, feed: Feed, redactor: Redactor) -> Callable[[], object]:
+    def add(
+        self, gateway: str, feed: Feed, redactor: Redactor, takes: Callable[[], bool] = lambda: True
+    ) -> Callable[[], object]:
         """Take a gateway's events from now on; return the function that ends that.
 
         Args:
             gateway: the name, the column ``gateway`` of its rows.
             feed: its events.
             redactor: takes its secrets out of them.
+            takes: called for some events at a time; where it returns ``False``, they are another capture's.
         """
-        remove = feed.keep(Source(self._journal, gateway, redactor))
+        remove = feed.keep(_Taking(self._journal, gateway, redactor, takes))
         self._removals.append(remove)
         return remove
 

@@ -15,7 +15,7 @@ _SECRET_NAME = re.compile(
     # A page token is a cursor, and the first token of an answer is a time.
     r"(?:(?<!next)(?<!page)(?<!continuation)(?<!first)(?<!last)(?<!stop)token"
     r"|(?:access|api|app|auth|bearer|bootstrap|bot|device|gateway|id|push|refresh|secret|service|session|user)tokens"
-    r"|(?:access|account|api|auth|consumer|deploy|encryption|hmac|license|master|private|secret|service|shared|signing"
+    r"|(?:access|account|api|auth|consumer|deploy|encryption|hmac|license|master|private|sas|secret|service|shared|signing"
     r"|ssh|ssl|storage|tls|webhook)keys?"
     r"|(?:access|auth|authorization|invite|mfa|otp|pairing|pin|recovery|setup|verification)code"
     r"|(?:admin|app|database|db|ftp|imap|mail|root|smtp|ssh|user)pass|psk|(?:recovery|seed)phrase"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -150,12 +151,37 @@ def test_a_secret_in_the_url(place: str) -> None:
     assert "hunter2" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("place", "options", "message"),
+    [
+        (7, None, "a lake is a folder, or the URL of a store"),
+        (None, None, "a lake is a folder, or the URL of a store"),
+        ("", None, "a lake is a folder, or the URL of a store"),
+        ("s3://bucket/lake", ["AWS_REGION"], "must be a dict of texts, not a list"),
+        ("s3://bucket/lake", {"AWS_ALLOW_HTTP": True}, "AWS_ALLOW_HTTP must be a text like 'true', not a bool"),
+    ],
+)
+def test_what_is_no_place(place: Any, options: Any, message: str) -> None:
+    """A place that is none, and options that no store takes, are refused in one line."""
+    with pytest.raises(gnb.errors.BadArgumentError, match=message):
+        Lake(place, options)
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "azure_storage_account_key", "azure_storage_sas_key"])
+def test_secrets_that_would_pass_the_scheduler(name: str) -> None:
+    """A store's secret is not handed to the workers of a cluster, whatever the store."""
+    with pytest.raises(gnb.errors.BadArgumentError, match=f"{name} would go to the workers") as error:
+        Lake("s3://bucket/lake", {name: "hunter2hunter2"}).portable()
+    assert "hunter2" not in str(error.value)
+
+
 def test_secrets_of_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets of a store, of the environment or given, are in no repr and no error; other options stay legible."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "environment-secret")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "azure-secret")
     lake = Lake("s3://bucket/lake", {"AWS_SESSION_TOKEN": "given-secret", "AWS_REGION": "us-east-1"})
-    text = "environment-secret given-secret us-east-1"
-    assert lake.redactor.text(text) == "[secret] [secret] us-east-1"
+    text = "environment-secret azure-secret given-secret us-east-1"
+    assert lake.redactor.text(text) == "[secret] [secret] [secret] us-east-1"
     assert repr(lake) == "<Lake s3://bucket/lake>"
 
 

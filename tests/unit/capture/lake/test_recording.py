@@ -293,6 +293,12 @@ def test_another_table_is_no_lake(tmp_path: Path) -> None:
         load(tmp_path / "other")
 
 
+def test_a_lake_below_the_home(folder: Path, recorded: LakeRecording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is the same one for reading as for capturing: ``~`` is the user's home."""
+    monkeypatch.setenv("HOME", str(folder))
+    assert load("~/lake").stats == recorded.stats
+
+
 def test_there_is_no_lake(tmp_path: Path) -> None:
     """An address without a lake is an error that says how one is made."""
     with pytest.raises(CaptureError, match=r"there is no lake .*nothing; a capture of a fleet makes one"):

@@ -62,6 +62,20 @@ def test_what_is_given_is_there(lake: Lake) -> None:
     assert (north.keepers, south.keepers) == ([], [])
 
 
+def test_what_is_another_captures(lake: Lake) -> None:
+    """Events that are not to be taken are not in the lake; marks, which say that something is missing, are."""
+    capture, feed, takes = LakeCapture(lake), Feed(), [True]
+    capture.add("north", feed, Redactor(), lambda: takes[0])  # type: ignore[arg-type]
+    feed.give(events(0, 3))
+    takes[0] = False
+    feed.give(events(3, 3))
+    for keeper in feed.keepers:
+        keeper.mark("stop", 1, {})
+    capture.stop()
+    assert numbers(lake) == Counter(range(3))
+    assert [row["kind"] for row in rows(lake) if row["gateway"] == "north" and not row["event"]] == ["stop"]
+
+
 def test_it_commits_while_it_runs(lake: Lake) -> None:
     """Rows are in the lake soon after they came, and more follow; nothing follows where nothing comes."""
     capture, (north,) = start(lake, "north")
@@ -88,6 +102,13 @@ def test_commits_keep_their_distance(lake: Lake, monkeypatch: pytest.MonkeyPatch
     assert numbers(lake) == Counter(range(number))
 
 
+def test_patterns_that_are_none(lake: Lake) -> None:
+    """What is no pattern is refused before there is a lake."""
+    with pytest.raises(gnb.BadArgumentError, match="events must be name patterns"):
+        LakeCapture(lake, [7])  # type: ignore[list-item]
+    assert not Path(lake.place).exists()
+
+
 def test_a_table_that_is_opened_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table is opened anew now and then, which loses nothing."""
     monkeypatch.setattr(writing, "OPENED_FOR", 2)
@@ -104,9 +125,6 @@ def test_a_table_that_is_opened_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch
 
 def test_only_some_events(lake: Lake) -> None:
     """Only the events that are asked for are kept."""
-    with pytest.raises(gnb.errors.BadArgumentError, match="events must be name patterns"):
-        LakeCapture(lake, [7])  # type: ignore[list-item]
-    assert list(spools(lake).iterdir()) == []
     capture, (north,) = start(lake, "north", events=["chat.*"])
     north.give(events(1))
     capture.stop()
