@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 _ORDER = (pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string())
 _MAX_KEPT = 256 * 1024 * 1024
 _SETTINGS = {
-    "enable_progress_bar": "false",  # of what takes long it would be in the output of whoever asks
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
     "temp_directory": "",  # else what does not fit into memory would be written into the user's folder
-    "lock_configuration": "true",
 }
 _lock = threading.Lock()
 
@@ -42,7 +40,10 @@ def _database(process: int) -> duckdb.DuckDBPyConnection:
     """Return a database of this process: the threads of one do not survive a fork."""
     import duckdb
 
-    return duckdb.connect(config=dict(_SETTINGS))
+    database = duckdb.connect(config=dict(_SETTINGS))
+    database.execute("set enable_progress_bar = false")  # of what takes long it would be in the output of whoever asks
+    database.execute("set lock_configuration = true")
+    return database
 
 
 def read_texts(payloads: pa.ChunkedArray, paths: Sequence[Sequence[str]]) -> list[pa.ChunkedArray]:

@@ -44,7 +44,7 @@ def spools(lake: Lake) -> Path:
 
 
 class TakenError(CaptureError):
-    """Another process, or another capture of this one, owns a journal."""
+    """Another process, or another capture of this one, owns a journal, or has just removed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,10 @@ class Spool:
             raise TakenError(
                 f"the capture {capture} has an owner, a process that is alive and commits it; stop that one first"
             ) from None
+        except (FileNotFoundError, FileExistsError) as error:
+            reason = str(unwritable(self.folder, error))
+            # Its last owner has removed it in this moment, or something else has its name.
+            raise CaptureError(reason) if self.folder.is_file() else TakenError(reason) from None
         except OSError as error:
             raise unwritable(self.folder, error) from None
 

