@@ -51,7 +51,8 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         sentences = "".join(f"<p>{html.escape(printable(sentence))}</p>" for sentence in self.df["sentence"])
-        return sentences + self.df.drop(columns="sentence").to_html(float_format="{:.4g}".format, border=0)
+        table = self.df.drop(columns="sentence").map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
+        return sentences + table.to_html(float_format="{:.4g}".format, border=0)
 
 
 def compare(frame: pd.DataFrame, a: str | None, b: str | None, by: str | Sequence[str]) -> Comparison:
