@@ -163,8 +163,8 @@ class Analysis:
             raise BadArgumentError("rescore: there are no scorers")
         with self._store.locked():
             self.records.update(self._store.read_records())
-            known = (record for _, record in sorted(self.records.items()))
-            answered = [each for each in known if each.status == "ok" and each.answer is not None]
+            records = (record for _, record in sorted(self.records.items()))
+            answered = [each for each in records if each.status == "ok" and each.answer is not None]
             traces = recorded_traces(self._store.events)
             gate = asyncio.Semaphore(self._manifest.limits.parallel)
 

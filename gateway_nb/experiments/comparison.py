@@ -51,7 +51,8 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         sentences = "".join(f"<p>{html.escape(printable(sentence))}</p>" for sentence in self.df["sentence"])
-        return sentences + self.df.drop(columns="sentence").to_html(float_format="{:.4g}".format, border=0)
+        table = self.df.drop(columns="sentence").map(lambda cell: printable(cell) if isinstance(cell, str) else cell)
+        return sentences + table.to_html(float_format="{:.4g}".format, border=0)
 
 
 def compare(frame: pd.DataFrame, a: str | None, b: str | None, by: str | Sequence[str]) -> Comparison:
@@ -80,7 +81,7 @@ def compare(frame: pd.DataFrame, a: str | None, b: str | None, by: str | Sequenc
     found = []
     for column in columns:
         scores = scores_of(frame, column)
-        found += [_compared(frame, kind, one, other, column, scores) for one, other in pairs]
+        found += [_compared(frame, kind, first, second, column, scores) for first, second in pairs]
     adjusted = holm([each.test.p for each in found])
     rows = [
         {**each._asdict(), **each.test._asdict(), "p_adjusted": p, "sentence": _sentence(each, p, len(found))}
@@ -149,14 +150,14 @@ class _Found(NamedTuple):
 
 def _compared(frame: pd.DataFrame, kind: str, a: str, b: str, by: str, scores: Array) -> _Found:
     table = side_by_side(frame, kind, a, b, scores)
-    one, other = (table[side].dropna().groupby("row").mean().to_numpy(float) for side in (a, b))
+    first, second = (table[side].dropna().groupby("row").mean().to_numpy(float) for side in (a, b))
     paired = table.dropna().groupby("row").mean()
-    if len(paired) < 2 <= min(len(one), len(other)):
-        pairs, left_out, test = None, 0, _unpaired(one, other)
+    if len(paired) < 2 <= min(len(first), len(second)):
+        pairs, left_out, test = None, 0, _unpaired(first, second)
     else:
         pairs, left_out = len(paired), table.index.get_level_values("row").nunique() - len(paired)
         test = _paired(paired[a].to_numpy(float), paired[b].to_numpy(float))
-    return _Found(a, b, by, pairs, len(one), len(other), left_out, test, _unit(table.to_numpy(float)))
+    return _Found(a, b, by, pairs, len(first), len(second), left_out, test, _unit(table.to_numpy(float)))
 
 
 def side_by_side(frame: pd.DataFrame, kind: str, a: str, b: str, scores: Array) -> pd.DataFrame:
@@ -172,28 +173,28 @@ def side_by_side(frame: pd.DataFrame, kind: str, a: str, b: str, scores: Array) 
     return table.reindex(columns=[a, b])
 
 
-def _paired(one: Array, other: Array) -> _Test:
+def _paired(first: Array, second: Array) -> _Test:
     import numpy as np
 
-    if not len(one):
+    if not len(first):
         return _Test(*[math.nan] * len(_Test._fields))
-    differences = np.where(np.isclose(one, other, rtol=ROUNDING, atol=0), 0.0, one - other)
+    differences = np.where(np.isclose(first, second, rtol=ROUNDING, atol=0), 0.0, first - second)
     spread = 0.0 if not varied(differences) else float(differences.std(ddof=1))
     low, high = map(float, interval(differences))
-    p = float(p_value(differences)) if len(one) > 1 else math.nan
-    return _test(one, other, float(differences.mean()), low, high, p, spread)
+    p = float(p_value(differences)) if len(first) > 1 else math.nan
+    return _test(first, second, float(differences.mean()), low, high, p, spread)
 
 
-def _unpaired(one: Array, other: Array) -> _Test:
-    low, high = difference_interval(one, other)
-    degrees = len(one) + len(other) - 2
-    spread = math.sqrt(((len(one) - 1) * one.var(ddof=1) + (len(other) - 1) * other.var(ddof=1)) / degrees)
-    return _test(one, other, float(one.mean() - other.mean()), low, high, p_value_unpaired(one, other), spread)
+def _unpaired(first: Array, second: Array) -> _Test:
+    low, high = difference_interval(first, second)
+    degrees = len(first) + len(second) - 2
+    spread = math.sqrt(((len(first) - 1) * first.var(ddof=1) + (len(second) - 1) * second.var(ddof=1)) / degrees)
+    return _test(first, second, float(first.mean() - second.mean()), low, high, p_value_unpaired(first, second), spread)
 
 
-def _test(one: Array, other: Array, difference: float, low: float, high: float, p: float, spread: float) -> _Test:
+def _test(first: Array, second: Array, difference: float, low: float, high: float, p: float, spread: float) -> _Test:
     effect = difference / spread if spread > 0 else math.nan
-    return _Test(float(one.mean()), float(other.mean()), difference, low, high, effect, p, spread)
+    return _Test(float(first.mean()), float(second.mean()), difference, low, high, effect, p, spread)
 
 
 def _unit(scores: Array) -> float:

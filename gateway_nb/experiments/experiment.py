@@ -99,10 +99,8 @@ class Experiment(Analysis):
 
     @property
     def events(self) -> Recording:
-        """The events of its runs, as they were written: ``exp.events.trace(run)``.
-
-        Raises:
-            CaptureError: there are none yet.
+        """The events of its runs, as they were written: ``exp.events.trace(run)``. Reading them raises `CaptureError`
+        before the first run.
         """
         return Recording([self._store.events])
 

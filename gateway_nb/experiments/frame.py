@@ -22,6 +22,13 @@ _RESULTS = {
     "session": "string",
 }
 
+_SCORES: tuple[tuple[set[type], str], ...] = (
+    ({bool}, "boolean"),
+    ({int}, "Int64"),
+    ({int, float}, "Float64"),
+    ({str}, "string"),
+)
+
 
 def frame_of(plan: Plan, records: Mapping[int, Record], scores: Sequence[str]) -> pd.DataFrame:
     """Return a row for each cell, by number; what did not run yet has the status ``waiting``.
@@ -53,11 +60,17 @@ def frame_of(plan: Plan, records: Mapping[int, Record], scores: Sequence[str]) -
         columns[name] = pd.array([getattr(record, name) for record in found], dtype=dtype)  # type: ignore[call-overload]
     for name in scores:
         values = [(record.scores or {}).get(name) for record in found]
-        columns[name] = pd.Series(values, dtype="object").convert_dtypes()
+        columns[name] = pd.array(values, dtype=_dtype(values))  # type: ignore[call-overload]
     if any(record.mark is not None for record in found):
         columns[MARK] = pd.array([record.mark for record in found], dtype="Int64")
     columns[ERROR] = pd.array([record.error for record in found], dtype="string")
     return pd.DataFrame(columns)
+
+
+def _dtype(scores: Sequence[Any]) -> str:
+    """Return the dtype of scores by their types alone: 1.0 stays a float where no score has decimals yet."""
+    kinds = {type(score) for score in scores if score is not None}
+    return next((dtype for types, dtype in _SCORES if kinds and kinds <= types), "object")
 
 
 _WAITING = Record(cell=-1, status="waiting")

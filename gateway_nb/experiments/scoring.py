@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from copy import deepcopy
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -99,7 +100,7 @@ async def score(
 
     Args:
         scorers: as `columns` returns them.
-        row: of the data; each scorer gets a copy.
+        row: of the data; each scorer gets a copy, lists and dicts in it, too: prompts are made of the same row.
         answer: the agent's.
         trace: of the run, where there is one.
 
@@ -107,7 +108,8 @@ async def score(
         The values by column, those of a dict as ``name.key``, and what went wrong, by scorer. A scorer that raises, or
         returns what is no score, has no value. NaN is a missing score, and no error.
     """
-    outcomes = await asyncio.gather(*(_outcome(scorer, dict(row), answer, trace) for scorer in scorers.values()))
+    calls = (_outcome(scorer, deepcopy(dict(row)), answer, trace) for scorer in scorers.values())
+    outcomes = await asyncio.gather(*calls)
     values: dict[str, Value] = {}
     errors = []
     for name, outcome in zip(scorers, outcomes, strict=True):

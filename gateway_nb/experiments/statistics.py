@@ -199,19 +199,19 @@ def _bootstrap(samples: tuple[Any, ...], statistic: Any) -> tuple[Any, Any]:
     return found.confidence_interval.low, found.confidence_interval.high
 
 
-def difference_interval(one: Array, other: Array) -> tuple[float, float]:
+def difference_interval(first: Array, second: Array) -> tuple[float, float]:
     """Return the ends of the 95 % interval of the difference of two samples' means, which are not paired.
 
     Args:
-        one: the means of rows.
-        other: the means of other rows.
+        first: the means of rows.
+        second: the means of other rows.
 
     Returns:
         NaN where either has fewer than two rows, or all of both are the same.
     """
-    if len(one) < 2 or len(other) < 2 or not (varied(one) or varied(other)):
+    if len(first) < 2 or len(second) < 2 or not (varied(first) or varied(second)):
         return math.nan, math.nan
-    low, high = _bootstrap((one, other), _difference)
+    low, high = _bootstrap((first, second), _difference)
     return float(low), float(high)
 
 
@@ -227,13 +227,13 @@ def p_value(differences: Array) -> Any:
     return _permuted((differences,), _mean, "samples")
 
 
-def p_value_unpaired(one: Array, other: Array) -> float:
+def p_value_unpaired(first: Array, second: Array) -> float:
     """Return the two-sided p-value of two samples under no difference: their members are exchanged at random."""
-    return float(_permuted((one, other), _difference, "independent"))
+    return float(_permuted((first, second), _difference, "independent"))
 
 
-def _difference(one: Array, other: Array, axis: int) -> Any:
-    return one.mean(axis) - other.mean(axis)
+def _difference(first: Array, second: Array, axis: int) -> Any:
+    return first.mean(axis) - second.mean(axis)
 
 
 def _permuted(samples: tuple[Any, ...], statistic: Any, kind: str) -> Any:

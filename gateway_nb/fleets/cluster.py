@@ -36,7 +36,7 @@ class _Worker:
     Attributes:
         task: the collector's.
         begun: when it was sent there.
-        heard: when its last report came, or ``None`` before the first.
+        heard: when its last report came, in seconds that this process was awake; ``None`` before the first.
         report: the last one.
     """
 
@@ -71,6 +71,9 @@ class ClusterCapture:
         self._problem: str | None = None
         self._warned: str | None = None
         self._number = 0
+        self._beaten = time.monotonic()
+        # In these seconds silence is measured: where this process, or the scheduler, stands still, no worker is silent.
+        self._awake = 0.0
         self._stopping = threading.Event()
         self._ending = threading.Lock()
         self._done = False
@@ -232,13 +235,15 @@ class ClusterCapture:
         """Hear of the workers, and assign anew; return what is wrong with one."""
         info = self._client.scheduler_info()["workers"]
         now = time.monotonic()
+        self._awake += min(now - self._beaten, 2 * BEAT)
+        self._beaten = now
         with self._lock:
             problem = self._note_workers(info, now)
             self._note_reports(now)
             heard = {
                 address: Report(worker.report["beat"], worker.report["gateways"])
                 for address, worker in self._workers.items()
-                if worker.report is not None and worker.heard is not None and now - worker.heard < _SILENT
+                if worker.report is not None and worker.heard is not None and self._awake - worker.heard < _SILENT
             }
             draining = [address for address in heard if info[address].get("status") in _DRAINING]
             assigned = self._leases.assign(now, heard, draining)
@@ -280,7 +285,7 @@ class ClusterCapture:
                 continue
             if worker.report is not None and worker.report["capture"] != report["capture"]:
                 self._leases.lose(report["worker"], now)
-            worker.report, worker.heard = report, now
+            worker.report, worker.heard = report, self._awake
 
 
 def capture_on(client: distributed.Client | bool, plan: Plan) -> ClusterCapture:

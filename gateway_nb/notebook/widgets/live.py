@@ -23,7 +23,7 @@ import ipywidgets
 from IPython.core.getipython import get_ipython
 from IPython.display import publish_display_data
 
-from ...errors import GatewayError
+from ...errors import GatewayError, printable
 from ...protocol.frames import encode
 
 PERIOD = 0.1
@@ -44,6 +44,12 @@ def bundle(widget: str, kind: str) -> str:
         kind: ``js`` or ``css``.
     """
     return (resources.files(__package__) / widget / f"bundle.{kind}").read_text("utf-8")
+
+
+def excerpt(text: str, longest: int) -> str:
+    """Return the beginning of a text of an agent as it may be shown, and how much is left out."""
+    left_out = f"… {len(text) - longest:,} characters more" if len(text) > longest else ""
+    return printable(text[:longest]) + left_out
 
 
 def display(widget: LiveWidget | ipywidgets.Tab, bundle: Any) -> None:

@@ -199,7 +199,9 @@ def test_an_ambiguous_condition() -> None:
 
 def test_hostile_names() -> None:
     """Names are shown as text: without markup, line breaks or control characters."""
-    name = "<img src=x>\n\x1b[2K"
+    name = "<img src=x>\n\x1b[2K\u202e"
     found = compare(frame(lambda cell: 1, templates=[name, "b"]), name, "b", "score")
-    assert "<img" not in found._repr_html_()
+    shown = found._repr_html_()
+    assert "<img" not in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
     assert repr(found).isprintable()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
+import pytest
 
 from gateway_nb.experiments.frame import frame_of
 from gateway_nb.experiments.plan import CONDITIONS, ERROR, RESULTS, Plan
@@ -25,3 +28,24 @@ def test_columns_and_dtypes_are_the_same_before_the_first_run_and_after() -> Non
     assert after.iloc[3][["status", "answer", "model", "contains"]].tolist() == ["ok", "a", "p/m", True]
     assert str(after["contains"].dtype) == "boolean"
     assert after["contains"].isna().tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([True, None], "boolean"),
+        ([1, 0], "Int64"),
+        ([1.0, 0.0], "Float64"),
+        ([1, 0.5], "Float64"),
+        (["good", None], "string"),
+        ([True, 0.5], "object"),
+        ([1, "good"], "object"),
+        ([None, None], "object"),
+    ],
+)
+def test_scores_have_the_dtype_of_their_type(values: list[Any], dtype: str) -> None:
+    """A score's dtype comes from the type that its scorer returns, not from how round its numbers are."""
+    records = {number: Record(number, "ok", scores={"score": value}) for number, value in enumerate(values)}
+    column = frame_of(Plan({"t": "{text}"}, DATA), records, ["score"])["score"]
+    assert str(column.dtype) == dtype
+    assert [None if pd.isna(value) else value for value in column] == values

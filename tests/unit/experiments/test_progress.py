@@ -56,12 +56,12 @@ class Cancelled(RequestHandle[None]):
 def test_waiting_for_what_is_cancelled() -> None:
     """Ctrl-C that cancels an experiment is an interrupt, however late that is known; else a cancellation is raised."""
     interrupts: list[int] = []
-    assert wait(Cancelled(), Ended(), "x", 1, {}, interrupts.append)
+    assert wait(Cancelled, Ended(), "x", 1, {}, interrupts.append)
     assert interrupts == [1]
     ended = threading.Event()
     ended.set()
     with pytest.raises(CancelledError):
-        wait(Cancelled(), ended, "x", 1, {}, interrupts.append)
+        wait(Cancelled, ended, "x", 1, {}, interrupts.append)
 
 
 def test_standings() -> None:

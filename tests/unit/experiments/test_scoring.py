@@ -129,6 +129,21 @@ def test_secrets_in_scores() -> None:
     del secret
 
 
+def test_rows_that_scorers_change() -> None:
+    """What a scorer does to its row, to a list in it, too, is seen by no other scorer, and by no prompt."""
+
+    def emptying(row: dict[str, Any], answer: str, trace: Any) -> int:
+        row["names"].clear()
+        return 1
+
+    async def names(row: dict[str, Any], answer: str, trace: Any) -> int:
+        return len(row["names"])
+
+    row = {"names": ["a", "b"]}
+    values, _ = asyncio.run(score(columns([emptying, names]), row, "", None))
+    assert (values["names"], row) == (2, {"names": ["a", "b"]})
+
+
 def test_where_scorers_run() -> None:
     """Functions run on threads, side by side, where they may block; coroutine functions on the loop; all get copies."""
     met = threading.Barrier(2, timeout=10)

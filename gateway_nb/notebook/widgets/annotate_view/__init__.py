@@ -8,7 +8,7 @@ from typing import Any
 
 from ....errors import BadArgumentError, printable
 from ....experiments.marking import HIGHEST, Marking
-from ..live import LiveWidget, bundle
+from ..live import LiveWidget, bundle, excerpt
 
 _LONGEST = 100_000  # characters of an answer, and of a value of the data
 
@@ -72,5 +72,4 @@ class AnnotateView(LiveWidget):
         self.post("page", {"number": number, "case": case, "answers": answers}, to=view)
 
     def _shown(self, text: str) -> str:
-        left_out = f"… {len(text) - _LONGEST:,} characters more" if len(text) > _LONGEST else ""
-        return printable(self._clean(text[:_LONGEST])) + left_out
+        return excerpt(self._clean(text), _LONGEST)

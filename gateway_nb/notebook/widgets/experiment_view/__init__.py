@@ -11,7 +11,7 @@ from typing import Any
 from ....errors import printable
 from ....experiments.experiment import Experiment
 from ....experiments.progress import standings, summary
-from ..live import LiveWidget, bundle
+from ..live import LiveWidget, bundle, excerpt
 
 _PERIOD = 0.5  # seconds between two looks at all cells
 _MOST_SQUARES = 4_000
@@ -78,7 +78,7 @@ class ExperimentView(LiveWidget):
         model = f", model {cell.model}" if cell.model else ""
         about = f"cell {cell.number}: {cell.template}, row {cell.row}, agent {cell.agent}{model}, repeat {cell.repeat}"
         more = "waiting" if record is None else record.error or record.answer or record.status
-        self.post("cell", [printable(about), printable(more[:_LONGEST])], to=view)
+        self.post("cell", [printable(about), excerpt(more, _LONGEST)], to=view)
 
     def _describe(self) -> dict[str, Any]:
         plan, records = self._experiment.plan, self._experiment.records
