@@ -96,9 +96,7 @@ def test_the_real_gateway(page: Page, real: RealGateway) -> None:
         "from getpass import getpass\nimport os\nos.environ['TOKEN_FOR_TESTS'] = getpass()", REAL % real.url, REAL_RUNS
     )
     page.start(0)
-    answer = page.cell(0).locator("input.jp-Stdin-input")
-    answer.fill(real.token)
-    answer.press("Enter")
+    page.answer(0, real.token)
     page.run(1)
     view = page.cell(1).locator(".gnb-approvals")
     view.get_by_text("0 waiting").wait_for()

@@ -59,9 +59,7 @@ def test_pairing_by_click(page: Page) -> None:
     command = form.locator(".gnb-card code").last.inner_text()
     assert command.startswith("openclaw devices approve ")
     page.start(3)
-    answer = page.cell(3).locator("input.jp-Stdin-input")
-    answer.fill(command.rpartition(" ")[2])
-    answer.press("Enter")
+    page.answer(3, command.rpartition(" ")[2])
     state(page, "connected")
 
 

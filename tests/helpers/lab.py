@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.helpers.support import SESSION_PROCESSES
+from tests.helpers.support import SESSION_PROCESSES, until
 
 _FOLDERS = (
     "JUPYTER_CONFIG_DIR",
@@ -147,9 +148,12 @@ class Page:
         self.page.wait_for_function(ready, timeout=_PATIENCE_MS)
 
     def command(self, name: str, **arguments: Any) -> None:
-        """Carry out a command of JupyterLab's."""
-        call = "([name, args]) => window.jupyterapp.commands.execute(name, args)"
-        self.page.evaluate(call, [name, arguments])
+        """Carry out a command of JupyterLab's, and wait for its end, which a promise alone may never come to."""
+        call = """([name, args, patience]) => Promise.race([
+            window.jupyterapp.commands.execute(name, args),
+            new Promise((_, fail) => setTimeout(() => fail(new Error(`${name} did not end in time`)), patience)),
+        ])"""
+        self.page.evaluate(call, [name, arguments, _PATIENCE_MS])
 
     def cell(self, number: int) -> Any:
         """Return a cell, to look at."""
@@ -165,6 +169,18 @@ class Page:
         self.page.evaluate(f"window.jupyterapp.shell.currentWidget.content.activeCellIndex = {number}")
         self.command("notebook:run-cell")
 
+    def answer(self, number: int, text: str) -> None:
+        """Type the line that a cell asks for; again, where the key was lost."""
+        field = self.cell(number).locator("input.jp-Stdin-input")
+        field.wait_for()
+        for _ in range(3):
+            field.fill(text)
+            field.press("Enter")
+            with contextlib.suppress(AssertionError):
+                until(lambda: field.count() == 0, seconds=5)
+                return
+        raise AssertionError("the cell still asks for a line")
+
     def restart_kernel(self) -> None:
         """Restart the kernel, and wait until it is there again."""
         # JupyterLab complains of its own requests that a restart cuts off: the answer to this one comes after theirs.
@@ -178,7 +194,7 @@ class Page:
 
     def run_all(self) -> None:
         """Run every cell, and wait until the last one has ended."""
-        self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.command("notebook:run-all-cells")
         done = (
             "Array.from(document.querySelectorAll('.jp-CodeCell .jp-InputPrompt'))"
             ".every(prompt => /\\[\\d+\\]/.test(prompt.textContent))"
@@ -187,7 +203,7 @@ class Page:
 
     def save(self, notebook: Path) -> dict[str, Any]:
         """Save the notebook and return it."""
-        self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+        self.command("docmanager:save")
         clean = "!window.jupyterapp.shell.currentWidget.context.model.dirty"
         self.page.wait_for_function(clean, timeout=_PATIENCE_MS)
         saved: dict[str, Any] = json.loads((self._lab.folder / notebook.name).read_text())
