@@ -26,15 +26,16 @@ def need(package: str) -> None:
 
 
 def _has_run_all(page: Page) -> bool:
-    """Ask for all cells to be run, and tell whether they were: Notebook 7 drops what is asked of it too early."""
+    """Ask for all cells to be run, and tell whether they were: Notebook 7 drops what comes too early, or asks back."""
     from playwright.sync_api import TimeoutError
 
-    page.page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     prompts = page.page.locator(".jp-CodeCell .jp-InputPrompt", has_text=re.compile(r"\[[\d*]+\]"))
     try:
+        page.page.get_by_role("menuitem", name="Run", exact=True).click(timeout=3000)
+        page.page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=3000)
         prompts.nth(2).wait_for(timeout=3000)
     except TimeoutError:
+        page.page.keyboard.press("Escape")
         return False
     return True
 
