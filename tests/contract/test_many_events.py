@@ -21,7 +21,7 @@ async def test_a_hundred_thousand_events(real: RealGateway, tmp_path: Path) -> N
     async with gnb.AsyncGateway(real.url, token=real.token) as agw:
         agw.core.feed.keep(log)
         agw.core.feed.keep(capture)
-        last = asyncio.ensure_future(agw.wait_for("talk.mode", lambda event: _number(event) == EVENTS - 1, 100))
+        last = asyncio.ensure_future(agw.wait_for("talk.mode", lambda event: _number(event) == EVENTS - 1, 280))
         for first in range(0, EVENTS, _AT_ONCE):
             asked = (
                 agw.request("talk.mode", {"enabled": True, "phase": f"n{number}"})

@@ -29,7 +29,7 @@ def async_test(function: Callable[..., Coroutine[Any, Any, None]]) -> Callable[.
             left = asyncio.all_tasks() - before
             assert not left, f"left behind: {left}"
 
-        asyncio.run(asyncio.wait_for(body(), 120))
+        asyncio.run(asyncio.wait_for(body(), 300))
 
     return test
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -50,9 +51,8 @@ def open_lake(
         raise BadArgumentError(f"version must be the number of a version, from 0, not {version!r}")
     lake = Lake(address, storage_options)
     if client is not None:
-        from distributed import Client
-
-        if not isinstance(client, Client):
+        dask = sys.modules.get("distributed")  # who has a client has imported it
+        if dask is None or not isinstance(client, dask.Client):
             raise BadArgumentError(f"client must be a distributed.Client, not {type(client).__name__}")
         lake.portable()
     return LakeRecording(LakeTable(lake, version), client)
