@@ -18,7 +18,7 @@ from gateway_nb.capture.lake import delta
 from gateway_nb.capture.lake.columns import SCHEMA, table_of
 from gateway_nb.capture.lake.delta import FORMAT, Lake
 from gateway_nb.protocol.lines import read_line
-from tests.helpers.spools import line, modes, rows
+from tests.helpers.lakes import line, modes, rows
 from tests.helpers.support import until
 
 ROWS = table_of([read_line(line(1)), read_line(line(2, received=200_000.0))], "c", 1)

@@ -15,7 +15,7 @@ from gateway_nb.capture.lake import uploading
 from gateway_nb.capture.lake.delta import Lake
 from gateway_nb.capture.lake.spool import Spool, spools
 from gateway_nb.capture.lake.uploading import Upload, resume, upload
-from tests.helpers.spools import head, journal, line, numbers, rows
+from tests.helpers.lakes import head, journal, line, numbers, rows
 
 
 class Crash(BaseException):

@@ -21,7 +21,7 @@ from gateway_nb.capture.lake.delta import Lake
 from gateway_nb.capture.lake.spool import spools
 from gateway_nb.capture.lake.writing import LakeCapture
 from gateway_nb.client.redaction.redactor import Redactor
-from tests.helpers.spools import Feed, events, journal, modes, numbers, rows
+from tests.helpers.lakes import Feed, events, journal, modes, numbers, rows
 from tests.helpers.support import until
 
 
