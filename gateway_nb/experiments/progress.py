@@ -54,12 +54,14 @@ def wait(
     done = _done(records)
     with Bar(desc=name, total=cells, initial=done, unit="run", disable=False if in_kernel else None) as bar:
         handle = start()
-        while not ended.is_set():
-            try:
-                ended.wait(_PERIOD)
-                bar.set_postfix_str(_beside(list(records.values()), cells), refresh=False)
-                bar.update(_done(records) - bar.n)
-                bar.refresh()
+        going = True
+        while going:
+            try:  # all of the loop: Ctrl-C may come between two of its steps
+                while going:
+                    going = not ended.wait(_PERIOD)
+                    bar.set_postfix_str(_beside(list(records.values()), cells), refresh=False)
+                    bar.update(_done(records) - bar.n)
+                    bar.refresh()
             except KeyboardInterrupt:
                 interrupts += 1
                 on_interrupt(interrupts)

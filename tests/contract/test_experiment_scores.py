@@ -95,12 +95,14 @@ def test_ctrl_c_while_answers_are_scored_again(local: gnb.Gateway, tmp_path: Pat
     exp = gnb.experiment(
         local, TEMPLATES, data=ROWS, scorers=[contains("row")], parallel=1, path=tmp_path / "stop"
     ).run()
-    released, main = threading.Event(), threading.main_thread().ident or 0
+    released, struck, main = threading.Event(), threading.Event(), threading.main_thread().ident or 0
 
     def slow(row: dict[str, Any], answer: str, trace: Any) -> int:
         if row["text"] == "row 2":
             until(lambda: sum("slow" in (record.scores or {}) for record in exp.records.values()) == 2)
-            signal.pthread_kill(main, signal.SIGINT)
+            if not struck.is_set():
+                struck.set()
+                signal.pthread_kill(main, signal.SIGINT)
             released.wait(30)
         return len(answer)
 

@@ -189,6 +189,7 @@ def test_secrets_of_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     assert repr(lake) == "<Lake s3://bucket/lake>"
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_store_that_does_not_answer() -> None:
     """Ctrl-C ends the wait for a store that takes connections and answers none."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
